@@ -1,0 +1,194 @@
+"""The tables of the board: what is wanted and what is known. Wide rows, written rarely; every key begins with the board.
+
+An artifact has the id of the work item that first produces it, so that a dependency between two artifacts and a gate
+between two items are one row.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Sequence,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from slateboard.store.metadata import metadata
+
+ids = Sequence("ids", metadata=metadata)
+
+NAME = "name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'"
+
+
+def _created_at() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+boards = Table(
+    "boards",
+    metadata,
+    Column("id", BigInteger, primary_key=True, server_default=ids.next_value()),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False, server_default="genbrain"),
+    _created_at(),
+    UniqueConstraint("name", name="boards_name_key"),
+    CheckConstraint(NAME, name="name"),
+    CheckConstraint("prefix ~ '^[a-z0-9][a-z0-9_-]{0,62}$'", name="prefix"),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, server_default=ids.next_value()),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="agent"),
+    Column("role", Text, nullable=False, server_default=""),
+    Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("manager", BigInteger),
+    Column("grant", Text, nullable=False, server_default="agent"),
+    _created_at(),
+    UniqueConstraint("board", "name", name="agents_board_name_key"),
+    CheckConstraint(NAME, name="name"),
+    CheckConstraint("kind IN ('agent', 'human', 'service')", name="kind"),
+    CheckConstraint('"grant" IN (\'reader\', \'agent\', \'operator\', \'admin\')', name="grant"),
+    ForeignKeyConstraint(["board"], ["boards.id"], name="agents_board_fkey"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", BigInteger, primary_key=True, server_default=ids.next_value()),
+    Column("board", BigInteger),
+    Column("agent", BigInteger),
+    Column("hash", LargeBinary, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    _created_at(),
+    UniqueConstraint("hash", name="tokens_hash_key"),
+    CheckConstraint("(board IS NULL) = (agent IS NULL)", name="belongs_to_one_agent"),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("agent", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Text),
+    Column("actor", Text, nullable=False),
+    Column("paused_at", DateTime(timezone=True), nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("parent", BigInteger),
+    Column("title", Text, nullable=False),
+    Column("brief", Text, nullable=False, server_default=""),
+    Column("agent", BigInteger),
+    Column("delegator", BigInteger),
+    Column("priority", Text, nullable=False, server_default="medium"),
+    Column("due", DateTime(timezone=True)),
+    Column("source", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("board", "name", name="tasks_board_name_key"),
+    Index("tasks_board_parent_idx", "board", "parent"),
+    CheckConstraint(NAME, name="name"),
+    CheckConstraint("priority IN ('urgent', 'high', 'medium', 'low')", name="priority"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("task", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("brief", Text, nullable=False, server_default=""),
+    Column("owner", BigInteger),
+    Column("capability", Text),
+    Column("path", Text),
+    Column("newest_item", BigInteger, nullable=False),
+    Column("stale_at", DateTime(timezone=True)),
+    Column("stale_because", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("board", "task", "name", name="artifacts_board_task_name_key"),
+    CheckConstraint(NAME, name="name"),
+)
+
+artifact_versions = Table(
+    "artifact_versions",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("artifact", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("item", BigInteger),
+    Column("fence", BigInteger),
+    Column("author", Text, nullable=False),
+    Column("path", Text),
+    Column("uri", Text),
+    Column("content", Text),
+    Column("hash", Text),
+    Column("size", BigInteger),
+    Column("summary", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("octet_length(content) <= 1048576", name="content_at_most_1_mib"),
+)
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("blocker", BigInteger, primary_key=True, autoincrement=False),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    # Whether the edge was counted into the item's gate: an edge to something already finished never was.
+    Column("counted", Boolean, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("dependencies_board_item_idx", "board", "item"),
+    CheckConstraint("blocker <> item", name="not_itself"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, server_default=ids.next_value()),
+    Column("subject", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("rationale", Text, nullable=False, server_default=""),
+    Column("context", Text, nullable=False, server_default=""),
+    Column("drivers", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("options", JSONB, nullable=False, server_default="[]"),
+    Column("consequences", Text, nullable=False, server_default=""),
+    Column("confirmation", Text, nullable=False, server_default=""),
+    Column("agent", Text, nullable=False),
+    Column("task", BigInteger),
+    Column("supersedes", BigInteger),
+    Column("decided_at", DateTime(timezone=True), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Index(
+        "decisions_one_accepted_key", "board", "subject", unique=True, postgresql_where=text("status = 'accepted'")
+    ),
+    CheckConstraint("status IN ('proposed', 'accepted', 'rejected', 'superseded')", name="status"),
+)

@@ -1,0 +1,78 @@
+-- Claim: up to `p_limit` ready items of an agent's inboxes, the highest rating first, each with a lease under a new fence.
+-- Writes: ready, leases, and one event for the whole call. Never waits for another claim: rows that somebody else is
+-- taking are skipped. What holds an agent or board back is one look-up; what holds an item back kept it out of `ready`.
+CREATE OR REPLACE FUNCTION claim_items(
+    p_board bigint, p_agent bigint, p_worker text, p_limit int, p_lease_seconds double precision,
+    p_actor text, p_authenticated_by text, p_item bigint DEFAULT NULL, p_now timestamptz DEFAULT NULL
+) RETURNS TABLE (
+    item bigint, fence bigint, attempt int, kind text, reference text, title text, due timestamptz,
+    claimed_at timestamptz, expires_at timestamptz, correlation text
+) LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_inboxes bigint[];
+    v_paused text;
+BEGIN
+    SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE 'the agent' END
+           || ' is paused' || coalesce(': ' || p.reason, '')
+    INTO v_paused
+    FROM pauses p
+    WHERE (p.board, p.agent) IN ((0, 0), (p_board, 0), (p_board, p_agent))
+    LIMIT 1;
+    IF v_paused IS NOT NULL THEN
+        RAISE EXCEPTION '%', v_paused USING ERRCODE = 'SB001';
+    END IF;
+
+    SELECT p_agent || array_agg(o.id) INTO v_inboxes
+    FROM open_inboxes o
+    WHERE o.board = p_board
+      AND (o.capability = '' OR o.capability = ANY (
+          ARRAY(SELECT unnest(a.capabilities) FROM agents a WHERE a.board = p_board AND a.id = p_agent)));
+
+    RETURN QUERY
+    WITH picked AS MATERIALIZED (
+        SELECT box_row.place AS place, box_row.item, box_row.rank
+        FROM unnest(v_inboxes) AS box (inbox),
+        LATERAL (
+            SELECT r.ctid AS place, r.item, r.rank
+            FROM ready r
+            WHERE r.board = p_board AND r.inbox = box.inbox AND (p_item IS NULL OR r.item = p_item)
+            ORDER BY r.rank, r.item
+            LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+        ) AS box_row
+        ORDER BY box_row.rank, box_row.item
+        LIMIT p_limit
+    ),
+    taken AS (
+        DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT place FROM picked)) RETURNING item, rank
+    ),
+    event AS MATERIALIZED (
+        -- Taken after the rows are held, so that the log has this claim after whatever made the items ready.
+        SELECT nextval('event_ids') AS id FROM picked HAVING count(*) > 0
+    ),
+    leased AS (
+        INSERT INTO leases (board, item, fence, agent, worker, attempt, claimed_at, expires_at, lease_seconds, cause)
+        SELECT p_board, t.item, nextval('fences'), p_agent, p_worker,
+               1 + (SELECT w.attempts FROM work_items w WHERE w.board = p_board AND w.id = t.item),
+               v_now, v_now + make_interval(secs => p_lease_seconds), p_lease_seconds, (SELECT id FROM event)
+        FROM (SELECT item FROM taken ORDER BY rank, item) AS t
+        RETURNING item, fence, attempt, expires_at
+    ),
+    told AS (
+        INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, happened_at)
+        SELECT (SELECT id FROM event), (SELECT lane FROM event_lane), p_board, 'board.item.claimed',
+               json_build_object('worker', p_worker, 'expires_at', v_now + make_interval(secs => p_lease_seconds),
+                                 'items', json_agg(json_build_array(item, fence, attempt)))::text,
+               p_actor, p_authenticated_by, v_now
+        FROM leased HAVING count(*) > 0
+    )
+    SELECT l.item, l.fence, l.attempt, w.kind, w.reference,
+           (SELECT a.title FROM artifacts a WHERE a.board = p_board AND a.id = w.artifact),
+           w.due, v_now, l.expires_at, w.correlation
+    FROM leased l, LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = l.item OFFSET 0) AS w;
+END
+$$;

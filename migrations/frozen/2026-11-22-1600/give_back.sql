@@ -1,0 +1,120 @@
+-- Give back: claims that end without a result. Each row names its outcome: failed (with a class), released,
+-- interrupted (a dead worker, a shutdown), or returned (a prefetched item that was never started: no attempt).
+-- Writes: leases, work_items, attempts, dead_letters, ready, scheduled, one event for each item.
+-- Failures count towards `max_attempts` and wait 30 s, 2 min, 5 min (± 20 %); `logic` is dead at once. Interruptions
+-- are not failures: they come back at once, and the tenth is dead, as poison.
+CREATE OR REPLACE FUNCTION give_back_items(
+    p_board bigint, p_agent bigint, p_actor text, p_authenticated_by text,
+    p_items bigint[], p_fences bigint[], p_outcomes text[], p_classes text[], p_errors text[], p_notes text[],
+    p_usages text[], p_digests bytea[], p_delays_seconds double precision[], p_now timestamptz DEFAULT NULL
+) RETURNS TABLE (item bigint, place text, run_at timestamptz, woken bigint[]) LANGUAGE plpgsql
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_items bigint[];
+    v_places text[];
+    v_run_ats timestamptz[];
+    v_woken bigint[];
+BEGIN
+    PERFORM FROM leases l
+    JOIN unnest(p_items, p_fences) AS given (item, fence) ON l.item = given.item AND l.fence = given.fence
+    WHERE l.board = p_board AND (p_agent IS NULL OR l.agent = p_agent)
+    ORDER BY l.item FOR UPDATE OF l;
+
+    WITH ended AS (
+        DELETE FROM leases l
+        USING unnest(p_items, p_fences, p_outcomes, p_classes, p_errors, p_notes, p_usages, p_digests,
+                     p_delays_seconds)
+              AS g (item, fence, outcome, class, error, note, usage, digest, delay)
+        WHERE l.board = p_board AND l.item = g.item AND l.fence = g.fence AND (p_agent IS NULL OR l.agent = p_agent)
+        RETURNING l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause, g.outcome, g.class, g.error,
+                  g.note, g.usage, g.digest, g.delay
+    ),
+    moved AS (
+        UPDATE work_items w
+        SET attempts = CASE WHEN e.outcome = 'returned' THEN w.attempts ELSE e.attempt END,
+            failures = w.failures + (e.outcome = 'failed')::int,
+            interruptions = w.interruptions + (e.outcome = 'interrupted')::int,
+            last_error = coalesce(e.error, w.last_error),
+            outcome = CASE WHEN n.dead THEN 'dead' END,
+            finished_at = CASE WHEN n.dead THEN v_now END,
+            run_at = CASE WHEN n.dead THEN NULL
+                          WHEN e.outcome = 'failed' THEN v_now + make_interval(secs =>
+                              coalesce(e.delay, (ARRAY[30, 120, 300])[least(w.failures + 1, 3)] * (0.8 + 0.4 * random())))
+                          WHEN e.delay > 0 THEN v_now + make_interval(secs => e.delay) END
+        FROM ended e,
+        LATERAL (SELECT e.outcome = 'failed' AND (e.class = 'logic' OR w2.failures + 1 >= w2.max_attempts)
+                        OR e.outcome = 'interrupted' AND w2.interruptions + 1 >= 10 AS dead
+                 FROM work_items w2 WHERE w2.board = p_board AND w2.id = e.item) AS n
+        WHERE w.board = p_board AND w.id = e.item
+        RETURNING w.id, w.reference, w.correlation, w.run_at, w.failures, w.interruptions, n.dead, e.*
+    ),
+    kept AS (
+        INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, class, error, note, usage, digest,
+                              started_at, ended_at)
+        SELECT p_board, m.id, m.fence, m.attempt, m.agent, m.worker, m.outcome, m.class, m.error, m.note,
+               m.usage::jsonb, m.digest, m.claimed_at, v_now
+        FROM moved m WHERE m.outcome <> 'returned'
+    ),
+    buried AS (
+        INSERT INTO dead_letters (board, item, agent, class, error, died_at)
+        SELECT p_board, m.id, m.agent, CASE WHEN m.outcome = 'interrupted' THEN 'poison' ELSE m.class END, m.error, v_now
+        FROM moved m WHERE m.dead
+    ),
+    told AS (
+        INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
+                                  happened_at)
+        SELECT (SELECT lane FROM event_lane), p_board,
+               CASE WHEN m.dead THEN 'board.item.died' ELSE 'board.item.' || m.outcome END,
+               json_build_object('reference', m.reference, 'item', m.id, 'fence', m.fence, 'attempt', m.attempt,
+                                 'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.class,
+                                 'error', m.error, 'note', m.note, 'usage', m.usage::json, 'run_at', m.run_at,
+                                 'failures', m.failures, 'interruptions', m.interruptions,
+                                 'started_at', m.claimed_at)::text,
+               p_actor, p_authenticated_by, m.cause, m.correlation, v_now
+        FROM moved m
+    )
+    SELECT array_agg(m.id ORDER BY m.id),
+           array_agg(CASE WHEN m.dead THEN 'dead' WHEN m.run_at > v_now THEN 'scheduled' ELSE 'ready' END ORDER BY m.id),
+           array_agg(m.run_at ORDER BY m.id)
+    INTO v_items, v_places, v_run_ats
+    FROM moved m;
+    IF v_items IS NULL THEN
+        RETURN;
+    END IF;
+
+    v_woken := place_items(
+        p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place <> 'dead'),
+        false, v_now);
+    RETURN QUERY SELECT r.item, r.place, r.run_at, v_woken
+                 FROM unnest(v_items, v_places, v_run_ats) AS r (item, place, run_at);
+END
+$$;
+
+-- Take back the leases that ran out, at most `p_limit`, whatever the board. Skips what somebody is finishing right now.
+CREATE OR REPLACE FUNCTION expire_leases(p_limit int, p_now timestamptz DEFAULT NULL)
+RETURNS TABLE (board bigint, item bigint, place text, woken bigint[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_group record;
+BEGIN
+    FOR v_group IN
+        WITH due AS MATERIALIZED (
+            SELECT l.board, l.item, l.fence FROM leases l WHERE l.expires_at < v_now
+            ORDER BY l.board, l.item LIMIT p_limit FOR UPDATE SKIP LOCKED
+        )
+        SELECT due.board, array_agg(due.item ORDER BY due.item) AS items, array_agg(due.fence ORDER BY due.item) AS fences
+        FROM due GROUP BY due.board ORDER BY due.board
+    LOOP
+        RETURN QUERY
+        SELECT v_group.board, b.item, b.place, b.woken
+        FROM give_back_items(
+            v_group.board, NULL, 'system', 'system', v_group.items, v_group.fences,
+            array_fill('interrupted'::text, ARRAY[cardinality(v_group.items)]), NULL,
+            array_fill('the lease ran out'::text, ARRAY[cardinality(v_group.items)]), NULL, NULL, NULL, NULL, v_now) AS b;
+    END LOOP;
+END
+$$;
