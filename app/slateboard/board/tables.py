@@ -64,7 +64,7 @@ agents = Table(
     UniqueConstraint("board", "name", name="agents_board_name_key"),
     CheckConstraint(NAME, name="name"),
     CheckConstraint("kind IN ('agent', 'human', 'service')", name="kind"),
-    CheckConstraint('"grant" IN (\'reader\', \'agent\', \'operator\', \'admin\')', name="grant"),
+    CheckConstraint("\"grant\" IN ('reader', 'agent', 'operator', 'admin')", name="grant"),
     ForeignKeyConstraint(["board"], ["boards.id"], name="agents_board_fkey"),
 )
 
@@ -187,8 +187,6 @@ decisions = Table(
     Column("supersedes", BigInteger),
     Column("decided_at", DateTime(timezone=True), nullable=False),
     Column("created_by", Text, nullable=False),
-    Index(
-        "decisions_one_accepted_key", "board", "subject", unique=True, postgresql_where=text("status = 'accepted'")
-    ),
+    Index("decisions_one_accepted_key", "board", "subject", unique=True, postgresql_where=text("status = 'accepted'")),
     CheckConstraint("status IN ('proposed', 'accepted', 'rejected', 'superseded')", name="status"),
 )

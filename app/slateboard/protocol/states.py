@@ -51,6 +51,7 @@ class Outcome(StrEnum):
     RELEASED = "released"
     BLOCKED = "blocked"
     INTERRUPTED = "interrupted"
+    RETURNED = "returned"
     CANCELLED = "cancelled"
 
 

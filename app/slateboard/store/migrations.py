@@ -1,5 +1,6 @@
 """Bringing the schema to what this code speaks. Migrations ship inside the wheel and run as the schema's owner, under a
-lock, in one transaction: a failed one leaves nothing behind."""
+lock, in one transaction: a failed one leaves nothing behind.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 -- Finish: the accepted results of many claims in one round trip.
 -- Writes across the packages on purpose, in one commit: leases and work_items, attempts (work), artifact_versions
--- (board), gates, ready, scheduled, unlocks of what waited (work), event_outbox (log).
+-- and the stale marks of artifacts (board), gates, ready, scheduled, unlocks of what waited (work), event_outbox (log).
 -- The callers' arrays are sorted by item, each item once. A row that does not come back with a version was stale.
 -- Two statements, each with its own snapshot: the first ends the claims and completes the items, the second
 -- (`unlock_dependents`) reads the dependents only after the items' rows are held.
@@ -22,10 +22,14 @@ DECLARE
     v_woken bigint[];
 BEGIN
     WITH ended AS (
-        DELETE FROM leases l
-        USING unnest(p_items, p_fences) AS given (item, fence)
-        WHERE l.board = p_board AND l.item = given.item AND l.fence = given.fence
-          AND (p_agent IS NULL OR l.agent = p_agent)
+        -- One probe for each claim, in item order; a join would read all leases for each under a generic plan.
+        DELETE FROM leases l WHERE l.ctid = ANY (ARRAY(
+            SELECT held.place
+            FROM unnest(p_items, p_fences) AS given (item, fence),
+            LATERAL (SELECT l.ctid AS place FROM leases l
+                     WHERE l.board = p_board AND l.item = given.item AND l.fence = given.fence
+                       AND (p_agent IS NULL OR l.agent = p_agent)
+                     FOR UPDATE) AS held))
         RETURNING l
     )
     SELECT array_agg(l ORDER BY (l).item) INTO v_held FROM ended;
@@ -87,6 +91,13 @@ BEGIN
     SELECT array_agg(d.item), array_agg(d.version), array_agg(d.revised) INTO v_items, v_versions, v_revised
     FROM done AS d;
 
+    IF true = ANY (v_revised) THEN
+        PERFORM mark_stale(
+            p_board,
+            ARRAY(SELECT w.artifact FROM work_items w
+                  WHERE w.board = p_board AND w.id = ANY (v_items) AND w.revision > 0),
+            p_actor, p_authenticated_by, v_now);
+    END IF;
     DELETE FROM checkpoints c WHERE c.board = p_board AND c.item = ANY (v_items);
     v_woken := unlock_dependents(p_board, v_items, 0, p_actor, p_authenticated_by, v_now);
     RETURN QUERY SELECT r.item, r.version, r.revised, v_woken

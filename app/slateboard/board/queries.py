@@ -1,0 +1,83 @@
+"""The statements of the board that many share, each named: names to ids, and bulk inserts by array."""
+
+from __future__ import annotations
+
+AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[])"
+AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 ORDER BY name LIMIT 1000"
+AGENT_BY_ID = "SELECT name FROM agents WHERE board = $1 AND id = $2"
+
+TASKS_BY_NAME = """
+SELECT t.id, t.name, t.agent, t.priority, t.due, t.parent
+FROM tasks t WHERE t.board = $1 AND t.name = ANY ($2::text[])
+"""
+
+# Artifacts by (task, name), each with the item that now produces it.
+ARTIFACTS_BY_REFERENCE = """
+SELECT t.name || '/' || a.name AS reference, a.id, a.newest_item, a.task
+FROM unnest($2::text[], $3::text[]) AS g (task, artifact)
+JOIN tasks t ON t.board = $1 AND t.name = g.task
+JOIN artifacts a ON a.board = $1 AND a.task = t.id AND a.name = g.artifact
+"""
+
+# All artifacts of the given tasks, for the implied edges into a parent's `result`.
+ARTIFACTS_OF_TASKS = """
+SELECT a.task, a.id, a.name, a.newest_item FROM artifacts a
+WHERE a.board = $1 AND a.task = ANY ($2::bigint[]) ORDER BY a.id
+"""
+
+NEW_IDS = "SELECT nextval('ids') FROM generate_series(1, $1::int)"
+
+INSERT_TASKS = """
+INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by, created_at)
+SELECT $1, g.* , $2, $3
+FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[],
+            $12::timestamptz[], $13::text[]) AS g
+"""
+
+INSERT_ARTIFACTS = """
+INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by, created_at)
+SELECT $1, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, $2, $3
+FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[])
+     AS g (id, task, name, title, brief, owner, capability, path)
+"""
+
+INSERT_DEPENDENCIES = """
+INSERT INTO dependencies (board, blocker, item, counted, created_by, created_at)
+SELECT $1, g.blocker, g.item, g.counted, $2, $3
+FROM unnest($4::bigint[], $5::bigint[], $6::boolean[]) AS g (blocker, item, counted)
+ON CONFLICT DO NOTHING
+RETURNING blocker, item, counted
+"""
+
+# Edges into existing items of one board are added one transaction at a time: two at once could close a circle that
+# neither of them sees.
+LOCK_EDGES = "SELECT pg_advisory_xact_lock(hashtextextended('slateboard.edges', $1::bigint))"
+
+# Every unfinished item that the given one waits for, however far; it holds the item itself if there is a circle.
+WAITS_FOR_ITSELF = """
+WITH RECURSIVE upstream (item) AS (
+    SELECT d.blocker FROM dependencies d WHERE d.board = $1 AND d.item = $2
+    UNION
+    SELECT d.blocker FROM upstream u
+    JOIN dependencies d ON d.board = $1 AND d.item = u.item
+)
+SELECT EXISTS (SELECT FROM upstream WHERE item = $2)
+"""
+
+# Edges among what the item waits for, to show the circle.
+UPSTREAM_EDGES = """
+WITH RECURSIVE upstream (item, blocker) AS (
+    SELECT d.item, d.blocker FROM dependencies d WHERE d.board = $1 AND d.item = $2
+    UNION
+    SELECT d.item, d.blocker FROM upstream u
+    JOIN dependencies d ON d.board = $1 AND d.item = u.blocker
+)
+SELECT u.item, u.blocker, w.reference FROM upstream u JOIN work_items w ON w.board = $1 AND w.id = u.blocker
+"""
+
+INSERT_VERSIONS = """
+INSERT INTO artifact_versions (board, artifact, version, author, path, uri, content, hash, size, summary, created_at)
+SELECT $1, g.artifact, 1, $2, g.path, g.uri, g.content, g.hash, g.size, g.summary, $3
+FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[])
+     AS g (artifact, path, uri, content, hash, size, summary)
+"""

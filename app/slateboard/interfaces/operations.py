@@ -1,0 +1,172 @@
+"""The catalogue of what Slateboard can do: one entry for each action, the same words for every door.
+
+A door translates its request into `perform(operation, arguments)` and translates the answer back. `perform` opens what
+the action needs (a hot connection, a snapshot, a transaction), repeats lost races, and tells the notifier whom to wake
+after the commit. Actions are named by import path, so that asking for work loads neither SQLAlchemy nor the manifests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.rights import Actor, Right
+from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from slateboard.protocol.names import BoardId
+    from slateboard.store.database import Database
+
+    Wake = Callable[[BoardId, Iterable[int]], None]
+
+
+class Mode(StrEnum):
+    """What an action works on."""
+
+    HOT = "hot"
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One entry: where the action is, what it works on, and the least right that it asks for."""
+
+    action: str
+    mode: Mode
+    right: Right
+
+    def load(self) -> Callable[..., Awaitable[Any]]:
+        """The action itself."""
+        return _load(self.action)
+
+
+@cache
+def _load(path: str) -> Callable[..., Awaitable[Any]]:
+    module, _, name = path.partition(":")
+    return getattr(import_module(f"slateboard.{module}"), name)
+
+
+READER, AGENT, OPERATOR, ADMIN = Right
+HOT, READ, WRITE = Mode
+
+OPERATIONS: dict[str, Operation] = {
+    # the queue
+    "claim": Operation("work.claims:claim", HOT, AGENT),
+    "claim_one": Operation("work.claims:claim_one", HOT, AGENT),
+    "has_work": Operation("work.claims:has_work", HOT, READER),
+    "heartbeat": Operation("work.leases:renew", HOT, AGENT),
+    "checkpoint": Operation("work.leases:checkpoint", HOT, AGENT),
+    "mine": Operation("work.leases:mine", HOT, READER),
+    "finish": Operation("work.finish:finish", HOT, AGENT),
+    "give_back": Operation("work.finish:give_back", HOT, AGENT),
+    "briefing": Operation("work.briefing:briefing", HOT, READER),
+    "explain": Operation("work.ratings:explain", READ, READER),
+    "post": Operation("work.intake:post", WRITE, AGENT),
+    "depend": Operation("work.gates:depend", WRITE, AGENT),
+    "block_on": Operation("work.gates:block_on", WRITE, AGENT),
+    "revise": Operation("work.revisions:revise", WRITE, AGENT),
+    "cancel": Operation("work.endings:cancel", WRITE, AGENT),
+    "redrive": Operation("work.endings:redrive", WRITE, OPERATOR),
+    "discard": Operation("work.endings:discard", WRITE, OPERATOR),
+    "pin": Operation("work.ratings:pin", WRITE, OPERATOR),
+    # the board
+    "create_board": Operation("board.boards:create", WRITE, ADMIN),
+    "pause": Operation("board.boards:pause", WRITE, OPERATOR),
+    "resume": Operation("board.boards:resume", WRITE, OPERATOR),
+    "add_agent": Operation("board.agents:add", WRITE, ADMIN),
+    "issue_token": Operation("board.agents:issue_token", WRITE, ADMIN),
+    "rotate_token": Operation("board.agents:rotate_token", WRITE, ADMIN),
+    "revoke_token": Operation("board.agents:revoke_token", WRITE, ADMIN),
+    "decide": Operation("board.decisions:decide", WRITE, AGENT),
+    # the log
+    "read_log": Operation("log.feed:read", HOT, READER),
+    "log_head": Operation("log.feed:head", HOT, READER),
+    # questions across the whole
+    "list_boards": Operation("reports.listings:boards", READ, READER),
+    "list_agents": Operation("reports.listings:agents", READ, READER),
+    "list_tokens": Operation("reports.listings:tokens", READ, ADMIN),
+    "list_tasks": Operation("reports.listings:tasks", READ, READER),
+    "list_artifacts": Operation("reports.listings:artifacts", READ, READER),
+    "list_items": Operation("reports.listings:items", READ, READER),
+    "list_decisions": Operation("reports.listings:decisions", READ, READER),
+    "list_dead_letters": Operation("reports.listings:dead_letters", READ, READER),
+    "show": Operation("reports.details:show", READ, READER),
+    "tree": Operation("reports.tree:tree", READ, READER),
+    "status": Operation("reports.overview:status", READ, READER),
+    # declared boards
+    "apply": Operation("manifests.apply:apply", WRITE, AGENT),
+}
+
+
+async def perform(
+    database: Database,
+    actor: Actor,
+    board: BoardId,
+    operation: str,
+    arguments: Mapping[str, Any],
+    *,
+    wake: Wake | None = None,
+    correlation: str | None = None,
+) -> Any:
+    """Run one operation as `actor` on `board`; returns what the action returns. Unknown arguments are `Invalid`."""
+    entry = OPERATIONS.get(operation)
+    if entry is None:
+        raise UnknownName(f"there is no operation {operation!r}", remedy=f"one of: {', '.join(OPERATIONS)}")
+    action = entry.load()
+    _check_arguments(operation, action, arguments)
+    if entry.mode is HOT:
+        async with hot(database, actor, board) as tx:
+            return await action(tx, **arguments)
+    if entry.mode is READ:
+        async with reading(database, actor, board) as tx:
+            return await action(tx, **arguments)
+    return await _write(database, actor, board, action, arguments, wake, correlation)
+
+
+async def _write(  # noqa: PLR0913  what a transaction is made of
+    database: Database,
+    actor: Actor,
+    board: BoardId,
+    action: Callable[..., Awaitable[Any]],
+    arguments: Mapping[str, Any],
+    wake: Wake | None,
+    correlation: str | None,
+) -> Any:
+    """Run a change, three times if it loses a deadlock or a serialization race, then wake whom it concerns."""
+    from asyncpg import DeadlockDetectedError, SerializationError
+
+    for attempt in range(1, REPEATS + 1):
+        try:
+            async with writing(database, actor, board, correlation=correlation) as tx:
+                answer = await action(tx, **arguments)
+        except (DeadlockDetectedError, SerializationError):
+            if attempt == REPEATS:
+                raise
+        else:
+            if wake and tx.woken:
+                wake(tx.board, tx.woken)
+            return answer
+    raise AssertionError
+
+
+def _check_arguments(operation: str, action: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Name the argument that is unknown or missing, instead of a TypeError from deep below."""
+    parameters = list(signature(action).parameters.values())[1:]
+    known = {one.name for one in parameters}
+    for name in arguments:
+        if name not in known:
+            raise Invalid(f"{operation} takes no argument {name!r}", remedy=f"it takes: {', '.join(sorted(known))}")
+    for one in parameters:
+        if one.default is Parameter.empty and one.name not in arguments:
+            raise Invalid(f"{operation} needs the argument {one.name!r}", remedy="give it")
+
+
+__all__ = ["OPERATIONS", "Mode", "Operation", "Statement", "Transaction", "perform"]

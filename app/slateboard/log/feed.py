@@ -1,0 +1,48 @@
+"""The feed: a reader with a cursor sees every event of a board once, in order, however the writers overlapped."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import Invalid
+from slateboard.protocol.rights import Right
+
+if TYPE_CHECKING:
+    from slateboard.transaction import Statement
+
+MAX_PAGE = 10_000
+
+AFTER = """
+SELECT position, id, subject, payload, actor, authenticated_by, cause, correlation, happened_at
+FROM events WHERE board = $1 AND position > $2 AND ($4::text IS NULL OR subject ~ $4) ORDER BY position LIMIT $3
+"""
+
+HEAD = "SELECT coalesce((SELECT position FROM event_heads WHERE board = $1), 0)"
+
+
+async def read(tx: Statement, *, after: int = 0, limit: int = 1000, subject: str | None = None) -> list[Any]:
+    """Events after a position, oldest first: rows with position, id, subject, payload (JSON text), actor, times.
+
+    `subject` is a pattern as in NATS: `*` is one token, `>` the rest.
+    """
+    tx.require(Right.READER)
+    if not 1 <= limit <= MAX_PAGE:
+        raise Invalid(f"a page holds 1 to {MAX_PAGE:,} events, not {limit}", remedy="ask for fewer at once")
+    return await tx.fetch(AFTER, tx.board, after, limit, None if subject is None else expression(subject))
+
+
+async def head(tx: Statement) -> int:
+    """The newest position of the board's log; 0 when it is empty."""
+    tx.require(Right.READER)
+    return await tx.fetchval(HEAD, tx.board)
+
+
+def expression(pattern: str) -> str:
+    """A subject pattern as a regular expression, of the kind that Postgres and Python both read."""
+    tokens = pattern.split(".")
+    if not all(tokens) or ">" in tokens[:-1]:
+        message = f"{pattern!r} is not a subject pattern"
+        raise Invalid(message, remedy="use tokens between dots, '*' for one, and '>' at the end for the rest")
+    parts = [".+" if token == ">" else "[^.]+" if token == "*" else re.escape(token) for token in tokens]  # noqa: S105
+    return "^" + r"\.".join(parts) + "$"

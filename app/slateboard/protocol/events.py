@@ -1,0 +1,46 @@
+"""The catalogue of the board's own events: subject, and what its payload says. See `docs/events.md`.
+
+Each change of place or state appends exactly one. Payloads are JSON objects of after-images: what the changed thing is
+now, enough to fold the log into the live tables.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Subject(StrEnum):
+    """Subjects that the board itself writes: `board.<noun>.<verb>`."""
+
+    BOARD_CREATED = "board.board.created"
+    AGENT_ADDED = "board.agent.added"
+    AGENT_CHANGED = "board.agent.changed"
+    TOKEN_ISSUED = "board.token.issued"  # noqa: S105  a subject
+    TOKEN_REVOKED = "board.token.revoked"  # noqa: S105  a subject
+    PAUSED = "board.work.paused"
+    RESUMED = "board.work.resumed"
+    TASK_POSTED = "board.task.posted"
+    TASK_CHANGED = "board.task.changed"
+    ARTIFACT_POSTED = "board.artifact.posted"
+    ARTIFACT_COMPLETED = "board.artifact.completed"
+    ARTIFACT_IMPORTED = "board.artifact.imported"
+    ARTIFACT_REVISED = "board.artifact.revised"
+    ARTIFACT_STALED = "board.artifact.staled"
+    DEPENDENCY_ADDED = "board.dependency.added"
+    DECISION_MADE = "board.decision.made"
+    DECISION_SUPERSEDED = "board.decision.superseded"
+    ITEM_CLAIMED = "board.item.claimed"
+    ITEM_OPENED = "board.item.opened"
+    ITEM_PROMOTED = "board.item.promoted"
+    ITEM_FAILED = "board.item.failed"
+    ITEM_RELEASED = "board.item.released"
+    ITEM_RETURNED = "board.item.returned"
+    ITEM_INTERRUPTED = "board.item.interrupted"
+    ITEM_BLOCKED = "board.item.blocked"
+    ITEM_DIED = "board.item.died"
+    ITEM_CANCELLED = "board.item.cancelled"
+    ITEM_REDRIVEN = "board.item.redriven"
+    ITEM_DISCARDED = "board.item.discarded"
+    ITEM_PINNED = "board.item.pinned"
+    ITEM_WAIVED = "board.item.waived"
+    GATE_REPAIRED = "board.item.repaired"

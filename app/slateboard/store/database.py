@@ -1,0 +1,109 @@
+"""The connection to Postgres: one asyncpg pool for a process, with the planner settings of the hot statements.
+
+Everything works as the role `slateboard_app`, which owns nothing. What the driver raises leaves this module as a
+domain error (`driver_errors`). Loads asyncpg only when it connects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import DatabaseBusy, DatabaseTooOld, SchemaMismatch
+from slateboard.store.driver_errors import translate, translating
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import asyncpg
+
+PROTOCOL = 1
+"""The protocol of schema and code that this package speaks."""
+OLDEST_SCHEMA = 1
+OLDEST_POSTGRES = 150_000
+ROLE = "slateboard_app"
+ACQUIRE_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
+
+SESSION = {
+    "application_name": "slateboard",
+    "jit": "off",
+    "timezone": "UTC",
+    "role": ROLE,
+}
+
+
+class Database:
+    """A pool of connections that work as `slateboard_app`; `acquire` lends one, bounded in time."""
+
+    def __init__(self, url: str, pool: asyncpg.Pool[Any]) -> None:
+        self.url = url
+        self.pool = pool
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Any]]:
+        """Lend a connection; `DatabaseBusy` after 10 s without a free one."""
+        try:
+            connection = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
+        except TimeoutError as error:
+            message = f"no database connection was free within {ACQUIRE_SECONDS:.0f} s"
+            raise DatabaseBusy(message, remedy="raise SLATE_POOL_SIZE or ask again later") from error
+        except BaseException as error:
+            raise translate(error) from error
+        try:
+            with translating():
+                yield connection
+        finally:
+            await self.pool.release(connection)
+
+    async def close(self) -> None:
+        """Close the pool, waiting at most 5 s for connections in use."""
+        try:
+            await asyncio.wait_for(self.pool.close(), 5)
+        except TimeoutError:
+            self.pool.terminate()
+
+
+async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float = 30.0) -> Database:
+    """Open a pool on `url` and check that code, schema and server fit together.
+
+    Raises `DatabaseUnreachable`, `DatabaseTooOld` or `SchemaMismatch`.
+    """
+    import asyncpg
+
+    session = {**SESSION, "statement_timeout": str(int(statement_timeout_seconds * 1000))}
+    with translating():
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            server_settings=session,
+            timeout=CONNECT_SECONDS,
+            max_inactive_connection_lifetime=300,
+        )
+        database = Database(url, pool)
+        try:
+            async with database.acquire() as connection:
+                await check(connection)
+        except BaseException:
+            pool.terminate()
+            raise
+    return database
+
+
+async def check(connection: Any) -> None:
+    """Refuse a Postgres or a schema that this code cannot work with."""
+    version = int(await connection.fetchval("SELECT current_setting('server_version_num')"))
+    if version < OLDEST_POSTGRES:
+        message = f"Postgres {version // 10000} is too old: Slateboard needs 15 or newer"
+        raise DatabaseTooOld(message, remedy="point SLATE_DATABASE_URL at a newer server")
+    if await connection.fetchval("SELECT to_regclass('schema_protocol') IS NULL"):
+        raise SchemaMismatch("the database has no Slateboard schema", remedy="run `slate migrate` or `slate up`")
+    row = await connection.fetchrow("SELECT version, oldest_client FROM schema_protocol")
+    if row["version"] < OLDEST_SCHEMA:
+        message = f"the schema speaks protocol {row['version']}, this code needs {OLDEST_SCHEMA} or newer"
+        raise SchemaMismatch(message, remedy="run `slate migrate`")
+    if row["oldest_client"] > PROTOCOL:
+        message = f"the schema needs code of protocol {row['oldest_client']} or newer; this is {PROTOCOL}"
+        raise SchemaMismatch(message, remedy="upgrade the slateboard package here")

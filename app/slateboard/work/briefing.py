@@ -1,0 +1,69 @@
+"""The briefing of a work item: all that its worker needs to know, in one statement.
+
+The titles and briefs of every task above, the inputs with their versions, the decisions in force, the attempts before
+this one with their errors and notes, and the checkpoint that was left. Peer text is data, with its author on it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import UnknownName
+from slateboard.protocol.rights import Right
+
+if TYPE_CHECKING:
+    from slateboard.transaction import Statement
+
+BRIEFING = """
+WITH RECURSIVE item AS (
+    SELECT w.*, a.task, a.name AS artifact_name, a.title, a.brief, a.path
+    FROM work_items w LEFT JOIN artifacts a ON a.board = w.board AND a.id = w.artifact
+    WHERE w.board = $1 AND w.id = $2
+),
+chain (id, name, title, brief, parent, agent, hops) AS (
+    SELECT t.id, t.name, t.title, t.brief, t.parent, t.agent, 0 FROM item i JOIN tasks t ON t.board = $1 AND t.id = i.task
+    UNION ALL
+    SELECT t.id, t.name, t.title, t.brief, t.parent, t.agent, c.hops + 1
+    FROM chain c JOIN tasks t ON t.board = $1 AND t.id = c.parent WHERE c.hops < 32
+)
+SELECT json_build_object(
+    'item', i.id, 'kind', i.kind, 'reference', i.reference, 'artifact', i.artifact_name, 'title', i.title,
+    'brief', i.brief, 'path', i.path, 'due', i.due, 'revision', i.revision, 'attempt', i.attempts + 1,
+    'last_error', i.last_error,
+    'chain', (SELECT coalesce(json_agg(json_build_object(
+                  'task', c.name, 'title', c.title, 'brief', c.brief,
+                  'agent', (SELECT g.name FROM agents g WHERE g.board = $1 AND g.id = c.agent)) ORDER BY c.hops), '[]')
+              FROM chain c),
+    'inputs', (SELECT coalesce(json_agg(json_build_object(
+                   'reference', b.reference, 'version', v.version, 'author', v.author, 'path', v.path, 'uri', v.uri,
+                   'content', v.content, 'hash', v.hash, 'summary', v.summary) ORDER BY b.reference), '[]')
+               FROM (SELECT d.blocker FROM dependencies d WHERE d.board = $1 AND d.item IN (i.id, i.artifact)
+                     ORDER BY d.blocker LIMIT 200) AS d
+               JOIN work_items b ON b.board = $1 AND b.id = d.blocker
+               LEFT JOIN LATERAL (SELECT * FROM artifact_versions v WHERE v.board = $1 AND v.artifact = b.artifact
+                                  ORDER BY v.version DESC LIMIT 1) AS v ON true),
+    'decisions', (SELECT coalesce(json_agg(json_build_object(
+                      'subject', d.subject, 'decision', d.decision, 'rationale', d.rationale, 'agent', d.agent)
+                      ORDER BY d.id), '[]')
+                  FROM (SELECT * FROM decisions d WHERE d.board = $1 AND d.status = 'accepted'
+                        AND (d.task IS NULL OR d.task IN (SELECT id FROM chain)) ORDER BY d.id DESC LIMIT 100) AS d),
+    'attempts', (SELECT coalesce(json_agg(json_build_object(
+                     'attempt', t.attempt, 'worker', t.worker, 'outcome', t.outcome, 'class', t.class,
+                     'error', t.error, 'note', t.note, 'started_at', t.started_at, 'ended_at', t.ended_at)
+                     ORDER BY t.attempt), '[]')
+                 FROM (SELECT * FROM attempts t WHERE t.board = $1 AND t.item = i.id
+                       ORDER BY t.fence DESC LIMIT 20) AS t),
+    'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
+    'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)
+) FROM item i
+"""
+
+
+async def briefing(tx: Statement, *, item: int) -> dict[str, Any]:
+    """The briefing of one item, as plain JSON values. Raises `UnknownName`."""
+    tx.require(Right.READER)
+    text = await tx.fetchval(BRIEFING, tx.board, item)
+    if text is None:
+        raise UnknownName(f"there is no work item {item}", remedy="see `slate work list`", item=item)
+    return json.loads(text)

@@ -1,0 +1,152 @@
+"""Ending claims: with a result (finish), or without one (give back).
+
+A finish is accepted only under the fence of the claim that holds the item; result, status, unblocking of dependents and
+event are one commit. Repeated with the same content within 7 days it answers as it did the first time; with other
+content it is a conflict. Both take many items at once and answer for each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from slateboard.protocol.errors import FinishConflict, Invalid, SlateError, TooLarge
+from slateboard.protocol.rights import Right
+from slateboard.protocol.states import Outcome
+from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Finish, Finished, GiveBack, GivenBack, Result
+from slateboard.work import claims, queries
+from slateboard.work.leases import limited_to
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from slateboard.transaction import Statement
+
+Request = TypeVar("Request", Finish, GiveBack)
+
+GIVEN_BACK = frozenset({Outcome.FAILED, Outcome.RELEASED, Outcome.INTERRUPTED, Outcome.RETURNED})
+
+
+async def finish(
+    tx: Statement, *, finishes: Sequence[Finish], now: datetime | None = None
+) -> tuple[list[Finished], list[int]]:
+    """Accept results; returns one answer for each, in their order, and the inboxes that now hold new work."""
+    tx.require(Right.AGENT)
+    ordered = _ordered(finishes)
+    digests: list[bytes] = []
+    usages: list[str | None] = []
+    for one in ordered:
+        usage = None if one.result.usage is None else json.dumps(one.result.usage, sort_keys=True)
+        usages.append(usage)
+        digests.append(_digest(one.result, usage))
+    results = [one.result for one in ordered]
+    rows = await tx.fetch(
+        queries.FINISH,
+        tx.board,
+        limited_to(tx),
+        tx.actor.name,
+        tx.actor.authenticated_by,
+        [one.item for one in ordered],
+        [one.fence for one in ordered],
+        [result.path for result in results],
+        [result.uri for result in results],
+        [result.content for result in results],
+        [result.hash for result in results],
+        [result.size_bytes for result in results],
+        [result.summary for result in results],
+        [result.note for result in results],
+        usages,
+        digests,
+    )
+    versions: dict[int, int] = {row["item"]: row["version"] for row in rows}
+    woken: list[int] = list(rows[0]["woken"]) if rows else []
+    if len(rows) == len(finishes):
+        return [Finished(item=one.item, version=versions[one.item]) for one in finishes], woken
+    stale = {
+        (one.item, one.fence): digest for one, digest in zip(ordered, digests, strict=True) if one.item not in versions
+    }
+    answers = await _repeated(tx, stale)
+    return [
+        Finished(item=one.item, version=versions[one.item]) if one.item in versions else answers[one.item, one.fence]
+        for one in finishes
+    ], woken
+
+
+async def give_back(tx: Statement, *, returns: Sequence[GiveBack]) -> tuple[list[GivenBack], list[int]]:
+    """End claims without a result; returns one answer for each, in their order, and the inboxes to wake."""
+    tx.require(Right.AGENT)
+    for one in returns:
+        if one.outcome not in GIVEN_BACK:
+            raise Invalid(f"a claim is not given back as {one.outcome}", remedy=f"use one of {sorted(GIVEN_BACK)}")
+        if one.outcome is Outcome.FAILED and one.failure_class is None:
+            raise Invalid("a failure needs a class", remedy="transient, infrastructure, validation or logic")
+    ordered = _ordered(returns)
+    usages = [None if one.usage is None else json.dumps(one.usage, sort_keys=True) for one in ordered]
+    rows = await tx.fetch(
+        queries.GIVE_BACK,
+        tx.board,
+        limited_to(tx),
+        tx.actor.name,
+        tx.actor.authenticated_by,
+        [one.item for one in ordered],
+        [one.fence for one in ordered],
+        [one.outcome.value for one in ordered],
+        [one.failure_class.value if one.failure_class else None for one in ordered],
+        [one.error for one in ordered],
+        [one.note for one in ordered],
+        usages,
+        [None for _ in ordered],
+        [one.delay_seconds for one in ordered],
+    )
+    given = {row["item"]: row for row in rows}
+    lost = [(one.item, one.fence) for one in returns if one.item not in given]
+    losses = await claims.explain_losses(tx, lost) if lost else {}
+    return [
+        GivenBack(item=one.item, place=given[one.item]["place"], run_at=given[one.item]["run_at"])
+        if one.item in given
+        else GivenBack(item=one.item, error=losses[one.item, one.fence])
+        for one in returns
+    ], list(rows[0]["woken"]) if rows else []
+
+
+def _ordered(requests: Sequence[Request]) -> list[Request]:
+    """Sorted by item, as the statements lock them; each item once."""
+    if len(requests) > MAX_BATCH:
+        raise Invalid(f"at most {MAX_BATCH} items at once, not {len(requests)}", remedy="send several calls")
+    if len({one.item for one in requests}) < len(requests):
+        raise Invalid("an item stands twice in one call", remedy="send each item once")
+    return sorted(requests, key=lambda one: one.item)
+
+
+def _digest(result: Result, usage: str | None) -> bytes:
+    """The content of a finish in 32 bytes, by which a repetition is recognised; refuses content over the limit."""
+    if result.content is not None and len(result.content) * 4 > MAX_CONTENT_BYTES:
+        size = len(result.content.encode())
+        if size > MAX_CONTENT_BYTES:
+            message = f"inline content is limited to 1 MiB; this is {size:,} bytes"
+            raise TooLarge(message, remedy="write a file and give its path", size_bytes=size)
+    fields = (result.path, result.uri, result.content, result.hash, result.summary, result.note, usage)
+    return hashlib.sha256(repr(fields).encode()).digest()
+
+
+async def _repeated(tx: Statement, stale: dict[tuple[int, int], bytes]) -> dict[tuple[int, int], Finished]:
+    """Answer finishes whose claim is gone: as the first time, or with the reason."""
+    losses = await claims.losses(tx, list(stale))
+    return {key: _repeated_one(tx, losses[key], digest) for key, digest in stale.items()}
+
+
+def _repeated_one(tx: Statement, row: Any, digest: bytes) -> Finished:
+    item: int = row["item"]
+    if row["ended"] != Outcome.COMPLETED:
+        return Finished(item=item, error=claims.loss(tx, row))
+    if row["digest"] == digest:
+        return Finished(item=item, version=row["version"])
+    error: SlateError = FinishConflict(
+        f"item {item} was already finished under fence {row['fence']}, with other content",
+        remedy="nothing to do: the first result stands; `revise` asks for a new version",
+        item=item,
+        version=row["version"],
+    )
+    return Finished(item=item, error=error)

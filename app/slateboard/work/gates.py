@@ -1,0 +1,244 @@
+"""Gates: what on the board holds an item back. A gate counts the unfinished blockers; the last one to finish opens it.
+
+An edge into an existing item is added under a lock of its board, since two edges added at once could close a circle
+that neither transaction sees; its blockers are held while they are counted, so that none completes unnoticed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slateboard.board import queries as board_queries
+from slateboard.protocol.errors import (
+    AlreadyStarted,
+    DependencyCycle,
+    HasDependents,
+    LeaseLost,
+    SlateError,
+    UnknownName,
+    WrongState,
+)
+from slateboard.protocol.events import Subject
+from slateboard.protocol.names import split_reference
+from slateboard.protocol.rights import Right
+from slateboard.protocol.states import Outcome, Place
+from slateboard.work import claims, queries
+from slateboard.work.leases import limited_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from slateboard.transaction import Statement, Transaction
+
+
+async def depend(tx: Transaction, *, reference: str, on: Sequence[str]) -> dict[str, Any]:
+    """Block an artifact that has not started on others. Raises `AlreadyStarted`, `DependencyCycle`, `UnknownName`."""
+    tx.require(Right.AGENT)
+    task, name = split_reference(reference)
+    own = f"{task}/{name}"
+    numbers = await newest_items(tx, {own, *(_full(one, task) for one in on)})
+    await tx.fetch(board_queries.LOCK_EDGES, tx.board)
+    blockers = [numbers[_full(one, task)] for one in on]
+    await add_edges(tx, item=numbers[own], reference=own, blockers=blockers)
+    return {"reference": own, "item": numbers[own], "blocked_by": blockers}
+
+
+async def block_on(
+    tx: Transaction, *, item: int, fence: int, on: Sequence[str], note: str | None = None
+) -> dict[str, Any]:
+    """Give a claim back, gated by other artifacts: it is claimable again when all of them are complete.
+
+    Raises `LeaseLost`, `DependencyCycle`, `UnknownName`.
+    """
+    tx.require(Right.AGENT)
+    await tx.fetch(board_queries.LOCK_EDGES, tx.board)
+    leases = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
+    only = limited_to(tx)
+    if not leases or leases[0]["fence"] != fence or (only is not None and leases[0]["agent"] != only):
+        raise (await claims.explain_losses(tx, [(item, fence)])).get((item, fence)) or LeaseLost("the claim is gone")
+    lease = leases[0]
+    reference: str = await tx.fetchval("SELECT reference FROM work_items WHERE board = $1 AND id = $2", tx.board, item)
+    task = reference.partition("/")[0]
+    numbers = await newest_items(tx, {_full(one, task) for one in on})
+    remaining = await _insert(tx, item, reference, sorted(set(numbers.values())))
+    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, item)
+    await tx.fetch(
+        "UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2",
+        tx.board,
+        item,
+        lease["attempt"],
+    )
+    await end_attempts(tx, leases, outcome=Outcome.BLOCKED, error=None, note=note)
+    place = await _hold(tx, item, remaining)
+    tx.record(
+        Subject.ITEM_BLOCKED,
+        {"item": item, "reference": reference, "fence": fence, "on": sorted(set(numbers.values())), "place": place},
+    )
+    return {"item": item, "reference": reference, "place": place, "remaining": remaining}
+
+
+async def add_edges(tx: Transaction, *, item: int, reference: str, blockers: Sequence[int]) -> None:
+    """Add edges into an existing item that has not started, and shut its gate if one of the blockers is unfinished."""
+    await tx.fetch(board_queries.LOCK_EDGES, tx.board)
+    remaining = await _insert(tx, item, reference, blockers)
+    if remaining:
+        moved = await tx.fetch(
+            "WITH r AS (DELETE FROM ready WHERE board = $1 AND item = $2 RETURNING item),"
+            " s AS (DELETE FROM scheduled WHERE board = $1 AND item = $2 RETURNING item)"
+            " SELECT item FROM r UNION ALL SELECT item FROM s",
+            tx.board,
+            item,
+        )
+        gate = await tx.fetch(
+            "UPDATE gates SET remaining = remaining + $3 WHERE board = $1 AND item = $2 RETURNING item",
+            tx.board,
+            item,
+            remaining,
+        )
+        if moved:
+            await tx.fetch(queries.INSERT_GATES, tx.board, [item], [remaining])
+        elif not gate:
+            raise AlreadyStarted(
+                f"{reference} has been started, so nothing can be put before it",
+                remedy="its claimant can block it, or `revise` it when it is complete",
+                item=item,
+            )
+    tx.record(Subject.DEPENDENCY_ADDED, {"item": item, "reference": reference, "blockers": list(blockers)})
+
+
+async def newest_items(tx: Statement, references: Iterable[str]) -> dict[str, int]:
+    """The item that now produces each `task/artifact`; `UnknownName` names the first that is missing."""
+    wanted = sorted(set(references))
+    if not wanted:
+        return {}
+    pairs = [reference.split("/", 1) for reference in wanted]
+    rows = await tx.fetch(
+        board_queries.ARTIFACTS_BY_REFERENCE, tx.board, [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    )
+    found = {row["reference"]: row["newest_item"] for row in rows}
+    for reference in wanted:
+        if reference not in found:
+            message = f"there is no artifact {reference!r} on this board"
+            raise UnknownName(message, remedy="see `slate get artifacts`", artifact=reference)
+    return found
+
+
+async def lock_blockers(tx: Transaction, items: Sequence[int]) -> set[int]:
+    """Hold these items until the commit, in order; returns those that are not done. A cancelled one is refused."""
+    rows = await tx.fetch(queries.LOCK_ITEMS, tx.board, sorted(items)) if items else []
+    for row in rows:
+        if row["outcome"] == Place.CANCELLED:
+            message = f"{row['reference']} was cancelled, so nothing can wait for it"
+            raise WrongState(message, remedy="name another blocker", item=row["id"])
+    return {row["id"] for row in rows if row["outcome"] != Place.DONE}
+
+
+async def end_attempts(
+    tx: Transaction, leases: Sequence[Any], *, outcome: Outcome, error: str | None, note: str | None
+) -> None:
+    """Keep the attempts of leases that this transaction ends."""
+    await tx.fetch(
+        queries.INSERT_ATTEMPTS,
+        tx.board,
+        outcome.value,
+        error,
+        note,
+        tx.now,
+        *([lease[name] for lease in leases] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
+    )
+
+
+async def release_dependents(tx: Transaction, items: Sequence[int]) -> None:
+    """Let what waits for these items go on without them."""
+    woken = await tx.fetchval(
+        queries.UNLOCK, tx.board, sorted(items), 0, tx.actor.name, tx.actor.authenticated_by, tx.now
+    )
+    tx.wake(woken)
+
+
+async def unlock_more(tx: Transaction) -> int:
+    """Open the next part of a fan-out of more than 1,000; returns 0 when none is left."""
+    rows = await tx.fetch(queries.NEXT_UNLOCK)
+    for row in rows:
+        woken = await tx.fetchval(
+            queries.UNLOCK, row["board"], [row["blocker"]], row["after_item"], "system", "system", tx.now
+        )
+        tx.wake(woken)
+    return len(rows)
+
+
+async def repair(tx: Transaction, *, after: tuple[int, int] = (0, 0), limit: int = 1000) -> list[dict[str, Any]]:
+    """Find gates that are shut without cause, open them and say so; none is ever expected."""
+    rows = await tx.fetch(queries.SHUT_WITHOUT_CAUSE, *after, limit)
+    for row in rows:
+        await tx.fetch(queries.LOCK_ITEMS, row["board"], row["items"])
+        tx.board = row["board"]
+        tx.wake(await tx.fetchval(queries.OPEN, row["board"], row["items"], "system", "system", tx.now))
+        tx.record(Subject.GATE_REPAIRED, {"items": row["items"]})
+        await tx.flush()
+    return [dict(row) for row in rows]
+
+
+def refuse_dependents(reference: str, waiting: Sequence[Any]) -> SlateError:
+    """The conflict that asks for `--cascade` or `--waive`."""
+    names = ", ".join(row["reference"] for row in waiting[:5]) + (" …" if len(waiting) > 5 else "")
+    return HasDependents(
+        f"{len(waiting)} unfinished artifacts wait for {reference}: {names}",
+        remedy="choose --cascade (end them too) or --waive (let them go on without it)",
+        dependents=[row["reference"] for row in waiting[:100]],
+    )
+
+
+async def _insert(tx: Transaction, item: int, reference: str, blockers: Sequence[int]) -> int:
+    """Insert edges, blockers held; returns how many count. Raises `DependencyCycle` with the path."""
+    unfinished = await lock_blockers(tx, [*blockers])
+    rows = await tx.fetch(
+        board_queries.INSERT_DEPENDENCIES,
+        tx.board,
+        tx.actor.name,
+        tx.now,
+        list(blockers),
+        [item] * len(blockers),
+        [blocker in unfinished for blocker in blockers],
+    )
+    if await tx.fetchval(board_queries.WAITS_FOR_ITSELF, tx.board, item):
+        path = await _circle(tx, item, reference)
+        raise DependencyCycle(
+            f"this would close a circle: {' → '.join(path)}", remedy="remove one of these dependencies", path=path
+        )
+    return sum(row["counted"] for row in rows)
+
+
+async def _circle(tx: Transaction, item: int, reference: str) -> list[str]:
+    """The way from an item back to itself, by references."""
+    rows = await tx.fetch(board_queries.UPSTREAM_EDGES, tx.board, item)
+    names = {item: reference} | {row["blocker"]: row["reference"] for row in rows}
+    edges: dict[int, list[int]] = {}
+    for row in rows:
+        edges.setdefault(row["item"], []).append(row["blocker"])
+    came_from: dict[int, int] = {}
+    queue = [item]
+    for here in queue:
+        for blocker in edges.get(here, ()):
+            if blocker == item:
+                path = [here]
+                while path[-1] != item:
+                    path.append(came_from[path[-1]])
+                return [names[one] for one in [*reversed(path), item]]
+            if blocker not in came_from:
+                came_from[blocker] = here
+                queue.append(blocker)
+    return [reference]
+
+
+async def _hold(tx: Transaction, item: int, remaining: int) -> str:
+    """Put an item that is in no place behind its gate, or into `ready` if nothing is left to wait for."""
+    if remaining:
+        await tx.fetch(queries.INSERT_GATES, tx.board, [item], [remaining])
+        return Place.GATED
+    tx.wake(await tx.fetchval(queries.PLACE, tx.board, [item], True, tx.now))
+    return Place.READY
+
+
+def _full(reference: str, task: str) -> str:
+    return "/".join(split_reference(reference if "/" in reference else f"{task}/{reference}"))

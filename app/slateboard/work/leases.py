@@ -1,0 +1,77 @@
+"""Leases: the time limit of a claim, on the database's clock. A heartbeat renews; an absent row means that the right is
+gone; the leader takes back what ran out. The fence decides, not the clock: a finish that comes late but before the item
+was taken back is accepted.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import Invalid, TooLarge
+from slateboard.protocol.rights import Right
+from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Beat, Renewed
+from slateboard.work import claims, queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from slateboard.transaction import Statement
+
+
+async def renew(tx: Statement, *, beats: Sequence[Beat], lease_seconds: float | None = None) -> list[Renewed]:
+    """Renew many leases in one statement, by their own length or `lease_seconds`; one answer for each beat."""
+    tx.require(Right.AGENT)
+    if lease_seconds is not None:
+        claims.check_lease(lease_seconds)
+    if len(beats) > MAX_BATCH:
+        raise Invalid(f"a heartbeat carries at most {MAX_BATCH} items, not {len(beats)}", remedy="send several")
+    ordered = sorted(beats, key=lambda beat: beat.item)
+    rows = await tx.fetch(
+        queries.RENEW,
+        tx.board,
+        [beat.item for beat in ordered],
+        [beat.fence for beat in ordered],
+        [beat.percent for beat in ordered],
+        [beat.progress for beat in ordered],
+        lease_seconds,
+        limited_to(tx),
+    )
+    renewed = {row["item"]: row["expires_at"] for row in rows}
+    lost = [(beat.item, beat.fence) for beat in beats if beat.item not in renewed]
+    losses = await claims.explain_losses(tx, lost) if lost else {}
+    return [
+        Renewed(
+            item=beat.item,
+            expires_at=renewed.get(beat.item),
+            error=None if beat.item in renewed else losses[beat.item, beat.fence],
+        )
+        for beat in beats
+    ]
+
+
+async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, note: str | None = None) -> None:
+    """Keep data (JSON) or a hand-over note for the attempt that follows; renews the lease. Raises `LeaseLost`."""
+    tx.require(Right.AGENT)
+    text = None if data is None else json.dumps(data)
+    if text is not None and len(text) > MAX_CONTENT_BYTES:
+        raise TooLarge("a checkpoint is limited to 1 MiB", remedy="write a file and keep its path")
+    if await tx.fetchval(queries.CHECKPOINT, tx.board, item, fence, limited_to(tx), text, note) is None:
+        raise (await claims.explain_losses(tx, [(item, fence)]))[item, fence]
+
+
+async def mine(tx: Statement, *, agent: int) -> list[dict[str, Any]]:
+    """What this agent holds now, oldest first, with the notes and checkpoints that it left."""
+    tx.require(Right.READER)
+    return [dict(row) for row in await tx.fetch(queries.MINE, tx.board, agent)]
+
+
+async def expire_due(tx: Statement, *, limit: int = 500, now: datetime | None = None) -> list[Any]:
+    """Take back leases that ran out, at most `limit`: rows of board, item, place and the inboxes to wake."""
+    return await tx.fetch(queries.EXPIRE, limit, now)
+
+
+def limited_to(tx: Statement) -> int | None:
+    """The only agent whose claims this actor may touch; None for an administrator, who may touch all."""
+    return None if tx.actor.right >= Right.ADMIN else (tx.actor.agent or 0)

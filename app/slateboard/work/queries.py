@@ -1,0 +1,227 @@
+"""The statements of the queue, each named. The hot ones call the SQL functions that stand beside this file."""
+
+from __future__ import annotations
+
+CLAIM = "SELECT * FROM claim_items($1, $2, $3, $4, $5, $6, $7, $8)"
+
+FINISH = "SELECT * FROM finish_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+
+GIVE_BACK = "SELECT * FROM give_back_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+
+# Renew many leases. An absent row means that the right is gone. No indexed column changes, so every update is HOT.
+RENEW = """
+UPDATE leases l
+SET expires_at = clock_timestamp() + make_interval(secs => coalesce($6, l.lease_seconds)),
+    lease_seconds = coalesce($6, l.lease_seconds),
+    percent = coalesce(b.percent, l.percent), progress = coalesce(b.progress, l.progress)
+FROM unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::text[]) AS b (item, fence, percent, progress)
+WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND ($7::bigint IS NULL OR l.agent = $7)
+RETURNING l.item, l.expires_at
+"""
+
+# Whether a claim would find anything: not paused, and something in one of the agent's inboxes.
+HAS_WORK = """
+SELECT NOT EXISTS (SELECT FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), ($1, 0), ($1, $2)))
+   AND (EXISTS (SELECT FROM ready r WHERE r.board = $1 AND r.inbox = $2)
+        OR EXISTS (
+            SELECT FROM open_inboxes o
+            WHERE o.board = $1
+              AND (o.capability = '' OR o.capability = ANY (
+                  ARRAY(SELECT unnest(a.capabilities) FROM agents a WHERE a.board = $1 AND a.id = $2)))
+              AND EXISTS (SELECT FROM ready r WHERE r.board = $1 AND r.inbox = o.id)))
+"""
+
+# Where one item stands, with its lease if it has one.
+STANDING = """
+SELECT w.id AS item, w.reference, w.outcome, w.artifact, w.revision, w.inbox, w.attempts, p.place,
+       l.worker, l.fence, l.agent, l.expires_at
+FROM work_items w
+JOIN item_places p ON p.board = w.board AND p.item = w.id
+LEFT JOIN leases l ON l.board = w.board AND l.item = w.id
+WHERE w.board = $1 AND w.id = $2
+"""
+
+# For claims that are not held any more: the item's place, who holds it now, and how the asked attempt ended.
+LOSSES = """
+SELECT g.item, g.fence, p.place, l.worker AS holder, l.agent AS holder_agent, l.fence AS holder_fence,
+       l.expires_at AS until, a.outcome AS ended, a.error, a.digest, v.version
+FROM unnest($2::bigint[], $3::bigint[]) AS g (item, fence)
+LEFT JOIN item_places p ON p.board = $1 AND p.item = g.item
+LEFT JOIN leases l ON l.board = $1 AND l.item = g.item
+LEFT JOIN attempts a ON a.board = $1 AND a.item = g.item AND a.fence = g.fence AND a.ended_at > now() - interval '7 days'
+LEFT JOIN work_items w ON w.board = $1 AND w.id = g.item
+LEFT JOIN artifact_versions v ON v.board = $1 AND v.artifact = w.artifact AND v.item = g.item AND v.fence = g.fence
+"""
+
+# What an agent holds, with the checkpoint and note that it left.
+MINE = """
+SELECT l.item, l.fence, l.attempt, l.worker, l.claimed_at, l.expires_at, l.percent, l.progress,
+       w.kind, w.reference, w.due, c.data AS checkpoint, c.note
+FROM leases l
+JOIN work_items w ON w.board = l.board AND w.id = l.item
+LEFT JOIN checkpoints c ON c.board = l.board AND c.item = l.item
+WHERE l.board = $1 AND l.agent = $2
+ORDER BY l.claimed_at, l.item
+LIMIT 1000
+"""
+
+# Keep a checkpoint or note for the attempt that follows; only under a held claim, which it renews.
+CHECKPOINT = """
+WITH held AS (
+    UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => lease_seconds)
+    WHERE board = $1 AND item = $2 AND fence = $3 AND ($4::bigint IS NULL OR agent = $4)
+    RETURNING item
+)
+INSERT INTO checkpoints (board, item, fence, data, note, kept_at)
+SELECT $1, item, $3, $5, $6, clock_timestamp() FROM held
+ON CONFLICT (board, item) DO UPDATE
+SET fence = excluded.fence, data = coalesce(excluded.data, checkpoints.data),
+    note = coalesce(excluded.note, checkpoints.note), kept_at = excluded.kept_at
+RETURNING item
+"""
+
+EXPIRE = "SELECT * FROM expire_leases($1, $2)"
+
+# Move what time alone held into `ready`; bounded, and never in the way of a cancel.
+PROMOTE = """
+WITH due AS (
+    DELETE FROM scheduled WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM scheduled WHERE run_at <= coalesce($2, clock_timestamp())
+        ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING board, item, unblocked
+)
+SELECT board, unblocked, array_agg(item ORDER BY item) AS items FROM due GROUP BY board, unblocked ORDER BY board
+"""
+
+PLACE = "SELECT place_items($1, $2, $3, $4)"
+UNLOCK = "SELECT unlock_dependents($1, $2, $3, $4, $5, $6)"
+OPEN = "SELECT open_items($1, $2, $3, $4, $5)"
+
+# Take the next rest of a wide fan-out.
+NEXT_UNLOCK = """
+DELETE FROM unlocks WHERE (board, blocker) IN (
+    SELECT board, blocker FROM unlocks ORDER BY board, blocker LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING board, blocker, after_item
+"""
+
+# Ratings that time has changed: take the marks, and rate what is still ready again (delete and insert).
+RERATE = """
+WITH changed AS (
+    DELETE FROM rating_changes WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rating_changes WHERE changes_at <= coalesce($2, clock_timestamp())
+        ORDER BY changes_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING board, item, unblocked
+),
+taken AS (
+    DELETE FROM ready r USING (SELECT DISTINCT ON (board, item) * FROM changed ORDER BY board, item) AS c
+    WHERE r.board = c.board AND r.item = c.item
+    RETURNING r.board, r.inbox, r.item, c.unblocked
+)
+INSERT INTO ready (board, inbox, rank, item)
+SELECT t.board, t.inbox,
+       -rating_of(w.base_rating, w.pinned_rating, w.created_at, w.due, t.unblocked,
+                  (SELECT count(*) FROM dependencies d WHERE d.board = t.board AND d.blocker = t.item),
+                  coalesce($2, clock_timestamp())),
+       t.item
+FROM taken t JOIN work_items w ON w.board = t.board AND w.id = t.item
+RETURNING board, item
+"""
+
+# Gates that are shut without cause: no unfinished blocker is left, and no rest of a fan-out is on its way to them.
+SHUT_WITHOUT_CAUSE = """
+SELECT g.board, array_agg(g.item ORDER BY g.item) AS items
+FROM (SELECT * FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, item LIMIT $3) AS g
+WHERE NOT EXISTS (
+    SELECT FROM dependencies d JOIN work_items b ON b.board = d.board AND b.id = d.blocker
+    WHERE d.board = g.board AND d.item = g.item AND d.counted
+      AND (b.outcome IS DISTINCT FROM 'done'
+           OR EXISTS (SELECT FROM unlocks u WHERE u.board = d.board AND u.blocker = d.blocker)))
+GROUP BY g.board
+"""
+
+INSERT_ITEMS = """
+INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, due, run_at, max_attempts,
+                        outcome, finished_at, correlation, created_at)
+SELECT $1, g.id, $2, g.artifact, g.revision, g.reference, g.inbox, g.base_rating, g.due, g.run_at, g.max_attempts,
+       CASE WHEN g.done THEN 'done' END, CASE WHEN g.done THEN $4::timestamptz END, $3, $4
+FROM unnest($5::bigint[], $6::bigint[], $7::smallint[], $8::text[], $9::bigint[], $10::int[], $11::timestamptz[],
+            $12::timestamptz[], $13::smallint[], $14::boolean[])
+     AS g (id, artifact, revision, reference, inbox, base_rating, due, run_at, max_attempts, done)
+"""
+
+INSERT_GATES = """
+INSERT INTO gates (board, item, remaining) SELECT $1, g.item, g.remaining
+FROM unnest($2::bigint[], $3::int[]) AS g (item, remaining)
+"""
+
+# Blockers that are ready now and got a dependent: the leader rates them again.
+MARK_RERATED = """
+INSERT INTO rating_changes (board, item, changes_at, unblocked)
+SELECT r.board, r.item, $3, false FROM ready r WHERE r.board = $1 AND r.item = ANY ($2::bigint[])
+ON CONFLICT DO NOTHING
+"""
+
+# The items are held in ascending order until the commit, so that none of them finishes meanwhile.
+LOCK_ITEMS = """
+SELECT w.id, w.outcome, w.reference FROM work_items w
+WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) ORDER BY w.id FOR NO KEY UPDATE
+"""
+
+# The leases of these items, held in ascending order.
+LOCK_LEASES = """
+SELECT l.* FROM leases l WHERE l.board = $1 AND l.item = ANY ($2::bigint[]) ORDER BY l.item FOR UPDATE
+"""
+
+# Everything unfinished that waits for the given items, however far, and is counted by them.
+DOWNSTREAM = """
+WITH RECURSIVE downstream (item) AS (
+    SELECT d.item FROM dependencies d WHERE d.board = $1 AND d.blocker = ANY ($2::bigint[]) AND d.counted
+    UNION
+    SELECT d.item FROM downstream u JOIN dependencies d ON d.board = $1 AND d.blocker = u.item AND d.counted
+)
+SELECT w.id, w.reference FROM downstream u JOIN work_items w ON w.board = $1 AND w.id = u.item
+WHERE w.outcome IS NULL ORDER BY w.id
+"""
+
+# Take items out of every place they can be in.
+LEAVE_PLACES = """
+WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     s AS (DELETE FROM scheduled WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     g AS (DELETE FROM gates WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     l AS (DELETE FROM leases WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
+     c AS (DELETE FROM checkpoints WHERE board = $1 AND item = ANY ($2::bigint[])),
+     d AS (DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item)
+SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM l
+UNION ALL SELECT item FROM d
+"""
+
+INSERT_ATTEMPTS = """
+INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, error, note, started_at, ended_at)
+SELECT $1, g.item, g.fence, g.attempt, g.agent, g.worker, $2, $3, $4, g.started_at, $5
+FROM unnest($6::bigint[], $7::bigint[], $8::int[], $9::bigint[], $10::text[], $11::timestamptz[])
+     AS g (item, fence, attempt, agent, worker, started_at)
+"""
+
+# The sum of a rating, part by part.
+RATING = """
+SELECT w.reference, w.base_rating, w.pinned_rating, w.due, w.created_at, p.place, -r.rank AS rating, g.remaining,
+       w.run_at, (SELECT count(*) FROM dependencies d WHERE d.board = w.board AND d.blocker = w.id) AS dependents,
+       (SELECT count(*) FROM ready o WHERE o.board = r.board AND o.inbox = r.inbox AND (o.rank, o.item) < (r.rank, r.item))
+           AS ahead,
+       now() AS now
+FROM work_items w
+JOIN item_places p ON p.board = w.board AND p.item = w.id
+LEFT JOIN ready r ON r.board = w.board AND r.item = w.id
+LEFT JOIN gates g ON g.board = w.board AND g.item = w.id
+WHERE w.board = $1 AND w.id = $2
+"""
+
+# What an item is blocked by, and where each of these is.
+BLOCKERS = """
+SELECT b.id AS item, b.reference, p.place FROM dependencies d
+JOIN work_items b ON b.board = d.board AND b.id = d.blocker
+JOIN item_places p ON p.board = b.board AND p.item = b.id
+WHERE d.board = $1 AND d.item = $2 AND d.counted AND b.outcome IS DISTINCT FROM 'done'
+ORDER BY b.id LIMIT 100
+"""

@@ -1,0 +1,63 @@
+"""Revisions: complete is final, so a better version is new work. It makes a new version when it is finished, opens
+nothing again, and marks what used the old version as stale.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import UnknownName, VersionConflict, WrongState
+from slateboard.protocol.events import Subject
+from slateboard.protocol.names import split_reference
+from slateboard.protocol.rights import Right
+from slateboard.work import intake, queries
+
+if TYPE_CHECKING:
+    from slateboard.transaction import Transaction
+
+
+async def revise(
+    tx: Transaction, *, reference: str, reason: str = "", expect_version: int | None = None
+) -> dict[str, Any]:
+    """Ask for a new version of a complete artifact: `{item, reference, version}` (the version that it now has).
+
+    `expect_version` makes it a compare-and-set: `VersionConflict` if the artifact is at another one. Raises
+    `WrongState` while the artifact is not complete.
+    """
+    tx.require(Right.AGENT)
+    task, name = split_reference(reference)
+    own = f"{task}/{name}"
+    row = await tx.fetchrow(
+        """
+        SELECT a.id, a.newest_item, w.outcome, w.revision, w.inbox, w.base_rating, w.due, w.max_attempts,
+               (SELECT max(v.version) FROM artifact_versions v WHERE v.board = a.board AND v.artifact = a.id) AS version
+        FROM tasks t JOIN artifacts a ON a.board = t.board AND a.task = t.id AND a.name = $3
+        JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
+        WHERE t.board = $1 AND t.name = $2 FOR UPDATE OF a
+        """,
+        tx.board,
+        task,
+        name,
+    )
+    if row is None:
+        raise UnknownName(f"there is no artifact {own!r}", remedy="see `slate get artifacts`", artifact=own)
+    if expect_version is not None and row["version"] != expect_version:
+        message = f"{own} is at version {row['version']}, not {expect_version}"
+        raise VersionConflict(message, remedy="read the artifact again", version=row["version"])
+    if row["outcome"] is None or row["version"] is None:
+        raise WrongState(f"{own} is not complete, so there is nothing to revise", remedy=f"see `slate show {own}`")
+    item: int = await tx.fetchval("SELECT nextval('ids')")
+    await intake.insert_items(
+        tx,
+        [
+            (item, row["id"], row["revision"] + 1, own, row["inbox"], row["base_rating"], None, None,
+             row["max_attempts"], False)
+        ],
+    )  # fmt: skip
+    await tx.fetch("UPDATE artifacts SET newest_item = $3 WHERE board = $1 AND id = $2", tx.board, row["id"], item)
+    tx.record(
+        Subject.ARTIFACT_REVISED,
+        {"reference": own, "artifact": row["id"], "item": item, "revision": row["revision"] + 1, "reason": reason},
+    )
+    tx.wake(await tx.fetchval(queries.PLACE, tx.board, [item], False, tx.now))
+    return {"item": item, "reference": own, "version": row["version"]}
