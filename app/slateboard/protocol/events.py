@@ -22,6 +22,7 @@ class Subject(StrEnum):
     TASK_POSTED = "board.task.posted"
     TASK_CHANGED = "board.task.changed"
     ARTIFACT_POSTED = "board.artifact.posted"
+    ARTIFACT_CHANGED = "board.artifact.changed"
     ARTIFACT_COMPLETED = "board.artifact.completed"
     ARTIFACT_IMPORTED = "board.artifact.imported"
     ARTIFACT_REVISED = "board.artifact.revised"
