@@ -81,28 +81,12 @@ async def add_edges(tx: Transaction, *, item: int, reference: str, blockers: Seq
     """Add edges into an existing item that has not started, and shut its gate if one of the blockers is unfinished."""
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
     remaining = await _insert(tx, item, reference, blockers)
-    if remaining:
-        moved = await tx.fetch(
-            "WITH r AS (DELETE FROM ready WHERE board = $1 AND item = $2 RETURNING item),"
-            " s AS (DELETE FROM scheduled WHERE board = $1 AND item = $2 RETURNING item)"
-            " SELECT item FROM r UNION ALL SELECT item FROM s",
-            tx.board,
-            item,
+    if not await _shut(tx, item, remaining):
+        raise AlreadyStarted(
+            f"{reference} has been started, so nothing can be put before it",
+            remedy="its claimant can block it, or `revise` it when it is complete",
+            item=item,
         )
-        gate = await tx.fetch(
-            "UPDATE gates SET remaining = remaining + $3 WHERE board = $1 AND item = $2 RETURNING item",
-            tx.board,
-            item,
-            remaining,
-        )
-        if moved:
-            await tx.fetch(queries.INSERT_GATES, tx.board, [item], [remaining])
-        elif not gate:
-            raise AlreadyStarted(
-                f"{reference} has been started, so nothing can be put before it",
-                remedy="its claimant can block it, or `revise` it when it is complete",
-                item=item,
-            )
     tx.record(Subject.DEPENDENCY_ADDED, {"item": item, "reference": reference, "blockers": list(blockers)})
 
 
@@ -229,6 +213,21 @@ async def _circle(tx: Transaction, item: int, reference: str) -> list[str]:
                 came_from[blocker] = here
                 queue.append(blocker)
     return [reference]
+
+
+async def _shut(tx: Transaction, item: int, remaining: int) -> bool:
+    """Count more blockers into the gate of an item that has not started; False if it has.
+
+    Asked twice, since the item may go from its gate to `ready` between the two statements, but never back.
+    """
+    for _ in range(2):
+        if await tx.fetch(queries.RAISE_GATE, tx.board, item, remaining):
+            return True
+        if await tx.fetch(queries.LEAVE_READY if remaining else queries.LOCK_READY, tx.board, item):
+            if remaining:
+                await tx.fetch(queries.INSERT_GATES, tx.board, [item], [remaining])
+            return True
+    return False
 
 
 async def _hold(tx: Transaction, item: int, remaining: int) -> str:

@@ -154,6 +154,20 @@ INSERT INTO gates (board, item, remaining) SELECT $1, g.item, g.remaining
 FROM unnest($2::bigint[], $3::int[]) AS g (item, remaining)
 """
 
+RAISE_GATE = "UPDATE gates SET remaining = remaining + $3 WHERE board = $1 AND item = $2 RETURNING item"
+
+# Take an item that has not started out of `ready` or `scheduled`; or, with nothing new to wait for, hold it there.
+LEAVE_READY = """
+WITH r AS (DELETE FROM ready WHERE board = $1 AND item = $2 RETURNING item),
+     s AS (DELETE FROM scheduled WHERE board = $1 AND item = $2 RETURNING item)
+SELECT item FROM r UNION ALL SELECT item FROM s
+"""
+LOCK_READY = """
+WITH r AS (SELECT item FROM ready WHERE board = $1 AND item = $2 FOR UPDATE),
+     s AS (SELECT item FROM scheduled WHERE board = $1 AND item = $2 FOR UPDATE)
+SELECT item FROM r UNION ALL SELECT item FROM s
+"""
+
 # Blockers that are ready now and got a dependent: the leader rates them again.
 MARK_RERATED = """
 INSERT INTO rating_changes (board, item, changes_at, unblocked)

@@ -15,6 +15,11 @@ DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_inboxes bigint[];
     v_paused text;
+    -- All of the queue, or the one place in it where the wanted item stands.
+    v_first_rank int := -2147483648;
+    v_first_item bigint := 0;
+    v_last_rank int := 2147483647;
+    v_last_item bigint := 9223372036854775807;
 BEGIN
     SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE 'the agent' END
            || ' is paused' || coalesce(': ' || p.reason, '')
@@ -32,6 +37,14 @@ BEGIN
       AND (o.capability = '' OR o.capability = ANY (
           ARRAY(SELECT unnest(a.capabilities) FROM agents a WHERE a.board = p_board AND a.id = p_agent)));
 
+    IF p_item IS NOT NULL THEN
+        SELECT r.rank, r.item, r.rank, r.item INTO v_first_rank, v_first_item, v_last_rank, v_last_item
+        FROM ready r WHERE r.board = p_board AND r.item = p_item;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+
     RETURN QUERY
     WITH picked AS MATERIALIZED (
         SELECT box_row.place AS place, box_row.item, box_row.rank
@@ -39,7 +52,8 @@ BEGIN
         LATERAL (
             SELECT r.ctid AS place, r.item, r.rank
             FROM ready r
-            WHERE r.board = p_board AND r.inbox = box.inbox AND (p_item IS NULL OR r.item = p_item)
+            WHERE r.board = p_board AND r.inbox = box.inbox
+              AND (r.rank, r.item) >= (v_first_rank, v_first_item) AND (r.rank, r.item) <= (v_last_rank, v_last_item)
             ORDER BY r.rank, r.item
             LIMIT p_limit
             FOR UPDATE SKIP LOCKED

@@ -1,0 +1,1 @@
+"""The benchmark: every rate and latency beside the raw Postgres limit that was taken in the same run."""

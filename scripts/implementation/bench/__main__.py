@@ -1,0 +1,88 @@
+"""`scripts/bench [--quick] [--only KEY,…] [--json FILE]`: run the workloads and print the table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+from pathlib import Path
+
+import asyncpg
+
+from scripts.implementation import place as places
+from scripts.implementation.bench import workloads
+from scripts.implementation.bench.workloads import Figure, Run
+
+SINGLE = {
+    "drain_1": workloads.drain_1,
+    "drain_2": workloads.drain_2,
+    "post": workloads.post,
+    "chain": workloads.chain,
+    "fan": workloads.fan,
+    "apply_5000": workloads.apply_5000,
+    "graphql_board": workloads.graphql_board,
+    "feed": workloads.feed,
+    "backlog_500k": workloads.backlog_500k,
+    "history_500k": workloads.history_500k,
+}
+SEVERAL = {"latency_idle": None, "memory": workloads.memory, "start": workloads.start}
+PORT = 18765
+
+
+async def measure(keys: list[str], place: places.Place, *, quick: bool) -> dict[str, Figure]:
+    """Run the workloads one after the other; each line is printed when it is known."""
+    owner = await asyncpg.connect(place.owner_url)
+    run = Run(place=place, owner=owner, quick=quick, floors={}, rates={})
+    found: dict[str, Figure] = {}
+    for key in keys:
+        if key == "latency_idle":
+            p50, p99 = await workloads.latency(run)
+            figures = [("latency_idle_p50", p50), ("latency_idle_p99", p99)]
+        elif key in SINGLE:
+            figures = [(key, await SINGLE[key](run))]
+        else:
+            figures = await SEVERAL[key](run)
+        for name, figure in figures:
+            found[name] = figure
+            print(line(name, figure), flush=True)
+    await owner.close()
+    return found
+
+
+def line(name: str, figure: Figure) -> str:
+    """One row of the Markdown table."""
+    floor = "" if figure.raw is None else f"{figure.raw:,.1f}"
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    return f"| {name} | {figure.value:,.2f} | {figure.unit} | {floor} | {ratio} | {figure.note} |"
+
+
+def main() -> None:
+    """Parse the arguments, start a server of its own, measure, and write the file if one is asked for."""
+    known = [*SINGLE, *SEVERAL]
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the items: to see that it runs, not to compare"
+    )
+    parser.add_argument("--only", help=f"some of: {', '.join(known)}")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    keys = options.only.split(",") if options.only else known
+    unknown = sorted(set(keys) - set(known))
+    if unknown:
+        sys.exit(f"unknown workloads: {', '.join(unknown)}; known are: {', '.join(known)}")
+    print(f"{platform.platform()}, Python {platform.python_version()}{', quick' if options.quick else ''}\n")
+    print("| workload | value | unit | raw | ratio | |\n|---|---|---|---|---|---|", flush=True)
+    with places.running(PORT) as place:
+        found = asyncio.run(measure(keys, place, quick=options.quick))
+    if options.json:
+        figures = {
+            name: {"value": figure.value, "unit": figure.unit, "raw": figure.raw, "ratio": figure.ratio}
+            for name, figure in found.items()
+        }
+        options.json.write_text(json.dumps({"workloads": figures}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Filling a board through the SDK, and running real worker processes on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from scripts.implementation import place as places
+from slateboard import connect
+from slateboard.protocol.work import NewArtifact, NewTask
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+    import asyncpg
+
+    from scripts.implementation.place import Place
+    from slateboard import Client
+
+# Everything is finished, and the last event of it is in the log.
+DRAINED = """
+SELECT NOT EXISTS (SELECT FROM ready WHERE board = $1) AND NOT EXISTS (SELECT FROM leases WHERE board = $1)
+   AND NOT EXISTS (SELECT FROM gates WHERE board = $1) AND NOT EXISTS (SELECT FROM event_outbox WHERE board = $1)
+"""
+DONE = """
+SELECT count(*) >= $2 FROM (SELECT FROM work_items WHERE board = $1 AND outcome = 'done' LIMIT $2) AS done
+"""
+
+
+async def new(place: Place, name: str, agents: Iterable[str] = ("w",)) -> Client:
+    """A fresh board with these agents; returns a client of it."""
+    async with await connect(place.app_url, board="default") as admin:
+        await admin.call("create_board", name=name)
+    client = await connect(place.app_url, board=name)
+    for agent in agents:
+        await client.call("add_agent", name=agent)
+    return client
+
+
+async def post(client: Client, task: str, names: Sequence[str], **fields: Any) -> None:
+    """Post ready artifacts of agent `w` into a new task, 1,000 a call."""
+    await client.call(
+        "post", tasks=[NewTask(name=task, title=task, agent="w")], artifacts=[NewArtifact(task=task, name="first")]
+    )
+    for first in range(0, len(names), 1000):
+        batch = [NewArtifact(task=task, name=name, owner="w", **fields) for name in names[first : first + 1000]]
+        await client.call("post", artifacts=batch)
+
+
+async def settle(owner: asyncpg.Connection[Any]) -> None:
+    """Vacuum and analyze what a real board would have had vacuumed by then, and checkpoint."""
+    for table in ("ready", "leases", "gates", "work_items", "artifacts", "dependencies"):
+        await owner.execute(f"VACUUM (ANALYZE) {table}")
+    await owner.execute("CHECKPOINT")
+
+
+@asynccontextmanager
+async def workers(place: Place, board: str, count: int, *, agent: str = "w") -> AsyncGenerator[list[int]]:
+    """Worker processes with a no-op handler; they are told to stop, and given back what they held, at the end."""
+    environment = {**place.environment, "SLATE_BOARD": board, "SLATE_DATABASE_URL": place.app_url}
+    command = [sys.executable, "-P", "-m", "scripts.implementation.bench.worker", agent]
+    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            await asyncio.to_thread(process.stdout.readline)
+        yield [process.pid for process in started]
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+        for process in started:
+            try:
+                await asyncio.to_thread(process.wait, 40)
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+async def drained(owner: asyncpg.Connection[Any], client: Client) -> None:
+    """Wait until the board has nothing left to do and its log is complete."""
+    board = await owner.fetchval("SELECT id FROM boards WHERE name = $1", client.board)
+    await places.until(owner, DRAINED, board, every=0.02)
+
+
+async def drained_log(owner: asyncpg.Connection[Any], client: Client) -> None:
+    """Wait until every event of the board is in the log."""
+    board = await owner.fetchval("SELECT id FROM boards WHERE name = $1", client.board)
+    await places.until(owner, "SELECT NOT EXISTS (SELECT FROM event_outbox WHERE board = $1)", board)

@@ -1,0 +1,1 @@
+"""Chaos: a fleet at work while workers, servers and Postgres are killed; at the end everything must add up."""

@@ -1,0 +1,253 @@
+"""`scripts/demo [--serve]`: the main job on real input, with a real worker process for each agent.
+
+Starts an embedded Postgres and the server in a home of its own, applies `examples/analytics-dashboard`, starts the
+workers, shows the board live, kills one worker in the middle of its work, and ends with what came out of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from slateboard import connect
+from slateboard.store.run_file import read_run_file
+
+if TYPE_CHECKING:
+    from slateboard import Client
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "analytics-dashboard"
+FOLDER = ROOT / ".slate" / "demo"
+HOME = FOLDER / "home"
+OUT = FOLDER / "out"
+SLATE = str(Path(sys.executable).with_name("slate"))
+AGENTS = ("ceo", "cto", "backend", "frontend", "devops", "cso", "marketing")
+VICTIM = "frontend"
+SLOW = "dashboard/charts"
+PATIENCE_SECONDS = 120.0
+COLOURS = {
+    "complete": "green",
+    "in_progress": "yellow",
+    "not_started": "cyan",
+    "pending": "bright_black",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+QUERY = "{ tree { task status progress } artifacts(first: 20) { edges { node { reference status owner version } } } }"
+
+console = Console()
+
+
+class Fleet:
+    """The worker processes, one for each agent; `kill` ends one the hard way, `end` tells all to stop."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, agent: str) -> None:
+        """Start a worker for this agent; what it prints goes to a file."""
+        log = (FOLDER / f"{agent}.log").open("ab")
+        command = [SLATE, "worker", "run", f"agents.{agent}:worker"]
+        self.processes[agent] = subprocess.Popen(command, cwd=EXAMPLE, env=self.environment, stdout=log, stderr=log)
+
+    def kill(self, agent: str) -> int:
+        """SIGKILL: no goodbye, no hand-over. Returns the pid."""
+        process = self.processes[agent]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return process.pid
+
+    def end(self) -> None:
+        """SIGTERM to all, SIGKILL to whoever is still there after ten seconds."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def run(*arguments: str, environment: dict[str, str]) -> None:
+    """A `slate` command; its failure ends the demo with what it said."""
+    done = subprocess.run([SLATE, *arguments], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"slate {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def rows(client: Client, operation: str, **arguments: Any) -> list[dict[str, Any]]:
+    """All rows of a listing of the demo's board, which is small."""
+    page = await client.call(operation, first=200, **arguments)
+    return list(page.rows)
+
+
+def board_table(artifacts: list[dict[str, Any]], said: list[str], seconds: float) -> Group:
+    """The live picture: every artifact with its owner, status and progress, and what happened."""
+    table = Table(title=f"board default, {seconds:4.1f} s", title_justify="left", expand=False)
+    for column in ("artifact", "owner", "status", "progress", "waits for"):
+        table.add_column(column, overflow="fold")
+    for one in artifacts:
+        status = Text(one["status"], style=COLOURS.get(one["status"], ""))
+        progress = f"{one['percent']} % {one['progress'] or ''}" if one.get("percent") is not None else ""
+        waiting = ", ".join(one["blocked_by"]) if one["status"] == "pending" else ""
+        table.add_row(one["reference"], one["owner"] or "open", status, progress, waiting)
+    return Group(table, *(Text(f"  {line}", style="bold") for line in said))
+
+
+async def watch(client: Client, fleet: Fleet, killed_at: list[int]) -> float:
+    """Show the board until all is complete; kill the victim once, after its first checkpoint."""
+    start = time.monotonic()
+    said: list[str] = []
+    with Live(console=console, refresh_per_second=8, transient=False) as live:
+        while True:
+            artifacts = await rows(client, "list_artifacts")
+            seconds = time.monotonic() - start
+            live.update(board_table(artifacts, said, seconds))
+            slow = next(one for one in artifacts if one["reference"] == SLOW)
+            if not killed_at and (slow.get("percent") or 0) >= 30:
+                killed_at.append(fleet.kill(VICTIM))
+                said.append(f"{seconds:.1f} s: kill -9 of {VICTIM} (pid {killed_at[0]}) in the middle of {SLOW}")
+                fleet.start(VICTIM)
+                said.append("       another frontend worker is there; it gets the work when the lease has run out")
+            if all(one["status"] == "complete" for one in artifacts):
+                return seconds
+            failed = [one["reference"] for one in artifacts if one["status"] == "failed"]
+            if failed or seconds > PATIENCE_SECONDS:
+                sys.exit(f"the demo did not come to its end: {failed or 'time is up'}; see {FOLDER}/*.log")
+            await asyncio.sleep(0.15)
+
+
+def grown(node: dict[str, Any], tree: Tree) -> Tree:
+    """The task tree with its roll-up, for the terminal."""
+    for child in node["children"]:
+        done, total = child["done"], child["total"]
+        label = f"[bold]{child['task']}[/] ({child['agent'] or '-'}) {done}/{total} {child['status']}: {child['title']}"
+        grown(child, tree.add(label))
+    return tree
+
+
+async def report(client: Client, address: str) -> None:
+    """What came out: the tree, who did what in which attempt, the decisions, the files, and where to ask."""
+    answer = await client.call("tree")
+    console.print(grown({"children": answer["tasks"]}, Tree("[bold]the task tree, with its roll-up[/]")))
+
+    attempts = Table(title="who did what, in which attempt", title_justify="left")
+    for column in ("artifact", "attempt", "worker", "outcome", "result or error"):
+        attempts.add_column(column, overflow="fold")
+    for one in await rows(client, "list_artifacts"):
+        shown = await client.call("show", reference=one["reference"])
+        for attempt in shown["attempts"]:
+            said = attempt["error"] or (one["summary"] if attempt["outcome"] == "completed" else attempt["note"]) or ""
+            attempts.add_row(one["reference"], str(attempt["attempt"]), attempt["worker"], attempt["outcome"], said)
+    console.print(attempts)
+
+    decisions = Table(title="decisions", title_justify="left")
+    for column in ("who", "what", "why"):
+        decisions.add_column(column, overflow="fold")
+    for one in await rows(client, "list_decisions"):
+        decisions.add_row(one["agent"], one["decision"], one["rationale"])
+    console.print(decisions)
+
+    page = OUT / "deployment" / "current" / "site" / "index.html"
+    if not page.is_file():
+        sys.exit(f"the page is missing: {page}")
+    console.print(f"[bold]the page:[/] {page}\n[bold]all files:[/] {OUT}", soft_wrap=True)
+    console.print(f"[bold]GraphQL:[/] {address}/graphql, with the token in {HOME}/admin-token; a query to paste:")
+    body = json.dumps({"query": QUERY})
+    print(f'  curl -s {address}/graphql -H "Authorization: Bearer $(cat {HOME}/admin-token)" \\')
+    print(f"    -H 'Content-Type: application/json' -d '{body}'")
+
+
+async def play(environment: dict[str, str], address: str, *, serve: bool) -> None:
+    """The demo between `slate up` and `slate down`."""
+    found = read_run_file(HOME)
+    assert found is not None
+    fleet = Fleet(environment)
+    killed: list[int] = []
+    async with await connect(found.app_url, board="default") as client:
+        try:
+            for agent in AGENTS:
+                fleet.start(agent)
+            seconds = await watch(client, fleet, killed)
+        finally:
+            fleet.end()
+        shown = await client.call("show", reference=SLOW)
+        outcomes = [one["outcome"] for one in sorted(shown["attempts"], key=lambda one: one["attempt"])]
+        if not killed or outcomes != ["interrupted", "completed"]:
+            sys.exit(f"the killed worker's attempt should have been taken over, but its attempts are {outcomes}")
+        console.print(f"\nAll complete after {seconds:.1f} s, with one worker killed on the way.\n")
+        await report(client, address)
+    if serve:
+        console.print("\nThe server stays up until you press Ctrl-C.")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            console.print("stopping")
+
+
+def main() -> None:
+    """Set up, play, and take down again."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--serve", action="store_true", help="keep server and GraphQL up at the end")
+    options = parser.parse_args()
+    port = free_port()
+    environment = {
+        **os.environ,
+        "SLATE_HOME": str(HOME),
+        "SLATE_PORT": str(port),
+        "SLATE_BOARD": "default",
+        "SLATE_EXAMPLE_OUT": str(OUT),
+        "SLATE_EXAMPLE_PAUSE_SECONDS": "1",
+    }
+    environment.pop("SLATE_DATABASE_URL", None)
+    if HOME.exists():
+        subprocess.run([SLATE, "down"], env=environment, check=False, capture_output=True)
+        remove_home()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    console.print("starting an embedded PostgreSQL and the server …")
+    try:
+        run("up", "--detach", environment=environment)
+        run("apply", "-f", str(EXAMPLE / "board.yaml"), environment=environment)
+        asyncio.run(play(environment, f"http://127.0.0.1:{port}", serve=options.serve))
+    except KeyboardInterrupt:
+        console.print("stopped")
+    finally:
+        subprocess.run([SLATE, "down"], env=environment, check=False, capture_output=True)
+
+
+def remove_home() -> None:
+    """The home of an earlier demo, with its data, which stands elsewhere where the demo ran as root."""
+    data = (HOME / "postgres").resolve()
+    if HOME not in data.parents:
+        shutil.rmtree(data.parent, ignore_errors=True)
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
