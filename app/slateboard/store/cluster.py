@@ -85,7 +85,8 @@ log_startup_progress_interval = 2s
 include_if_exists = 'custom.conf'
 """
 
-# The owner may create databases and end sessions, which a restore that replaces the database needs.
+# The owner may create databases and end sessions, which a restore that replaces the database needs, and works as the
+# application's role where it tries what that role may do.
 _BOOTSTRAP = """\
 ALTER ROLE {superuser} PASSWORD '{superuser_password}';
 
@@ -94,6 +95,8 @@ CREATE ROLE {owner} LOGIN CREATEROLE CREATEDB PASSWORD '{owner_password}';
 GRANT pg_signal_backend, pg_use_reserved_connections TO {owner};
 
 CREATE ROLE {app} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD '{app_password}';
+
+GRANT {app} TO {owner} WITH ADMIN OPTION;
 
 CREATE DATABASE {database} OWNER {owner};
 
