@@ -1,0 +1,145 @@
+"""Artifacts as rows: what each is, where its newest item stands, and the newest version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.names import split_reference
+from slateboard.protocol.pages import DEFAULT_PAGE, Page
+from slateboard.protocol.rights import Right
+from slateboard.protocol.states import PRIORITY_RATING, STATUS_OF_PLACE, ArtifactStatus
+from slateboard.reports import queries
+from slateboard.reports.paging import Filters, check_first, check_number, count, decode, page_of
+from slateboard.reports.progress import status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slateboard.transaction import Statement
+
+PRIORITY_WORD = {rating: priority.value for priority, rating in PRIORITY_RATING.items()}
+SOURCE = "artifacts a JOIN tasks t ON t.board = a.board AND t.id = a.task"
+
+ROWS = f"""
+WITH page AS MATERIALIZED (
+    SELECT a.*, t.name AS task_name FROM {{source}} WHERE a.board = $1{{filters}} ORDER BY a.id LIMIT {{limit}}
+)
+SELECT p.id, p.task_name || '/' || p.name AS reference, p.task_name AS task, p.name, p.title, p.brief, o.name AS owner,
+       p.capability, w.id AS item, {queries.PLACE} AS place, v.version, coalesce(v.path, p.path) AS path, v.uri, v.hash,
+       v.size, v.author, v.summary, p.created_by, p.created_at,
+       greatest(p.created_at, p.stale_at, v.created_at, w.created_at, w.finished_at, l.claimed_at) AS updated_at, w.due,
+       w.base_rating, -r.rank AS rating, coalesce(s.run_at, w.run_at) AS run_at, w.revision, w.attempts, w.failures,
+       w.last_error, p.stale_at IS NOT NULL AS stale, p.stale_because AS because, {queries.STUCK} AS stuck,
+       coalesce(g.remaining, 0) AS remaining,
+       ARRAY(SELECT b.reference FROM dependencies d JOIN work_items b ON b.board = d.board AND b.id = d.blocker
+             WHERE d.board = p.board AND d.item = ANY (ARRAY[p.id, p.newest_item])
+             GROUP BY b.reference ORDER BY min(d.blocker) LIMIT 100) AS blocked_by,
+       c.name AS claimed_by, l.worker, l.claimed_at, l.expires_at, l.percent, l.progress
+FROM page p
+JOIN work_items w ON w.board = p.board AND w.id = p.newest_item
+{queries.PLACES}
+LEFT JOIN agents o ON o.board = p.board AND o.id = p.owner
+LEFT JOIN agents c ON c.board = l.board AND c.id = l.agent
+LEFT JOIN LATERAL (
+    SELECT * FROM artifact_versions v WHERE v.board = p.board AND v.artifact = p.id ORDER BY v.version DESC LIMIT 1
+) AS v ON true
+ORDER BY p.id
+"""
+
+
+async def artifacts(
+    tx: Statement,
+    *,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+    task: str | None = None,
+    owner: str | None = None,
+    capability: str | None = None,
+    status: str | None = None,
+    stale: bool | None = None,
+    references: Sequence[str] | None = None,
+    ids: Sequence[int] | None = None,
+    total: bool = False,
+) -> Page:
+    """The artifacts of the board, in the order in which they were posted.
+
+    `status` is one of the guide's words; with `references` (at most 1,000) or `ids` only these. Raises `UnknownName`
+    for a task, owner or reference that is not there, so that a slip never looks like an empty answer.
+    """
+    tx.require(Right.READER)
+    check_first(first)
+    filters = Filters(tx.board)
+    source = SOURCE if status is None else SOURCE + _in_status(status)
+    for condition, value in (("t.name = ?", task), ("a.capability = ?", capability)):
+        if value is not None:
+            filters.add(condition, value)
+    if owner is not None:
+        filters.add("a.owner = (SELECT id FROM agents WHERE board = $1 AND name = ?)", owner)
+    if stale is not None:
+        filters.add("(a.stale_at IS NOT NULL) = ?", stale)
+    _add_keys(filters, references, ids)
+    counted = await count(tx, f"{source} WHERE a.board = $1", filters) if total else None
+    if after is not None:
+        filters.add("a.id > ?", *decode(after, parts=1))
+    limit = filters.argument(first + 1)
+    statement = ROWS.format(source=source, filters=filters.text, limit=limit)
+    rows = [row_of(row) for row in await tx.fetch(statement, *filters.arguments)]
+    if not rows:
+        await require_names(tx, task=task, owner=owner)
+    if references is not None and after is None and len(rows) <= first:
+        _require_all(references, rows)
+    page = page_of(rows, first, lambda row: [row["id"]])
+    return Page(rows=page.rows, next=page.next, total=counted)
+
+
+def row_of(record: Any) -> dict[str, Any]:
+    """An artifact's row as plain values: its status from its place, its priority as a word."""
+    row = dict(record)
+    row["status"] = status_of(row["place"])
+    row["priority"] = PRIORITY_WORD.get(row.pop("base_rating"))
+    return row
+
+
+async def require_names(tx: Statement, *, task: str | None = None, owner: str | None = None) -> None:
+    """Refuse a filter by a task or an agent that is not there; asked only where a listing came out empty."""
+    if task is not None and not await tx.fetchval("SELECT 1 FROM tasks WHERE board = $1 AND name = $2", tx.board, task):
+        raise UnknownName(f"there is no task {task!r} on this board", remedy="see `slate get tasks`", task=task)
+    if owner is not None:
+        from slateboard.board import agents
+
+        await agents.ids(tx, [owner])
+
+
+def _in_status(status: str) -> str:
+    """The join that keeps only artifacts of this status, read from where such items stand."""
+    places = [place for place, word in STATUS_OF_PLACE.items() if word == status]
+    if not places:
+        words = ", ".join(ArtifactStatus)
+        raise Invalid(f"{status!r} is no status of an artifact", remedy=f"use one of: {words}", status=status)
+    found = [queries.ITEMS_IN_PLACE[place] for place in places if place in queries.ITEMS_IN_PLACE]
+    union = " UNION ALL ".join(found) or "SELECT board, item FROM leases WHERE false"
+    return f" JOIN ({union}) AS x ON x.board = a.board AND x.item = a.newest_item"
+
+
+def _add_keys(filters: Filters, references: Sequence[str] | None, ids: Sequence[int] | None) -> None:
+    if references is not None:
+        check_number(references)
+        pairs = [split_reference(reference) for reference in references]
+        filters.add(
+            "(t.name, a.name) IN (SELECT * FROM unnest(?::text[], ?::text[]))",
+            [pair[0] for pair in pairs],
+            [pair[1] for pair in pairs],
+        )
+    if ids is not None:
+        check_number(ids)
+        filters.add("a.id = ANY (?::bigint[])", list(ids))
+
+
+def _require_all(references: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    found = {row["reference"] for row in rows}
+    for reference in references:
+        full = "/".join(split_reference(reference))
+        if full not in found:
+            message = f"there is no artifact {full!r} on this board"
+            raise UnknownName(message, remedy="see `slate get artifacts`", artifact=full)

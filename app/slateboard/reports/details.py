@@ -1,0 +1,110 @@
+"""Everything about one thing: a task, an artifact or a work item, with what it waits for and how it went so far."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import UnknownName
+from slateboard.protocol.names import split_reference
+from slateboard.protocol.rights import Right
+from slateboard.reports import history, listings
+from slateboard.reports.artifacts import artifacts
+from slateboard.reports.items import items
+
+if TYPE_CHECKING:
+    from slateboard.transaction import Statement
+
+SHOWN = 20
+"""Attempts, versions and decisions that are shown, the newest first."""
+MAX_NEIGHBOURS = 100
+"""Blockers, dependents and artifacts that are shown."""
+
+CHECKPOINT = "SELECT data, note, kept_at FROM checkpoints WHERE board = $1 AND item = $2"
+
+
+async def show(tx: Statement, *, name: str | int) -> dict[str, Any]:
+    """A task by its name, an artifact by its reference, or a work item by its id: a dict whose `type` says which.
+
+    A task comes with its artifacts, subtasks and decisions; an artifact with versions (the newest with its inline
+    content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Raises `UnknownName`.
+    """
+    tx.require(Right.READER)
+    name = str(name)
+    if "/" in name:
+        return await _artifact(tx, "/".join(split_reference(name)))
+    tasks = await listings.tasks(tx, names=[name])
+    if tasks.rows:
+        return await _task(tx, tasks.rows[0])
+    if name.isdecimal() and len(name) < 19:
+        found = await items(tx, ids=[int(name)])
+        if found.rows:
+            return await _item(tx, found.rows[0])
+        raise UnknownName(f"there is no work item {name}", remedy="see `slate work list`", item=name)
+    message = f"there is no task {name!r} on this board"
+    raise UnknownName(message, remedy="see `slate get tasks`; an artifact is named task/artifact", task=name)
+
+
+async def _task(tx: Statement, row: dict[str, Any]) -> dict[str, Any]:
+    own = await artifacts(tx, task=row["name"], first=MAX_NEIGHBOURS)
+    below = await listings.tasks(tx, parent=row["name"], first=MAX_NEIGHBOURS)
+    decided = await listings.decisions(tx, task=row["name"], first=SHOWN)
+    return {
+        "type": "task",
+        **row,
+        "artifacts": own.rows,
+        "more_artifacts": own.next is not None,
+        "tasks": below.rows,
+        "more_tasks": below.next is not None,
+        "decisions": decided.rows,
+    }
+
+
+async def _artifact(tx: Statement, reference: str) -> dict[str, Any]:
+    row = (await artifacts(tx, references=[reference])).rows[0]
+    key = [row["id"]]
+    versions = await history.versions(tx, artifacts=key, last=SHOWN)
+    if versions and versions[0]["has_content"]:
+        versions[0] = (await history.versions(tx, artifacts=key, last=1, content=True))[0]
+    decided = await listings.decisions(tx, task=row["task"], first=SHOWN)
+    return {
+        "type": "artifact",
+        **row,
+        **await _kept(tx, row["item"]),
+        "versions": versions,
+        "attempts_made": await history.attempts(tx, artifacts=key, last=SHOWN),
+        "blockers": await _neighbours(tx, row["id"], dependents=False),
+        "dependents": await _neighbours(tx, row["id"], dependents=True),
+        "decisions": decided.rows,
+    }
+
+
+async def _item(tx: Statement, row: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"type": "item", **row, **await _kept(tx, row["id"])}
+    if row["artifact"] is not None:
+        attempts = await history.attempts(tx, artifacts=[row["artifact"]], last=SHOWN)
+        answer["attempts_made"] = [one for one in attempts if one["item"] == row["id"]]
+        answer["blockers"] = await _neighbours(tx, row["artifact"], dependents=False)
+        answer["dependents"] = await _neighbours(tx, row["artifact"], dependents=True)
+    return answer
+
+
+async def _kept(tx: Statement, item: int) -> dict[str, Any]:
+    """What the attempt before left for the next one."""
+    row = await tx.fetchrow(CHECKPOINT, tx.board, item)
+    if row is None:
+        return {"checkpoint": None, "note": None}
+    return {"checkpoint": None if row["data"] is None else json.loads(row["data"]), "note": row["note"]}
+
+
+async def _neighbours(tx: Statement, artifact: int, *, dependents: bool) -> list[dict[str, Any]]:
+    """What blocks an artifact, or what it blocks, each with its status."""
+    edges = await history.dependencies(tx, artifacts=[artifact], dependents=dependents, first=MAX_NEIGHBOURS)
+    ids = sorted({edge["id"] for edge in edges if edge["id"] is not None})
+    if not ids:
+        return []
+    found = await artifacts(tx, ids=ids, first=len(ids))
+    return [
+        {name: row[name] for name in ("reference", "status", "owner", "claimed_by", "stuck", "item")}
+        for row in found.rows
+    ]

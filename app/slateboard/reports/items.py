@@ -1,0 +1,146 @@
+"""Work items, their attempts and the dead letters as rows: who has to do what, where it is, and how it went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slateboard.protocol.errors import Invalid
+from slateboard.protocol.pages import DEFAULT_PAGE, Page
+from slateboard.protocol.rights import Right
+from slateboard.protocol.states import Place
+from slateboard.reports import queries
+from slateboard.reports.artifacts import require_names
+from slateboard.reports.paging import Filters, check_first, check_number, count, decode, page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slateboard.transaction import Statement
+
+MAX_LAST = 100
+"""Attempts of one artifact that are shown at once, the newest first."""
+
+ROWS = f"""
+WITH page AS MATERIALIZED (
+    SELECT w.*, a.name AS agent, o.capability FROM {{source}}
+    LEFT JOIN agents a ON a.board = w.board AND a.id = w.inbox
+    LEFT JOIN open_inboxes o ON o.board = w.board AND o.id = w.inbox
+    WHERE w.board = $1{{filters}} ORDER BY {{order}} LIMIT {{limit}}
+)
+SELECT w.id, w.kind, w.reference, w.artifact, w.revision, {queries.PLACE} AS place, w.agent, w.capability, w.due,
+       -r.rank AS rating, w.pinned_rating AS pinned, coalesce(s.run_at, w.run_at) AS run_at, w.attempts, w.failures,
+       w.interruptions, w.max_attempts, w.last_error, w.correlation, w.created_at, w.finished_at,
+       {queries.STUCK} AS stuck, coalesce(g.remaining, 0) AS remaining,
+       c.name AS claimed_by, l.worker, l.fence, l.claimed_at, l.expires_at, l.percent, l.progress
+FROM page w {queries.PLACES}
+LEFT JOIN agents c ON c.board = l.board AND c.id = l.agent
+ORDER BY {{shown_order}}
+"""
+
+
+async def items(
+    tx: Statement,
+    *,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+    place: str | None = None,
+    agent: str | None = None,
+    finished: bool | None = None,
+    ids: Sequence[int] | None = None,
+    total: bool = False,
+) -> Page:
+    """Work items in the order of their ids; the ready ones of one agent in the order in which it will get them.
+
+    `finished=False` gives only those that are in one of the queue's places, without reading what was ever done.
+    """
+    tx.require(Right.READER)
+    check_first(first)
+    filters = Filters(tx.board)
+    source = "work_items w" + _candidates(place, finished)
+    by_rating = place == Place.READY and agent is not None
+    if finished is True:
+        filters.add("w.outcome IS NOT NULL")
+    if agent is not None:
+        filters.add("w.inbox = (SELECT id FROM agents WHERE board = $1 AND name = ?)", agent)
+    if ids is not None:
+        check_number(ids)
+        filters.add("w.id = ANY (?::bigint[])", list(ids))
+    counted = await count(tx, f"{source} WHERE w.board = $1", filters) if total else None
+    if after is not None:
+        filters.add("(x.rank, w.id) > (?, ?)" if by_rating else "w.id > ?", *decode(after, parts=1 + by_rating))
+    statement = ROWS.format(
+        source=source,
+        filters=filters.text,
+        limit=filters.argument(first + 1),
+        order="x.rank, w.id" if by_rating else "w.id",
+        shown_order="r.rank, w.id" if by_rating else "w.id",
+    )
+    rows = [dict(row) for row in await tx.fetch(statement, *filters.arguments)]
+    if not rows:
+        await require_names(tx, owner=agent)
+    page = page_of(rows, first, lambda row: [-(row["rating"] or 0), row["id"]] if by_rating else [row["id"]])
+    return Page(rows=page.rows, next=page.next, total=counted)
+
+
+def _candidates(place: str | None, finished: bool | None) -> str:  # noqa: FBT001
+    """The join that keeps only items of that place, read from where such items stand."""
+    if place is None:
+        return f" JOIN ({queries.UNFINISHED}) AS x ON x.board = w.board AND x.item = w.id" if finished is False else ""
+    if place not in set(Place):
+        raise Invalid(f"{place!r} is no place of a work item", remedy=f"use one of: {', '.join(Place)}", place=place)
+    if place == Place.READY:
+        return " JOIN ready x ON x.board = w.board AND x.item = w.id"
+    found = queries.ITEMS_IN_PLACE.get(place, "SELECT board, item FROM leases WHERE false")
+    return f" JOIN ({found}) AS x ON x.board = w.board AND x.item = w.id"
+
+
+DEAD_LETTERS = """
+SELECT x.item AS id, w.reference, w.kind, w.artifact, g.name AS agent, x.class, x.error, x.died_at, w.attempts,
+       w.failures, w.interruptions, w.correlation, o.name AS owner,
+       (extract(epoch FROM x.died_at) * 1000000)::bigint AS died_at_us
+FROM dead_letters x
+JOIN work_items w ON w.board = x.board AND w.id = x.item
+LEFT JOIN agents g ON g.board = x.board AND g.id = x.agent
+LEFT JOIN agents o ON o.board = w.board AND o.id = w.inbox
+WHERE x.board = $1{filters} ORDER BY x.died_at DESC, x.item DESC LIMIT {limit}
+"""
+
+
+async def dead_letters(
+    tx: Statement,
+    *,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+    agent: str | None = None,
+    failure_class: str | None = None,
+    search: str | None = None,
+    total: bool = False,
+) -> Page:
+    """What will not be tried again until somebody redrives or discards it, the newest first.
+
+    `search` is a part of the error or of the reference, in small or capital letters.
+    """
+    tx.require(Right.READER)
+    check_first(first)
+    filters = Filters(tx.board)
+    if agent is not None:
+        filters.add("x.agent = (SELECT id FROM agents WHERE board = $1 AND name = ?)", agent)
+    if failure_class is not None:
+        filters.add("x.class = ?", failure_class)
+    if search is not None:
+        filters.add("strpos(lower(coalesce(x.error, '') || ' ' || w.reference), lower(?)) > 0", search)
+    counted = None
+    if total:
+        source = "dead_letters x JOIN work_items w ON w.board = x.board AND w.id = x.item WHERE x.board = $1"
+        counted = await count(tx, source, filters)
+    if after is not None:
+        condition = "(x.died_at, x.item) < (timestamptz 'epoch' + ?::bigint * interval '1 microsecond', ?)"
+        filters.add(condition, *decode(after, parts=2))
+    statement = DEAD_LETTERS.format(filters=filters.text, limit=filters.argument(first + 1))
+    rows = [dict(row) for row in await tx.fetch(statement, *filters.arguments)]
+    if not rows:
+        await require_names(tx, owner=agent)
+    page = page_of(rows, first, lambda row: [row["died_at_us"], row["id"]])
+    for row in page.rows:
+        del row["died_at_us"]
+    return Page(rows=page.rows, next=page.next, total=counted)

@@ -1,0 +1,43 @@
+"""The fragments of SQL that the reports share: where an item is, and what holds it.
+
+Hot tables are joined by (board, item), a page at a time; the page itself is picked first, along a key, so that no
+listing reads more than it shows.
+"""
+
+from __future__ import annotations
+
+# Joins of an item `w` to the narrow tables, of which an unfinished one stands in exactly one.
+PLACES = """
+LEFT JOIN leases l ON l.board = w.board AND l.item = w.id
+LEFT JOIN ready r ON r.board = w.board AND r.item = w.id
+LEFT JOIN scheduled s ON s.board = w.board AND s.item = w.id
+LEFT JOIN gates g ON g.board = w.board AND g.item = w.id
+"""
+
+# After `PLACES`: the place of the item.
+PLACE = """
+CASE WHEN w.outcome IS NOT NULL THEN w.outcome WHEN l.item IS NOT NULL THEN 'claimed'
+     WHEN r.item IS NOT NULL THEN 'ready' WHEN s.item IS NOT NULL THEN 'scheduled'
+     WHEN g.item IS NOT NULL THEN 'gated' END
+"""
+
+# After `PLACES`: whether a gated item waits for something dead or cancelled. A waived blocker is no longer counted by
+# the gate, so what remains must be more than the blockers that may still be finished.
+STUCK = """
+(g.item IS NOT NULL AND coalesce((
+    SELECT bool_or(b.outcome IN ('dead', 'cancelled')) AND g.remaining > count(*) FILTER (WHERE b.outcome IS NULL)
+    FROM dependencies d JOIN work_items b ON b.board = d.board AND b.id = d.blocker
+    WHERE d.board = g.board AND d.item = g.item AND d.counted), false))
+"""
+
+# Where to look for the items in a place; each is read along its key (board, item).
+ITEMS_IN_PLACE: dict[str, str] = {
+    "gated": "SELECT board, item FROM gates",
+    "scheduled": "SELECT board, item FROM scheduled",
+    "ready": "SELECT board, item FROM ready",
+    "claimed": "SELECT board, item FROM leases",
+    "dead": "SELECT board, item FROM dead_letters",
+    "done": "SELECT board, id AS item FROM work_items WHERE outcome = 'done'",
+    "cancelled": "SELECT board, id AS item FROM work_items WHERE outcome = 'cancelled'",
+}
+UNFINISHED = " UNION ALL ".join(ITEMS_IN_PLACE[place] for place in ("gated", "scheduled", "ready", "claimed"))
