@@ -83,7 +83,7 @@ class Transaction(ReadTransaction):
     def __init__(self, connection: Any, actor: Actor, board: BoardId, correlation: str | None = None) -> None:
         super().__init__(connection, actor, board)
         self.correlation = correlation
-        self.woken: set[int] = set()
+        self.woken: dict[BoardId, set[int]] = {}
         self._recorded: list[tuple[str, str, str | None]] = []
 
     def record(self, subject: Subject, payload: dict[str, Any], *, correlation: str | None = None) -> None:
@@ -92,8 +92,9 @@ class Transaction(ReadTransaction):
         self._recorded.append((subject.value, text, correlation or self.correlation))
 
     def wake(self, inboxes: Sequence[int]) -> None:
-        """Note inboxes that hold new work; the door tells the notifier after the commit."""
-        self.woken.update(inboxes)
+        """Note inboxes of this board that hold new work; the door tells the notifier after the commit."""
+        if inboxes:
+            self.woken.setdefault(self.board, set()).update(inboxes)
 
     async def flush(self) -> None:
         """Write the buffered events to the outbox, in the order of recording."""

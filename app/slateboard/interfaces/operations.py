@@ -154,8 +154,9 @@ async def _write(  # noqa: PLR0913  what a transaction is made of
             if attempt == REPEATS:
                 raise
         else:
-            if wake and tx.woken:
-                wake(tx.board, tx.woken)
+            for woken_board, inboxes in tx.woken.items():
+                if wake:
+                    wake(woken_board, inboxes)
             return answer
     raise AssertionError
 

@@ -19,7 +19,7 @@ from slateboard.protocol.errors import (
     WrongState,
 )
 from slateboard.protocol.events import Subject
-from slateboard.protocol.names import split_reference
+from slateboard.protocol.names import BoardId, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome, Place
 from slateboard.work import claims, queries
@@ -144,6 +144,7 @@ async def unlock_more(tx: Transaction) -> int:
     """Open the next part of a fan-out of more than 1,000; returns 0 when none is left."""
     rows = await tx.fetch(queries.NEXT_UNLOCK)
     for row in rows:
+        tx.board = BoardId(row["board"])
         woken = await tx.fetchval(
             queries.UNLOCK, row["board"], [row["blocker"]], row["after_item"], "system", "system", tx.now
         )
@@ -161,6 +162,13 @@ async def repair(tx: Transaction, *, after: tuple[int, int] = (0, 0), limit: int
         tx.record(Subject.GATE_REPAIRED, {"items": row["items"]})
         await tx.flush()
     return [dict(row) for row in rows]
+
+
+async def sweep(tx: Transaction, *, after: tuple[int, int] = (0, 0), limit: int = 1000) -> tuple[int, int]:
+    """Repair one page of gates, whatever the board; returns where the next page begins, (0, 0) after the last."""
+    last = await tx.fetchrow(queries.GATE_PAGE_END, *after, limit)
+    await repair(tx, after=after, limit=limit)
+    return (0, 0) if last is None else (last["board"], last["item"])
 
 
 def refuse_dependents(reference: str, waiting: Sequence[Any]) -> SlateError:

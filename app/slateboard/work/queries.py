@@ -139,6 +139,11 @@ WHERE NOT EXISTS (
 GROUP BY g.board
 """
 
+# The last gate of a full page.
+GATE_PAGE_END = """
+SELECT board, item FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, item OFFSET $3 - 1 LIMIT 1
+"""
+
 INSERT_ITEMS = """
 INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, due, run_at, max_attempts,
                         outcome, finished_at, correlation, created_at)
