@@ -10,7 +10,7 @@ from slateboard.protocol.pages import DEFAULT_PAGE, Page
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import PRIORITY_RATING, STATUS_OF_PLACE, ArtifactStatus
 from slateboard.reports import queries
-from slateboard.reports.paging import Filters, check_first, check_number, count, decode, page_of
+from slateboard.reports.paging import MAX_KEYS, Filters, check_number, count, decode, id_key, keyed, page_of
 from slateboard.reports.progress import status_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ ROWS = f"""
 WITH page AS MATERIALIZED (
     SELECT a.*, t.name AS task_name FROM {{source}} WHERE a.board = $1{{filters}} ORDER BY a.id LIMIT {{limit}}
 )
-SELECT p.id, p.task_name || '/' || p.name AS reference, p.task_name AS task, p.name, p.title, p.brief, o.name AS owner,
+SELECT p.id, p.task_name || '/' || p.name AS reference, p.task_name AS task, p.task AS task_id, p.name,
+       p.title, p.brief, o.name AS owner,
        p.capability, w.id AS item, {queries.PLACE} AS place, v.version, coalesce(v.path, p.path) AS path, v.uri, v.hash,
        v.size, v.author, v.summary, p.created_by, p.created_at,
        greatest(p.created_at, p.stale_at, v.created_at, w.created_at, w.finished_at, l.claimed_at) AS updated_at, w.due,
@@ -60,16 +61,20 @@ async def artifacts(
     stale: bool | None = None,
     references: Sequence[str] | None = None,
     ids: Sequence[int] | None = None,
+    tasks: Sequence[int] | None = None,
     total: bool = False,
 ) -> Page:
     """The artifacts of the board, in the order in which they were posted.
 
-    `status` is one of the guide's words; with `references` (at most 1,000) or `ids` only these. Raises `UnknownName`
-    for a task, owner or reference that is not there, so that a slip never looks like an empty answer.
+    `status` is one of the guide's words; with `references` or `ids` it is all of these (at most 20,000), and `first`
+    does not count; with `tasks` (ids) it is up to `first + 1` of each task, and the page has no `next`. Raises
+    `UnknownName` for a task, owner or reference that is not there, so that a slip never looks like an empty answer.
     """
     tx.require(Right.READER)
-    check_first(first)
+    first = keyed(first, references if references is not None else ids)
     filters = Filters(tx.board)
+    if tasks is not None:
+        return await _of_tasks(tx, tasks, first, after)
     source = SOURCE if status is None else SOURCE + _in_status(status)
     for condition, value in (("t.name = ?", task), ("a.capability = ?", capability)):
         if value is not None:
@@ -89,8 +94,24 @@ async def artifacts(
         await require_names(tx, task=task, owner=owner)
     if references is not None and after is None and len(rows) <= first:
         _require_all(references, rows)
-    page = page_of(rows, first, lambda row: [row["id"]])
+    page = page_of(rows, first, id_key)
     return Page(rows=page.rows, next=page.next, total=counted)
+
+
+async def _of_tasks(tx: Statement, tasks: Sequence[int], first: int, after: str | None) -> Page:
+    """Up to `first + 1` artifacts of each task, so that the caller sees whether there are more."""
+    check_number(tasks, MAX_KEYS)
+    filters = Filters(tx.board)
+    given = filters.argument(list(tasks))
+    beyond = filters.argument(0 if after is None else decode(after, parts=1)[0])
+    each = filters.argument(first + 1)
+    source = (
+        f"unnest({given}::bigint[]) AS g (task), LATERAL (SELECT * FROM artifacts a WHERE a.board = $1"
+        f" AND a.task = g.task AND a.id > {beyond} ORDER BY a.id LIMIT {each}) AS a"
+        " JOIN tasks t ON t.board = a.board AND t.id = a.task"
+    )
+    statement = ROWS.format(source=source, filters="", limit=filters.argument(MAX_KEYS))
+    return Page(rows=[row_of(row) for row in await tx.fetch(statement, *filters.arguments)])
 
 
 def row_of(record: Any) -> dict[str, Any]:
@@ -124,7 +145,6 @@ def _in_status(status: str) -> str:
 
 def _add_keys(filters: Filters, references: Sequence[str] | None, ids: Sequence[int] | None) -> None:
     if references is not None:
-        check_number(references)
         pairs = [split_reference(reference) for reference in references]
         filters.add(
             "(t.name, a.name) IN (SELECT * FROM unnest(?::text[], ?::text[]))",
@@ -132,7 +152,6 @@ def _add_keys(filters: Filters, references: Sequence[str] | None, ids: Sequence[
             [pair[1] for pair in pairs],
         )
     if ids is not None:
-        check_number(ids)
         filters.add("a.id = ANY (?::bigint[])", list(ids))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid
 from slateboard.protocol.pages import DEFAULT_PAGE, Page
@@ -10,7 +11,7 @@ from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Place
 from slateboard.reports import queries
 from slateboard.reports.artifacts import require_names
-from slateboard.reports.paging import Filters, check_first, check_number, count, decode, page_of
+from slateboard.reports.paging import Filters, check_first, count, decode, id_key, keyed, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 MAX_LAST = 100
 """Attempts of one artifact that are shown at once, the newest first."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 ROWS = f"""
 WITH page AS MATERIALIZED (
@@ -54,7 +58,7 @@ async def items(
     `finished=False` gives only those that are in one of the queue's places, without reading what was ever done.
     """
     tx.require(Right.READER)
-    check_first(first)
+    first = keyed(first, ids)
     filters = Filters(tx.board)
     source = "work_items w" + _candidates(place, finished)
     by_rating = place == Place.READY and agent is not None
@@ -63,7 +67,6 @@ async def items(
     if agent is not None:
         filters.add("w.inbox = (SELECT id FROM agents WHERE board = $1 AND name = ?)", agent)
     if ids is not None:
-        check_number(ids)
         filters.add("w.id = ANY (?::bigint[])", list(ids))
     counted = await count(tx, f"{source} WHERE w.board = $1", filters) if total else None
     if after is not None:
@@ -78,8 +81,18 @@ async def items(
     rows = [dict(row) for row in await tx.fetch(statement, *filters.arguments)]
     if not rows:
         await require_names(tx, owner=agent)
-    page = page_of(rows, first, lambda row: [-(row["rating"] or 0), row["id"]] if by_rating else [row["id"]])
+    page = page_of(rows, first, rating_key if by_rating else id_key)
     return Page(rows=page.rows, next=page.next, total=counted)
+
+
+def rating_key(row: dict[str, Any]) -> list[Any]:
+    """The key of a ready item among those of its agent."""
+    return [-(row["rating"] or 0), row["id"]]
+
+
+def death_key(row: dict[str, Any]) -> list[Any]:
+    """The key of a dead letter: when it died, in µs since 1970, and its id."""
+    return [(row["died_at"] - EPOCH) // MICROSECOND, row["id"]]
 
 
 def _candidates(place: str | None, finished: bool | None) -> str:  # noqa: FBT001
@@ -96,8 +109,7 @@ def _candidates(place: str | None, finished: bool | None) -> str:  # noqa: FBT00
 
 DEAD_LETTERS = """
 SELECT x.item AS id, w.reference, w.kind, w.artifact, g.name AS agent, x.class, x.error, x.died_at, w.attempts,
-       w.failures, w.interruptions, w.correlation, o.name AS owner,
-       (extract(epoch FROM x.died_at) * 1000000)::bigint AS died_at_us
+       w.failures, w.interruptions, w.correlation, o.name AS owner
 FROM dead_letters x
 JOIN work_items w ON w.board = x.board AND w.id = x.item
 LEFT JOIN agents g ON g.board = x.board AND g.id = x.agent
@@ -140,7 +152,5 @@ async def dead_letters(
     rows = [dict(row) for row in await tx.fetch(statement, *filters.arguments)]
     if not rows:
         await require_names(tx, owner=agent)
-    page = page_of(rows, first, lambda row: [row["died_at_us"], row["id"]])
-    for row in page.rows:
-        del row["died_at_us"]
+    page = page_of(rows, first, death_key)
     return Page(rows=page.rows, next=page.next, total=counted)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.pages import DEFAULT_PAGE, Page
+from slateboard.protocol.pages import COUNT_LIMIT, DEFAULT_PAGE, Page
 from slateboard.protocol.rights import Right
 from slateboard.reports import tree
 from slateboard.reports.artifacts import require_names
-from slateboard.reports.paging import Filters, check_first, decode, page_of
+from slateboard.reports.paging import Filters, decode, id_key, keyed, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,12 @@ WHERE $1::bigint IS NOT NULL{filters} ORDER BY b.id LIMIT {limit}
 
 
 async def boards(
-    tx: Statement, *, first: int = DEFAULT_PAGE, after: str | None = None, names: Sequence[str] | None = None
+    tx: Statement,
+    *,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+    names: Sequence[str] | None = None,
+    total: bool = False,
 ) -> Page:
     """The boards that the actor may see: all for the administrator, its own for an agent."""
     tx.require(Right.READER)
@@ -37,7 +42,7 @@ async def boards(
         filters.add("b.id = ?", tx.actor.board)
     if names is not None:
         filters.add("b.name = ANY (?::text[])", list(names))
-    return await _page(tx, BOARDS, filters, first, after, "b.id > ?")
+    return await _page(tx, BOARDS, filters, first, after, "b.id > ?", keys=names, total=total)
 
 
 AGENTS = f"""
@@ -62,6 +67,7 @@ async def agents(
     kind: str | None = None,
     capability: str | None = None,
     names: Sequence[str] | None = None,
+    total: bool = False,
 ) -> Page:
     """The agents of the board, with how much each has ready (counted to 10,000) and claimed."""
     tx.require(Right.READER)
@@ -71,7 +77,7 @@ async def agents(
             filters.add(condition, value)
     if names is not None:
         filters.add("a.name = ANY (?::text[])", list(names))
-    return await _page(tx, AGENTS, filters, first, after, "a.id > ?")
+    return await _page(tx, AGENTS, filters, first, after, "a.id > ?", keys=names, total=total)
 
 
 TOKENS = """
@@ -89,6 +95,7 @@ async def tokens(
     after: str | None = None,
     agent: str | None = None,
     live: bool | None = None,
+    total: bool = False,
 ) -> Page:
     """The tokens of the board's agents, never the token itself; an administrator of all boards sees its own too."""
     tx.require(Right.ADMIN)
@@ -99,7 +106,7 @@ async def tokens(
     if live is not None:
         filters.add("(k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())) = ?", live)
     statement = TOKENS.replace("{everywhere}", " OR k.board IS NULL" if tx.actor.board is None else "")
-    return await _page(tx, statement, filters, first, after, "k.id > ?")
+    return await _page(tx, statement, filters, first, after, "k.id > ?", total=total)
 
 
 TASKS = """
@@ -124,6 +131,7 @@ async def tasks(
     names: Sequence[str] | None = None,
     ids: Sequence[int] | None = None,
     roll_up: bool = True,
+    total: bool = False,
 ) -> Page:
     """The tasks of the board; `status` and `progress` (see `reports.progress`) with everything below each.
 
@@ -141,7 +149,7 @@ async def tasks(
         filters.add("t.name = ANY (?::text[])", list(names))
     if ids is not None:
         filters.add("t.id = ANY (?::bigint[])", list(ids))
-    page = await _page(tx, TASKS, filters, first, after, "t.id > ?")
+    page = await _page(tx, TASKS, filters, first, after, "t.id > ?", keys=names if ids is None else ids, total=total)
     if not page.rows:
         await require_names(tx, task=parent, owner=agent)
     elif roll_up:
@@ -172,6 +180,7 @@ async def decisions(
     status: str | None = None,
     task: str | None = None,
     agent: str | None = None,
+    total: bool = False,
 ) -> Page:
     """The decisions of the board, the newest first, with the fields of MADR; `agent` is who decided."""
     tx.require(Right.READER)
@@ -180,7 +189,7 @@ async def decisions(
     for condition, value in conditions:
         if value is not None:
             filters.add(condition, value)
-    page = await _page(tx, DECISIONS, filters, first, after, "d.id < ?")
+    page = await _page(tx, DECISIONS, filters, first, after, "d.id < ?", total=total)
     for row in page.rows:
         row["options"] = json.loads(row["options"])
     if not page.rows:
@@ -188,11 +197,26 @@ async def decisions(
     return page
 
 
-async def _page(tx: Statement, statement: str, filters: Filters, first: int, after: str | None, beyond: str) -> Page:
+async def _page(
+    tx: Statement,
+    statement: str,
+    filters: Filters,
+    first: int,
+    after: str | None,
+    beyond: str,
+    *,
+    keys: Sequence[Any] | None = None,
+    total: bool = False,
+) -> Page:
     """A page of a listing whose key is the id alone; `beyond` is the condition that goes on after a cursor."""
-    check_first(first)
+    first = keyed(first, keys)
+    counted = None
+    if total:
+        counting = filters.copy()
+        text = statement.replace("{limit}", counting.argument(COUNT_LIMIT)).replace("{filters}", filters.text)
+        counted = await tx.fetchval(f"SELECT count(*) FROM ({text}) AS counted", *counting.arguments)
     if after is not None:
         filters.add(beyond, *decode(after, parts=1))
     text = statement.replace("{limit}", filters.argument(first + 1)).replace("{filters}", filters.text)
-    rows: list[dict[str, Any]] = [dict(row) for row in await tx.fetch(text, *filters.arguments)]
-    return page_of(rows, first, lambda row: [row["id"]])
+    page = page_of([dict(row) for row in await tx.fetch(text, *filters.arguments)], first, id_key)
+    return Page(rows=page.rows, next=page.next, total=counted)

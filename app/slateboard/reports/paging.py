@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from slateboard.transaction import Statement
 
 
+MAX_KEYS = 20_000
+"""Rows that are asked for by name or id at once."""
+
+
 class Filters:
     """The conditions of one listing, and their arguments; `$1` is the board."""
 
@@ -57,6 +61,20 @@ def check_number(things: Sequence[Any], limit: int = MAX_PAGE) -> None:
     """Refuse a list of names or ids that is over the limit."""
     if len(things) > limit:
         raise TooLarge(f"at most {limit:,} at once, not {len(things):,}", remedy="ask in several calls")
+
+
+def keyed(first: int, keys: Sequence[Any] | None) -> int:
+    """The length of a page: `first`, or all of the named rows, where they are named."""
+    if keys is None:
+        check_first(first)
+        return first
+    check_number(keys, MAX_KEYS)
+    return max(len(keys), 1)
+
+
+def id_key(row: dict[str, Any]) -> list[Any]:
+    """The key of a row in a listing that is ordered by id."""
+    return [row["id"]]
 
 
 def encode(key: Sequence[Any]) -> str:
