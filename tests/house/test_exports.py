@@ -10,7 +10,21 @@ import pytest
 
 import slateboard
 
-EXPORTED: set[str] = set()
+EXPORTED = {
+    "Briefing",
+    "Client",
+    "InfrastructureFailure",
+    "LogicFailure",
+    "NewArtifact",
+    "NewTask",
+    "Result",
+    "SlateError",
+    "TransientFailure",
+    "ValidationFailure",
+    "Work",
+    "Worker",
+    "connect",
+}
 
 SERVER = {"sqlalchemy", "alembic", "fastapi", "starlette", "strawberry", "uvicorn"}
 HEAVY = SERVER | {"pydantic", "asyncpg"}

@@ -1,0 +1,118 @@
+"""The briefing: what a worker is told about its item. Texts of peers are data, with their author on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hop:
+    """One task of the chain above an item: what it asks for, and who is responsible for it."""
+
+    task: str
+    title: str = ""
+    brief: str = ""
+    agent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Input:
+    """An artifact that this one was blocked by, in its newest version."""
+
+    reference: str
+    version: int | None = None
+    author: str | None = None
+    path: str | None = None
+    uri: str | None = None
+    content: str | None = None
+    hash: str | None = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """A decision in force; `agent` made it."""
+
+    subject: str
+    text: str
+    rationale: str | None = None
+    agent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierAttempt:
+    """An attempt before this one, with its error and the note that it left."""
+
+    attempt: int
+    worker: str
+    outcome: str
+    failure_class: str | None = None
+    error: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Briefing:
+    """All that a worker needs to know of its item.
+
+    `chain` begins with the item's own task and ends with the root; `checkpoint` and `note` are what an earlier attempt
+    left; `last_error` is why it must be done again; `path` is where the result is wanted.
+    """
+
+    item: int
+    kind: str = "produce"
+    reference: str = ""
+    artifact: str | None = None
+    title: str | None = None
+    brief: str | None = None
+    path: str | None = None
+    due: datetime | None = None
+    revision: int = 0
+    attempt: int = 1
+    last_error: str | None = None
+    chain: tuple[Hop, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    attempts: tuple[EarlierAttempt, ...] = ()
+    checkpoint: Any = None
+    note: str | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Briefing:
+        """The briefing that the board answered with; fields that this version does not know are left out."""
+        due = given.get("due")
+        return _known(
+            cls,
+            {
+                **given,
+                "due": datetime.fromisoformat(due) if isinstance(due, str) else due,
+                "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
+                "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),
+                "decisions": tuple(
+                    _known(Decision, {**one, "text": one["decision"]}) for one in given.get("decisions", ())
+                ),
+                "attempts": tuple(
+                    _known(EarlierAttempt, {**one, "failure_class": one["class"]}) for one in given.get("attempts", ())
+                ),
+            },
+        )
+
+    def input(self, name: str) -> Input:
+        """The input of that reference, or of that artifact's name where only one has it; `KeyError` names the rest."""
+        found = [one for one in self.inputs if name in {one.reference, one.reference.rpartition("/")[2]}]
+        if len(found) != 1:
+            known = ", ".join(one.reference for one in self.inputs) or "none"
+            raise KeyError(f"{len(found)} inputs are called {name!r}; the inputs are: {known}")
+        return found[0]
+
+
+def _known(kind: type[Value], given: Mapping[str, Any]) -> Value:
+    names = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    return kind(**{name: value for name, value in given.items() if name in names})

@@ -1,0 +1,412 @@
+"""One run of a worker: claiming, handlers and endings side by side, until it is told to stop.
+
+While one connection claims the next items, the handlers work on these and up to three calls hand in the last ones.
+What always holds: every held claim is renewed until the board has acknowledged its end; nothing is started whose claim
+is known to be lost; a stop starts nothing more, gives back what was not started, lets running handlers end within the
+grace, and leaves only when everything held is finished or given back, or the board cannot be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import Conflict, Denied, Invalid, LeaseLost, NotFound, Paused, Unavailable
+from slateboard.protocol.states import FailureClass, Outcome
+from slateboard.protocol.work import Finish, GiveBack
+from slateboard.sdk.backoff import Backoff, Outage
+from slateboard.sdk.claiming import Appetite
+from slateboard.sdk.failures import Failure, HandlerEnded, class_of, text_of
+from slateboard.sdk.heartbeats import Heartbeats
+from slateboard.sdk.holding import Held, Stage
+from slateboard.sdk.results import result_of
+from slateboard.sdk.settling import Answer, Settler
+from slateboard.sdk.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slateboard.protocol.errors import SlateError
+    from slateboard.protocol.work import Claim
+    from slateboard.sdk.handlers import Handlers
+    from slateboard.sdk.transport import Subscription, Transport
+
+log = logging.getLogger("slateboard.worker")
+
+INTERRUPT_SECONDS = 2.0
+"""How long an interrupted handler has to end before its claim is given back without waiting for it."""
+SETTLE_SECONDS = 10.0
+"""How long a stopping worker tries to tell the board how its last claims ended."""
+CALL_SECONDS = 30.0
+"""How long a call of a handler that may be repeated bridges an outage."""
+REPEATABLE = frozenset({"briefing", "checkpoint", "post", "block_on"})
+HINT_SECONDS = 3_600.0
+TEND_SECONDS = 1.0
+IDLE_PREFETCH_SECONDS = 2.0
+"""What was prefetched and not started for so long goes back to the others."""
+MISS_SECONDS, MOST_MISS_SECONDS = 0.005, 0.05
+"""The jitter of a worker that was woken in vain: for each time in a row, and at most."""
+
+
+class Run:
+    """See the module. `stop` ends it; `interrupt` ends it without the grace."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        handlers: Handlers,
+        *,
+        worker: str,
+        concurrency: int,
+        lease_seconds: float,
+        poll_seconds: float,
+        grace_seconds: float,
+        listen: bool,
+        batch: int | None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._handlers = handlers
+        self._worker = worker
+        self._concurrency = concurrency
+        self._lease_seconds = lease_seconds
+        self._poll_seconds = poll_seconds
+        self._grace_seconds = grace_seconds
+        self._listen = listen
+        self._appetite = Appetite(concurrency=concurrency, batch=batch)
+        self._outage = Outage(log)
+        self._held: dict[int, Held] = {}
+        self._queue: deque[Held] = deque()
+        self._serving: set[Held] = set()
+        self._look = asyncio.Event()
+        self._waits_for_room = False
+        self._waits_for_end = False
+        self._misses = 0
+        self._stopping = asyncio.Event()
+        self._interrupted = asyncio.Event()
+        self._fatal: SlateError | None = None
+        self._settler = Settler(transport, settled=self._settled, refused=self._refused, outage=self._outage)
+        self._heartbeats = Heartbeats(
+            transport, self._held, lease_seconds=lease_seconds, lost=self._lost, outage=self._outage
+        )
+
+    def stop(self) -> None:
+        """Claim nothing more, and end when everything held is finished or given back."""
+        self._stopping.set()
+        self._look.set()
+
+    def interrupt(self) -> None:
+        """Stop, and do not wait for running handlers."""
+        self._interrupted.set()
+        self.stop()
+
+    async def until_stopped(self, watch: Subscription) -> None:
+        """Work until `stop`; raises what no repetition changes: a wrong agent, a missing right."""
+        claiming = asyncio.create_task(self._claim_on(), name="slateboard-claims")
+        others = [
+            asyncio.create_task(self._heartbeats.run(), name="slateboard-heartbeats"),
+            asyncio.create_task(self._hear(watch), name="slateboard-hints"),
+            asyncio.create_task(self._tend(), name="slateboard-tend"),
+        ]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({claiming, stopping, *others}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self.interrupt()
+            raise
+        finally:
+            self.stop()
+            await self._drain(claiming)
+            for task in (*others, stopping):
+                task.cancel()
+            outcomes = await asyncio.gather(*others, stopping, return_exceptions=True)
+            await self._settler.close()
+            await self._heartbeats.close()
+        for outcome in (claiming.exception(), *outcomes, self._fatal):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    # Claiming.
+
+    async def _claim_on(self) -> None:
+        """Claim whenever there is room, until told to stop."""
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            self._look.clear()
+            limit = self._limit()
+            if limit == 0:
+                self._waits_for_room = True
+                await self._look.wait()
+                self._waits_for_room = False
+                continue
+            try:
+                claims = await self._claim(limit)
+            except Unavailable as error:
+                self._outage.failed(error)
+                await self._nap(backoff.next_seconds())
+                continue
+            except (Conflict, Denied, Invalid, NotFound):
+                raise
+            except Exception:
+                log.exception("a claim failed, trying on")
+                await self._nap(backoff.next_seconds())
+                continue
+            self._outage.over()
+            backoff.reset()
+            if len(claims) < limit:
+                await self._rest(found=bool(claims))
+
+    async def _claim(self, limit: int) -> list[Claim]:
+        """Claim and start what was claimed; while paused there is nothing."""
+        try:
+            claims = await self._transport.claim(worker=self._worker, limit=limit, lease_seconds=self._lease_seconds)
+        except Paused as error:
+            log.info("nothing to claim: %s", error)
+            return []
+        now = monotonic()
+        for claim in claims:
+            held = Held(claim, since=now)
+            self._held[claim.item] = held
+            self._queue.append(held)
+        self._dispatch()
+        return claims
+
+    async def _rest(self, *, found: bool) -> None:
+        """Nothing more was ready: wait for a hint, for the end of what was found, or for the next poll."""
+        self._waits_for_end = found
+        if found:
+            self._misses = 0
+            if not self._queue and self._limit():
+                return
+        hinted = await self._nap(self._poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311  jitter
+        self._waits_for_end = False
+        if hinted and not found and not self._stopping.is_set():
+            self._misses += 1
+            most_seconds = min(MOST_MISS_SECONDS, MISS_SECONDS * (self._misses - 1))
+            await asyncio.sleep(random.uniform(0, most_seconds))  # noqa: S311  jitter
+
+    async def _nap(self, seconds: float) -> bool:
+        """Wait so long, or until there is reason to look again; whether there is."""
+        try:
+            await asyncio.wait_for(self._look.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _hear(self, watch: Subscription) -> None:
+        while True:
+            if await watch.wait(HINT_SECONDS):
+                self._look.set()
+
+    def _limit(self) -> int:
+        return self._appetite.limit(queued=len(self._queue), running=len(self._serving), held=len(self._held))
+
+    # Handling.
+
+    def _dispatch(self) -> None:
+        """Start handlers while there are items and free places; then see whether there is room for more."""
+        queue, serving = self._queue, self._serving
+        while queue and len(serving) < self._concurrency and not self._stopping.is_set():
+            held = queue.popleft()
+            if held.stage is Stage.PREFETCHED:
+                held.stage = Stage.RUNNING
+                serving.add(held)
+                held.task = self.loop.create_task(self._serve(held))
+        if not queue:
+            self._settler.send()
+        if (self._waits_for_room or (self._waits_for_end and not queue)) and self._limit():
+            self._look.set()
+
+    async def _serve(self, held: Held) -> None:
+        """Run the handler of one item, and send off how it ended."""
+        claim = held.claim
+        started = perf_counter()
+        ending: Finish | GiveBack | None = None
+        try:
+            handler = self._handlers.find(claim.kind, claim.reference.partition("/")[2])
+            held.in_thread = handler.in_thread
+            held.work = Work(claim, self)
+            result = await result_of(await handler(held.work))
+            ending = Finish(item=claim.item, fence=claim.fence, result=result)
+        except HandlerEnded:
+            pass
+        except asyncio.CancelledError as error:
+            if held.interrupted:
+                ending = self._returned(held, Outcome.INTERRUPTED)
+            elif held.stage is Stage.RUNNING:
+                ending = _failure(claim, error)
+        except BaseException as error:  # noqa: BLE001  whatever a handler raises is the attempt's failure
+            ending = _failure(claim, error)
+            log.info("%s failed: %s", claim.reference, ending.error)
+        self._serving.discard(held)
+        self._appetite.took(perf_counter() - started)
+        self._end(held, ending)
+        self._dispatch()
+
+    def _end(self, held: Held, ending: Finish | GiveBack | None) -> None:
+        """Send off an ending, unless the claim has ended otherwise."""
+        if held.stage is not Stage.RUNNING:
+            if isinstance(ending, Finish):
+                log.warning("the result of %s is dropped: %s", held.claim.reference, held.lost or "it was given back")
+            return
+        held.stage = Stage.ENDING
+        if isinstance(ending, Finish):
+            self._settler.finish(ending)
+        else:
+            self._settler.give_back(ending or self._returned(held, Outcome.RELEASED))
+
+    def _returned(self, held: Held, outcome: Outcome, note: str | None = None) -> GiveBack:
+        error = "the worker was stopped" if outcome is Outcome.INTERRUPTED else None
+        return GiveBack(item=held.claim.item, fence=held.claim.fence, outcome=outcome, error=error, note=note)
+
+    def _settled(self, item: int, answer: Answer) -> None:
+        """The board has answered how a claim ended."""
+        held = self._held.pop(item, None)
+        if held:
+            held.stage = Stage.GONE
+            if answer.error:
+                log.warning("what %s ended with was not accepted: %s", held.claim.reference, answer.error)
+        if self._waits_for_room and self._limit():
+            self._look.set()
+
+    def _refused(self, error: Denied) -> None:
+        self._fatal = error
+        self.stop()
+
+    def _lost(self, held: Held, error: SlateError) -> None:
+        """The board does not know the claim any more."""
+        if held.stage in {Stage.PREFETCHED, Stage.RUNNING}:
+            log.warning("%s is lost, its handler is cancelled: %s", held.claim.reference, error)
+            self._forget(held, error)
+            held.stop()
+            self._dispatch()
+
+    def _forget(self, held: Held, error: SlateError | None) -> None:
+        held.lost = error
+        held.stage = Stage.GONE
+        self._held.pop(held.claim.item, None)
+
+    async def _tend(self) -> None:
+        """Give back what was prefetched and cannot be started soon, since a handler takes longer than those before."""
+        while True:
+            await asyncio.sleep(TEND_SECONDS)
+            while self._queue and self._queue[0].stage is not Stage.PREFETCHED:
+                self._queue.popleft()
+            if not self._queue or not self._appetite.adaptive:
+                continue
+            waited = monotonic() - self._queue[0].since
+            if waited > IDLE_PREFETCH_SECONDS:
+                self._appetite.stalled(waited)
+                self._return_queue()
+
+    def _return_queue(self) -> None:
+        while self._queue:
+            held = self._queue.popleft()
+            if held.stage is Stage.PREFETCHED:
+                held.stage = Stage.ENDING
+                self._settler.give_back(self._returned(held, Outcome.RETURNED))
+        self._settler.send()
+
+    # What a piece of work asks for (see `slateboard.sdk.work.Desk`).
+
+    async def call(self, operation: str, **arguments: Any) -> Any:
+        """An operation of the catalogue; one that may be repeated bridges an outage of up to 30 s."""
+        backoff = Backoff()
+        until = monotonic() + CALL_SECONDS
+        while True:
+            try:
+                return await self._transport.call(operation, arguments)
+            except Unavailable as error:
+                self._outage.failed(error)
+                if operation not in REPEATABLE or monotonic() > until:
+                    raise
+                await asyncio.sleep(backoff.next_seconds())
+            except LeaseLost as error:
+                held = self._held.get(arguments.get("item", 0))
+                if held and held.claim.fence == arguments.get("fence"):
+                    self._forget(held, error)
+                raise
+
+    async def progress(self, item: int, percent: int | None, text: str | None) -> None:
+        """Report progress."""
+        held = self._running(item)
+        await self._heartbeats.progress(held, percent, text)
+        self._running(item)
+
+    async def blocked(self, item: int, on: list[str], note: str | None) -> None:
+        """Give a claim back until others are complete."""
+        held = self._running(item)
+        await self.call("block_on", item=item, fence=held.claim.fence, on=on, note=note)
+        self._forget(held, None)
+
+    async def released(self, item: int, delay_seconds: float | None, note: str | None) -> None:
+        """Give a claim back."""
+        held = self._running(item)
+        held.stage = Stage.ENDING
+        self._settler.give_back(
+            GiveBack(
+                item=item, fence=held.claim.fence, outcome=Outcome.RELEASED, note=note, delay_seconds=delay_seconds
+            )
+        )
+
+    def _running(self, item: int) -> Held:
+        held = self._held.get(item)
+        if held is None or held.stage is not Stage.RUNNING:
+            raise LeaseLost(f"item {item} is no longer held by this handler", remedy="stop working on it", item=item)
+        return held
+
+    # Stopping.
+
+    async def _drain(self, claiming: asyncio.Task[None]) -> None:
+        """Give back what was not started, wait for what runs, and tell the board how everything ended."""
+        await asyncio.wait({claiming}, timeout=SETTLE_SECONDS)
+        claiming.cancel()
+        self._return_queue()
+        await self._wait_for_handlers(self._grace_seconds)
+        running = list(self._serving)
+        for held in running:
+            held.interrupted = True
+            held.stop()
+        if running:
+            await asyncio.wait(_tasks(running), timeout=INTERRUPT_SECONDS)
+        for held in self._serving:
+            self._end(held, self._returned(held, Outcome.INTERRUPTED))
+        try:
+            await asyncio.wait_for(self._settler.drain(), SETTLE_SECONDS)
+        except TimeoutError:
+            log.error(  # noqa: TRY400  there is no exception to show
+                "%d claims could not be ended, the board cannot be reached: their leases will run out", len(self._held)
+            )
+
+    async def _wait_for_handlers(self, seconds: float) -> None:
+        """Until all running handlers have ended, the time is up, or the worker is interrupted."""
+        if not self._serving:
+            return
+        log.info("stopping: waiting up to %.0f s for %d running handlers", seconds, len(self._serving))
+        ended = asyncio.ensure_future(asyncio.wait(_tasks(list(self._serving)), timeout=seconds))
+        interrupted = asyncio.ensure_future(self._interrupted.wait())
+        await asyncio.wait({ended, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        for future in (ended, interrupted):
+            future.cancel()
+
+
+def _tasks(running: Sequence[Held]) -> list[asyncio.Task[None]]:
+    return [held.task for held in running if held.task]
+
+
+def _failure(claim: Claim, error: BaseException) -> GiveBack:
+    """What a failed attempt is given back with."""
+    failure = error if isinstance(error, Failure) else None
+    return GiveBack(
+        item=claim.item,
+        fence=claim.fence,
+        outcome=Outcome.FAILED,
+        failure_class=FailureClass(class_of(error)),
+        error=text_of(error),
+        note=failure.note if failure else None,
+        delay_seconds=failure.delay_seconds if failure else None,
+    )

@@ -1,0 +1,155 @@
+"""Settling: handing in results and giving claims back, many in one call, acknowledged only after the commit.
+
+What ends within 2 ms travels together, at most 500 at once, and at most three calls are on their way while the next
+fills. A call whose answer was lost is repeated: the fence makes that harmless. A call that is refused for its data is
+halved until the one bad item is found; that item fails (validation), and its neighbours do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from slateboard.protocol.errors import Denied, LeaseLost, Unavailable
+from slateboard.protocol.states import FailureClass, Outcome
+from slateboard.protocol.work import Finish, Finished, GiveBack, GivenBack
+from slateboard.sdk.backoff import Backoff, Outage
+from slateboard.sdk.failures import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from slateboard.sdk.transport import Transport
+
+log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.002
+MAX_TOGETHER = 500
+MAX_CALLS = 3
+
+Ending = TypeVar("Ending", Finish, GiveBack)
+Answer = Finished | GivenBack
+
+
+class Settler:
+    """Ends claims for a worker; `settled` is called once for each, with the answer."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        settled: Callable[[int, Answer], None],
+        refused: Callable[[Denied], None],
+        outage: Outage,
+    ) -> None:
+        self._transport = transport
+        self._settled = settled
+        self._refused = refused
+        self._outage = outage
+        self._finishes: list[Finish] = []
+        self._returns: list[GiveBack] = []
+        self._calls: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def finish(self, ending: Finish) -> None:
+        """Hand in a result, soon."""
+        self._finishes.append(ending)
+        if len(self._finishes) >= MAX_TOGETHER:
+            self.send()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self.send)
+
+    def give_back(self, ending: GiveBack) -> None:
+        """End a claim without a result, soon."""
+        self._returns.append(ending)
+        if len(self._returns) >= MAX_TOGETHER:
+            self.send()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self.send)
+
+    def send(self) -> None:
+        """Send what waits, now, unless three calls are on their way: then when one of them is back."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        while len(self._calls) < MAX_CALLS and self._finishes:
+            together, self._finishes = self._finishes[:MAX_TOGETHER], self._finishes[MAX_TOGETHER:]
+            self._start(self._settle(self._transport.finish, together))
+        while len(self._calls) < MAX_CALLS and self._returns:
+            back, self._returns = self._returns[:MAX_TOGETHER], self._returns[MAX_TOGETHER:]
+            self._start(self._settle(self._transport.give_back, back))
+
+    async def drain(self) -> None:
+        """Send everything, and wait until all of it is acknowledged."""
+        while self._finishes or self._returns or self._calls:
+            self.send()
+            await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED)
+
+    async def close(self) -> None:
+        """End the calls that are still on their way."""
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        if self._timer:
+            self._timer.cancel()
+
+    def _start(self, call: Any) -> None:
+        task = asyncio.get_running_loop().create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.result()
+            if self._finishes or self._returns:
+                self.send()
+
+    async def _settle(
+        self, ask: Callable[[Sequence[Ending]], Awaitable[Sequence[Answer]]], endings: list[Ending]
+    ) -> None:
+        """Ask until the board has answered; halve what it refuses."""
+        backoff = Backoff()
+        while True:
+            try:
+                answers = await ask(endings)
+            except Unavailable as error:
+                self._outage.failed(error)
+                await asyncio.sleep(backoff.next_seconds())
+            except Denied as error:
+                self._refused(error)
+                for ending in endings:
+                    self._settled(ending.item, GivenBack(item=ending.item, error=error))
+                return
+            except Exception as error:  # noqa: BLE001  whatever the data did, the worker goes on
+                if len(endings) > 1:
+                    middle = len(endings) // 2
+                    await self._settle(ask, endings[:middle])
+                    await self._settle(ask, endings[middle:])
+                else:
+                    await self._fail(endings[0], error)
+                return
+            else:
+                self._outage.over()
+                for ending, answer in zip(endings, answers, strict=True):
+                    self._settled(ending.item, answer)
+                return
+
+    async def _fail(self, ending: Finish | GiveBack, error: Exception) -> None:
+        """The one whose data the board does not take: its attempt fails, with the reason."""
+        if isinstance(ending, GiveBack):
+            log.error("item %d cannot be given back, its lease will run out: %s", ending.item, error)
+            lost = LeaseLost(f"the give-back was refused: {error}", item=ending.item)
+            self._settled(ending.item, GivenBack(item=ending.item, error=lost))
+            return
+        log.warning("the result of item %d was refused: %s", ending.item, error)
+        failure = GiveBack(
+            item=ending.item,
+            fence=ending.fence,
+            outcome=Outcome.FAILED,
+            failure_class=FailureClass.VALIDATION,
+            error=f"the board refused the result: {text_of(error)}",
+        )
+        await self._settle(self._transport.give_back, [failure])

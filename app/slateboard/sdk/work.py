@@ -1,0 +1,242 @@
+"""The work in hand: what a handler is given, and what it can do while it holds the claim.
+
+Every call carries the claim's fence and renews its lease, so it raises `LeaseLost` when the claim is gone. `block_on` and
+`release` give the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which
+has the same methods without `await`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from slateboard.protocol.errors import DuplicateName
+from slateboard.protocol.work import NewArtifact
+from slateboard.sdk.briefing import Briefing
+from slateboard.sdk.failures import HandlerEnded
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+    from datetime import datetime
+
+    from slateboard.protocol.work import Claim
+
+
+class Desk(Protocol):
+    """What a piece of work asks of the worker that runs it."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The worker's event loop."""
+        ...
+
+    async def call(self, operation: str, **arguments: Any) -> Any:
+        """An operation of the catalogue."""
+        ...
+
+    async def progress(self, item: int, percent: int | None, text: str | None) -> None:
+        """Report progress; `LeaseLost` if the claim is gone."""
+        ...
+
+    async def blocked(self, item: int, on: list[str], note: str | None) -> None:
+        """Give a claim back until others are complete."""
+        ...
+
+    async def released(self, item: int, delay_seconds: float | None, note: str | None) -> None:
+        """Give a claim back."""
+        ...
+
+
+class Work:
+    """One claimed work item."""
+
+    __slots__ = ("_cancelled", "_claim", "_desk", "_is_cancelled")
+
+    def __init__(self, claim: Claim, desk: Desk) -> None:
+        self._claim = claim
+        self._desk = desk
+        self._cancelled: threading.Event | None = None
+        self._is_cancelled = False
+
+    @property
+    def item(self) -> int:
+        """The id of the work item."""
+        return self._claim.item
+
+    @property
+    def fence(self) -> int:
+        """The number of this claim, never used before: a good idempotency key for what happens elsewhere."""
+        return self._claim.fence
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._claim.attempt
+
+    @property
+    def kind(self) -> str:
+        """What is asked for, e.g. `produce`."""
+        return self._claim.kind
+
+    @property
+    def reference(self) -> str:
+        """`task/artifact`."""
+        return self._claim.reference
+
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return self._claim.reference.partition("/")[0]
+
+    @property
+    def artifact(self) -> str:
+        """The name of the artifact within its task."""
+        return self._claim.reference.partition("/")[2]
+
+    @property
+    def title(self) -> str:
+        """What the artifact is called."""
+        return self._claim.title
+
+    @property
+    def due(self) -> datetime | None:
+        """When it is wanted."""
+        return self._claim.due
+
+    @property
+    def correlation(self) -> str | None:
+        """The id of the chain of events that this belongs to."""
+        return self._claim.correlation
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the claim is gone or the worker must stop: a plain function looks at it now and then."""
+        if self._cancelled is None:
+            self._cancelled = threading.Event()
+            if self._is_cancelled:
+                self._cancelled.set()
+        return self._cancelled
+
+    @property
+    def sync(self) -> SyncWork:
+        """The same methods without `await`, for plain functions."""
+        return SyncWork(self, self._desk.loop)
+
+    def cancel(self) -> None:
+        """Set `cancelled`."""
+        self._is_cancelled = True
+        if self._cancelled:
+            self._cancelled.set()
+
+    async def briefing(self) -> Briefing:
+        """All that there is to know: the tasks above, inputs, decisions in force, earlier attempts, checkpoint."""
+        return Briefing.of(await self.briefing_values())
+
+    async def briefing_values(self) -> dict[str, Any]:
+        """The briefing as plain JSON values, for a program in another language."""
+        return await self._desk.call("briefing", item=self.item)
+
+    async def progress(self, percent: int | None = None, text: str | None = None) -> None:
+        """Say how far it is (0 to 100) and what is being done. Many calls in a short time become one."""
+        await self._desk.progress(self.item, percent, text)
+
+    async def checkpoint(self, data: Any) -> None:
+        """Keep data (JSON, at most 1 MiB) for the attempt that follows, should this one not come to its end."""
+        await self._desk.call("checkpoint", item=self.item, fence=self.fence, data=data)
+
+    async def note(self, text: str) -> None:
+        """Leave a hand-over note for the attempt that follows."""
+        await self._desk.call("checkpoint", item=self.item, fence=self.fence, note=text)
+
+    async def post(
+        self,
+        name: str,
+        *,
+        owner: str | None = None,
+        capability: str | None = None,
+        title: str = "",
+        brief: str = "",
+        path: str | None = None,
+        blocked_by: Iterable[str] = (),
+        priority: str | None = None,
+        due: datetime | None = None,
+        task: str | None = None,
+    ) -> str:
+        """Post an artifact (into this task, unless another is named) and return its reference.
+
+        One that is there already, as after a crash of an earlier attempt, is left as it is. Without an owner it goes
+        to the task's agent, with `capability` to anybody who has it.
+        """
+        names = (blocked_by,) if isinstance(blocked_by, str) else tuple(blocked_by)
+        artifact = NewArtifact(
+            task=task or self.task, name=name, title=title, brief=brief, owner=owner, capability=capability, path=path,
+            priority=priority, due=due, blocked_by=names,
+        )  # fmt: skip
+        try:
+            await self._desk.call("post", artifacts=[artifact])
+        except DuplicateName:
+            pass
+        return f"{artifact.task}/{name}"
+
+    async def decide(self, decision: str, **more: Any) -> Any:
+        """Record a decision; `more` is what `decide` takes: rationale, options, subject, task, supersedes…"""
+        return await self._desk.call("decide", decision=decision, **more)
+
+    async def block_on(self, *references: str, note: str | None = None) -> NoReturn:
+        """Give the claim back until these artifacts are complete, and end this handler.
+
+        The handler then starts from its beginning, with them among its inputs. Raises `DependencyCycle`, `UnknownName`.
+        """
+        await self._desk.blocked(self.item, list(references), note)
+        raise HandlerEnded
+
+    async def release(self, *, delay_seconds: float | None = None, note: str | None = None) -> NoReturn:
+        """Give the claim back, to be taken up again after `delay_seconds`, and end this handler. It is no failure."""
+        await self._desk.released(self.item, delay_seconds, note)
+        raise HandlerEnded
+
+
+class SyncWork:
+    """The methods of `Work` for a plain function, which runs in a thread."""
+
+    def __init__(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
+        self._work = work
+        self._loop = loop
+
+    def briefing(self) -> Briefing:
+        """See `Work.briefing`."""
+        return self._wait(self._work.briefing())
+
+    def progress(self, percent: int | None = None, text: str | None = None) -> None:
+        """See `Work.progress`."""
+        self._wait(self._work.progress(percent, text))
+
+    def checkpoint(self, data: Any) -> None:
+        """See `Work.checkpoint`."""
+        self._wait(self._work.checkpoint(data))
+
+    def note(self, text: str) -> None:
+        """See `Work.note`."""
+        self._wait(self._work.note(text))
+
+    def post(self, name: str, **more: Any) -> str:
+        """See `Work.post`."""
+        return self._wait(self._work.post(name, **more))
+
+    def decide(self, decision: str, **more: Any) -> Any:
+        """See `Work.decide`."""
+        return self._wait(self._work.decide(decision, **more))
+
+    def block_on(self, *references: str, note: str | None = None) -> NoReturn:
+        """See `Work.block_on`."""
+        self._wait(self._work.block_on(*references, note=note))
+        raise HandlerEnded
+
+    def release(self, *, delay_seconds: float | None = None, note: str | None = None) -> NoReturn:
+        """See `Work.release`."""
+        self._wait(self._work.release(delay_seconds=delay_seconds, note=note))
+        raise HandlerEnded
+
+    def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
