@@ -38,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "get": Entry("get:get", "Board", "List artifacts, tasks, agents, decisions, items …"),
     "show": Entry("show:show", "Board", "Everything about one thing."),
     "tree": Entry("tree:tree", "Board", "The tasks as a tree, with status and progress."),
+    "post": Entry("post:post", "Board", "Put a task or an artifact on the board."),
     "depend": Entry("depend:depend", "Board", "Block an artifact by others."),
     "revise": Entry("revise:revise", "Board", "Ask for a new version of a complete artifact."),
     "cancel": Entry("cancel:cancel", "Board", "End work that is no longer wanted."),

@@ -1,0 +1,41 @@
+"""`slate agent`: adds and lists agents."""
+
+from __future__ import annotations
+
+import click
+
+from slateboard.cli import get, parameters
+from slateboard.cli.output import Invocation, pass_invocation
+from slateboard.protocol.rights import Right
+from slateboard.protocol.states import AgentKind
+
+
+@click.group()
+def agent() -> None:
+    """Add and list agents.
+
+    Example: slate agent add backend --role "Builds the API" --capability python
+    """
+
+
+agent.add_command(get.agents, "list")
+
+
+@agent.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(list(AgentKind)), default=AgentKind.AGENT, show_default=True)
+@click.option("--role", metavar="TEXT", help="What it is there for.")
+@click.option("--capability", "capabilities", multiple=True, metavar="NAME", help="What it can do; may be repeated.")
+@click.option("--manager", metavar="AGENT", help="Whom its questions and failures go to first.")
+@click.option(
+    "--right", type=click.Choice([right.word for right in Right]), default=Right.AGENT.word, show_default=True,
+    help="What it may do.",
+)  # fmt: skip
+@pass_invocation
+def add(invocation: Invocation, name: str, kind: str, capabilities: tuple[str, ...], **more: str | None) -> None:
+    """Add an agent to the board.
+
+    Example: slate agent add cso --role "Reviews what others build" --capability review --manager ceo
+    """
+    made = parameters.call(invocation, "add_agent", name=name, kind=str(kind), capabilities=list(capabilities), **more)
+    invocation.answer({"id": made, "name": name}, f"agent {name} is there; `slate token issue {name}` gives it a token")

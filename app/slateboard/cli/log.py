@@ -1,0 +1,95 @@
+"""`slate log`: reads and follows the board's events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from slateboard.cli import get, output, tables
+from slateboard.cli.output import Invocation, pass_invocation
+
+if TYPE_CHECKING:
+    from slateboard import Client
+
+SHOWN = 20
+
+
+@click.group()
+def log() -> None:
+    """Read and follow the board's events.
+
+    Example: slate log tail --follow --subject 'board.artifact.*'
+    """
+
+
+log.add_command(get.events, "list")
+
+
+@log.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until ctrl-C.")
+@click.option("--after", type=click.IntRange(0), metavar="POSITION", help="Begin after this position.")
+@click.option("--lines", "-n", type=click.IntRange(0, 10_000), default=SHOWN, help="How many of the newest come first.")
+@click.option("--subject", metavar="PATTERN", help="Only subjects like this: `board.item.*`, `board.>`.")
+@pass_invocation
+def tail(invocation: Invocation, follow: bool, after: int | None, lines: int, subject: str | None) -> None:
+    """The newest events of the board's log, the oldest of them first; with --follow all that come, too.
+
+    With --json and --follow each event is a line of its own: one JSON object, without the envelope.
+
+    Example: slate log tail --follow --subject 'board.artifact.*'
+    """
+    if follow:
+        invocation.run(_follow(invocation, after, lines, subject))
+        return
+
+    async def ask() -> list[dict[str, Any]]:
+        async with invocation.client() as client:
+            return await _newest(client, after, lines, subject)
+
+    rows = invocation.run(ask())
+    invocation.answer(rows, lambda: _print(invocation, rows))
+
+
+async def _follow(invocation: Invocation, after: int | None, lines: int, subject: str | None) -> None:
+    """Print what is there, then each event as it is logged; ends only by being interrupted."""
+    async with invocation.client() as client:
+        position = after
+        if position is None:
+            shown = await _newest(client, None, lines, subject)
+            for event in shown:
+                _print_one(invocation, event)
+            position = shown[-1]["position"] if shown else await client.call("log_head")
+        async for event in client.follow(after=position, subject=subject):
+            _print_one(invocation, event)
+
+
+async def _newest(client: Client, after: int | None, lines: int, subject: str | None) -> list[dict[str, Any]]:
+    """The last `lines` events after a position. With a pattern, those among the last 10,000 that match."""
+    if lines == 0:
+        return []
+    if after is not None:
+        return await client.read_log(after=after, limit=lines, subject=subject)
+    head: int = await client.call("log_head")
+    reach = lines if subject is None else get.MAX_EVENTS
+    found = await client.read_log(after=max(0, head - reach), limit=get.MAX_EVENTS, subject=subject)
+    return found[-lines:]
+
+
+def _print(invocation: Invocation, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        invocation.say("no events")
+    for event in rows:
+        _print_one(invocation, event)
+
+
+def _print_one(invocation: Invocation, event: Mapping[str, Any]) -> None:
+    if invocation.as_json:
+        click.echo(json.dumps(event, default=output.plain, ensure_ascii=False))
+        return
+    head = f"{event['position']:>7}  {tables.moment(event['happened_at'])[11:]}  {tables.clean(event['actor']):12}"
+    width = tables.terminal_width()
+    line = f"{head}  {event['subject']:26}  {tables.clean(get.summary_of(event['payload']))}"
+    click.echo(line if width is None else tables.cut(line, width))

@@ -1,0 +1,73 @@
+"""`slate post`: puts a task, or an artifact of a task, on the board."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from slateboard.cli import parameters
+from slateboard.cli.output import Invocation, pass_invocation
+from slateboard.cli.parameters import MOMENT
+from slateboard.protocol.errors import Invalid
+from slateboard.protocol.names import RESULT
+from slateboard.protocol.states import Priority
+
+OF_TASKS = ("parent", "agent", "delegator", "source")
+OF_ARTIFACTS = ("owner", "capability", "path", "run_at", "max_attempts")
+
+
+@click.command()
+@click.argument("what", metavar="TASK[/ARTIFACT]")
+@click.option("--title", metavar="TEXT", help="What it is, in a few words.")
+@click.option("--brief", metavar="TEXT", help="What is asked for, and how to tell that it is good.")
+@click.option("--owner", metavar="AGENT", help="Who produces it; of a new task, its agent.")
+@click.option("--capability", metavar="NAME", help="Anybody with this capability may produce it.")
+@click.option("--blocked-by", "blocked_by", multiple=True, metavar="REF", help="What it waits for; may be repeated.")
+@click.option("--priority", type=click.Choice(list(Priority)), help="How urgent it is.")
+@click.option("--due", type=MOMENT, metavar="TIME", help="When it is wanted: 4h, or 2026-12-24T18:00.")
+@click.option("--not-before", "run_at", type=MOMENT, metavar="TIME", help="When it may be started.")
+@click.option("--path", metavar="PATH", help="Where the result is wanted.")
+@click.option("--max-attempts", type=click.IntRange(1, 100), help="Failed attempts until it is a dead letter.")
+@click.option("--parent", metavar="TASK", help="Of a new task: the task above it.")
+@click.option("--delegator", metavar="AGENT", help="Of a new task: who delegates it; else who posts it.")
+@click.option("--source", metavar="TEXT", help="Of a new task: where it comes from.")
+@pass_invocation
+def post(invocation: Invocation, what: str, blocked_by: tuple[str, ...], **more: Any) -> None:
+    r"""Post a task (with its `result` as its artifact), or one artifact into a task that is there.
+
+    \b
+    Examples:
+        slate post changelog --title "Write the changelog" --owner marketing
+        slate post release-api/benchmark --owner backend --blocked-by api --due 4h
+    """
+    task, slash, name = what.partition("/")
+    wanted = parameters.given(more)
+    if slash:
+        _refuse(wanted, OF_TASKS, "an artifact")
+        arguments = {"artifacts": [{"task": task, "name": name, "blocked_by": list(blocked_by), **wanted}]}
+    else:
+        arguments = _task(task, blocked_by, wanted)
+    posted: Mapping[str, Any] = parameters.call(invocation, "post", **arguments)
+    lines = [f"posted {reference} as item {item}" for reference, item in posted["items"].items()]
+    invocation.answer(posted, "\n".join(lines))
+
+
+def _task(name: str, blocked_by: tuple[str, ...], wanted: dict[str, Any]) -> dict[str, Any]:
+    """A new task; its `result` is spelled out only where something is said of it."""
+    own: dict[str, dt.datetime | str | int] = {key: wanted[key] for key in OF_ARTIFACTS if key in wanted}
+    task = {key: value for key, value in wanted.items() if key not in OF_ARTIFACTS}
+    if "owner" in own:
+        task["agent"] = own.pop("owner")
+    arguments: dict[str, Any] = {"tasks": [{"name": name, "title": name, **task}]}
+    if own or blocked_by:
+        arguments["artifacts"] = [{"task": name, "name": RESULT, "blocked_by": list(blocked_by), **own}]
+    return arguments
+
+
+def _refuse(wanted: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
+    for name in names:
+        if name in wanted:
+            raise Invalid(f"--{name} says nothing of {what}", remedy="leave it out, or post a task")
