@@ -65,21 +65,21 @@ class Invocation:
         """A client on the board that is meant, acting for `--as AGENT` if it was given."""
         from slateboard import connect
 
-        environment = self.environment()
-        url = environment.get("SLATE_DATABASE_URL") or None
-        if url is None:
-            from slateboard.protocol.errors import DatabaseUnreachable
-            from slateboard.store.run_file import read_run_file
-
-            run = read_run_file(self.home_folder())
-            if run is None:
-                raise DatabaseUnreachable(
-                    f"no server is running for {self.home_folder()}",
-                    remedy="start it with `slate up`, or set SLATE_DATABASE_URL",
-                )
-            url = run.app_url
-        async with await connect(url, board=self.board or environment.get("SLATE_BOARD"), agent=self.agent) as client:
+        async with connect(self.url(), board=self.board, agent=self.agent) as client:
             yield client
+
+    def url(self) -> str | None:
+        """The database that the options name; None leaves it to the environment."""
+        if self.database_url is not None or self.home is None:
+            return self.database_url
+        from slateboard.protocol.errors import ServerProblem
+        from slateboard.store.run_file import read_run_file
+
+        run = read_run_file(self.home_folder())
+        if run is None:
+            message = f"no server is running in {self.home_folder()}"
+            raise ServerProblem(message, remedy=f"start one with `slate up --home {self.home}`")
+        return run.app_url
 
     def answer(self, data: Any, show: Callable[[], None] | str | None = None) -> None:
         """Print the answer: the envelope with `--json`, else the text, or what `show` prints."""

@@ -1,0 +1,1 @@
+"""The HTTP door: health, and what stands before every route."""

@@ -1,0 +1,142 @@
+"""What the leader does again and again: ordinary bounded actions of the packages below, called in loops.
+
+A chore holds no logic. Its step runs one action and says how many seconds may pass before the next; a full batch is
+followed by another at once. A step that fails is told once for each kind of error and tried again, later and later,
+and stops no other chore. All of them end together when the leader's lease is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slateboard.protocol.errors import SlateError
+from slateboard.protocol.names import BoardId
+from slateboard.protocol.rights import SYSTEM
+from slateboard.sdk.backoff import Backoff
+from slateboard.server import sealing, upkeep
+from slateboard.server.duty import Duty
+from slateboard.store.driver_errors import translate
+from slateboard.transaction import hot, writing
+from slateboard.work import gates, leases, ratings, schedule
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from slateboard.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+MOST_WAIT_SECONDS = 30.0
+"""The longest wait before a chore that fails is tried again."""
+EXPIRE_SECONDS = 0.5
+PROMOTE_SECONDS = 0.25
+UNLOCK_SECONDS = 0.05
+RATE_SECONDS = 1.0
+SWEEP_SECONDS = 60.0
+NO_BOARD = BoardId(0)
+"""A chore serves all boards; each statement names the one it is about."""
+
+
+async def expire_leases(duty: Duty) -> float:
+    """Take back the leases that ran out, and wake who may claim what they held."""
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        rows = await leases.expire_due(tx, limit=BATCH, now=duty.now)
+    for board in {row["board"] for row in rows}:
+        duty.wake(BoardId(board), {inbox for row in rows if row["board"] == board for inbox in row["woken"]})
+    return 0.0 if len(rows) == BATCH else EXPIRE_SECONDS
+
+
+async def promote_scheduled(duty: Duty) -> float:
+    """Make ready what only time held."""
+    async with _writing(duty) as tx:
+        promoted = await schedule.promote(tx, limit=BATCH)
+    return 0.0 if promoted >= BATCH else PROMOTE_SECONDS
+
+
+async def unlock_more(duty: Duty) -> float:
+    """Open the next part of a wide fan-out."""
+    async with _writing(duty) as tx:
+        unlocked = await gates.unlock_more(tx)
+    return 0.0 if unlocked else UNLOCK_SECONDS
+
+
+async def rate_again(duty: Duty) -> float:
+    """Rate what time has made more urgent."""
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        rated = await ratings.refresh(tx, limit=BATCH, now=duty.now)
+    return 0.0 if rated >= BATCH else RATE_SECONDS
+
+
+async def sweep_gates(duty: Duty) -> float:
+    """Look through all gates, page by page, for one that is shut without cause."""
+    after = (0, 0)
+    while True:
+        async with _writing(duty) as tx:
+            after = await gates.sweep(tx, after=after)
+        if after == (0, 0):
+            return SWEEP_SECONDS
+
+
+@asynccontextmanager
+async def _writing(duty: Duty) -> AsyncGenerator[Transaction]:
+    """A change by the server itself; wakes after the commit whom it concerns."""
+    async with writing(duty.database, SYSTEM, NO_BOARD, now=duty.now) as tx:
+        yield tx
+    for board, inboxes in tx.woken.items():
+        duty.wake(board, inboxes)
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """One loop: what it is called in the log, and its step, which returns the seconds until the next."""
+
+    name: str
+    step: Callable[[Duty], Awaitable[float]]
+
+
+CHORES = (
+    Chore("seal the log", sealing.seal_for_ever),
+    Chore("take back expired leases", expire_leases),
+    Chore("promote scheduled items", promote_scheduled),
+    Chore("open the rest of a fan-out", unlock_more),
+    Chore("rate again", rate_again),
+    Chore("sweep the gates", sweep_gates),
+    Chore("make partitions", upkeep.make_partitions),
+    Chore("vacuum", upkeep.vacuum),
+)
+
+
+async def run(duty: Duty, chores: tuple[Chore, ...] = CHORES) -> None:
+    """Run all chores side by side, until it is cancelled; then all have ended."""
+    async with asyncio.TaskGroup() as group:
+        for chore in chores:
+            group.create_task(repeat(chore, duty), name=f"chore: {chore.name}")
+
+
+async def repeat(chore: Chore, duty: Duty) -> None:
+    """Run one chore for ever; a kind of error is told once, and told again only after it worked in between."""
+    backoff = Backoff(most_seconds=MOST_WAIT_SECONDS)
+    told: set[str] = set()
+    while True:
+        try:
+            pause = await chore.step(duty)
+        except Exception as raised:
+            error = translate(raised)
+            kind = error.code if isinstance(error, SlateError) else type(error).__name__
+            if kind not in told:
+                told.add(kind)
+                unexpected = None if isinstance(error, SlateError) else error
+                log.warning("cannot %s: %s", chore.name, error or kind, exc_info=unexpected)
+            pause = backoff.next_seconds()
+        else:
+            if told:
+                log.info("can %s again", chore.name)
+            told.clear()
+            backoff.reset()
+        await asyncio.sleep(pause)

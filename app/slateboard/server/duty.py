@@ -1,0 +1,32 @@
+"""What the leader's chores work with: connections of their own, and whom to tell.
+
+Chores have a pool apart from the requests', so that neither can starve the other. `grown` is set when this process
+has written something, so that an idle sequencer need not find it by polling. `now` is None but in tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from slateboard.protocol.names import BoardId
+
+if TYPE_CHECKING:
+    from slateboard.store.database import Database
+
+
+@dataclass(kw_only=True)
+class Duty:
+    """One leader's means."""
+
+    database: Database
+    owner_url: str = field(repr=False)
+    wake: Callable[[BoardId, Iterable[int]], None]
+    """Tell those who wait that these inboxes of a board hold new work."""
+    sealed: Callable[[int], None]
+    """Tell those who follow a board's log that it has grown."""
+    grown: asyncio.Event = field(default_factory=asyncio.Event)
+    now: datetime | None = None
