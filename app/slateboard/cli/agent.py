@@ -23,7 +23,7 @@ agent.add_command(get.agents, "list")
 
 @agent.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(list(AgentKind)), default=AgentKind.AGENT, show_default=True)
+@click.option("--kind", type=parameters.one_of(AgentKind), default=AgentKind.AGENT.value, show_default=True)
 @click.option("--role", metavar="TEXT", help="What it is there for.")
 @click.option("--capability", "capabilities", multiple=True, metavar="NAME", help="What it can do; may be repeated.")
 @click.option("--manager", metavar="AGENT", help="Whom its questions and failures go to first.")
@@ -37,5 +37,5 @@ def add(invocation: Invocation, name: str, kind: str, capabilities: tuple[str, .
 
     Example: slate agent add cso --role "Reviews what others build" --capability review --manager ceo
     """
-    made = parameters.call(invocation, "add_agent", name=name, kind=str(kind), capabilities=list(capabilities), **more)
+    made = parameters.call(invocation, "add_agent", name=name, kind=kind, capabilities=list(capabilities), **more)
     invocation.answer({"id": made, "name": name}, f"agent {name} is there; `slate token issue {name}` gives it a token")

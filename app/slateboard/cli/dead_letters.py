@@ -30,7 +30,7 @@ dead_letters.add_command(get.dead_letters, "list")
 @click.argument("item", nargs=-1, type=int)
 @click.option("--all", "everything", is_flag=True, help=f"All that match, at most {MAX_BATCH:,} at once.")
 @click.option("--agent", "by", metavar="AGENT", help="With --all: only those of this agent.")
-@click.option("--class", "failure_class", type=click.Choice(list(FailureClass)), help="With --all: only this class.")
+@click.option("--class", "failure_class", type=parameters.one_of(FailureClass), help="With --all: only this class.")
 @click.option("--search", metavar="TEXT", help="With --all: only those with this in their error or reference.")
 @pass_invocation
 def redrive(invocation: Invocation, item: tuple[int, ...], everything: bool, **filters: str | None) -> None:

@@ -91,7 +91,7 @@ def release(
 @under_claim
 @click.option("--error", required=True, metavar="TEXT", help="What went wrong; the next attempt reads it.")
 @click.option(
-    "--class", "failure_class", type=click.Choice(list(FailureClass)), default=FailureClass.TRANSIENT.value,
+    "--class", "failure_class", type=parameters.one_of(FailureClass), default=FailureClass.TRANSIENT.value,
     show_default=True, help="`logic` is not tried again.",
 )  # fmt: skip
 @click.option("--delay", type=DURATION, metavar="TIME", help="How long until it is tried again.")

@@ -69,8 +69,8 @@ COLUMNS: dict[str, list[Column]] = {
                   field("decision", flexible=True), since("age", "decided_at")],
     "dead-letters": [field("item", "id"), field("reference"), field("agent"), field("class"), field("attempts"),
                      since("age", "died_at"), field("error", flexible=True)],
-    "tokens": [field("id"), field("agent"), field("live"), since("age", "created_at"), field("expires_at"),
-               field("revoked_at")],
+    "tokens": [field("id"), field("agent"), field("live"), since("age", "created_at"), field("expires", "expires_at"),
+               field("revoked", "revoked_at")],
     "events": [field("position"), field("time", "happened_at"), field("actor"), field("subject"),
                Column("what", lambda row: summary_of(row["payload"]), flexible=True)],
 }  # fmt: skip
@@ -119,7 +119,7 @@ def boards(invocation: Invocation, limit: int, after: str | None) -> None:
 
 
 @get.command()
-@click.option("--kind", type=click.Choice(list(AgentKind)), help="Only agents of this kind.")
+@click.option("--kind", type=parameters.one_of(AgentKind), help="Only agents of this kind.")
 @click.option("--capability", metavar="NAME", help="Only agents with this capability.")
 @paged
 @pass_invocation
@@ -152,7 +152,7 @@ def tasks(
 @click.option("--task", metavar="TASK", help="Only the artifacts of this task.")
 @click.option("--owner", metavar="AGENT", help="Only those of this agent.")
 @click.option("--capability", metavar="NAME", help="Only open ones that ask for this capability.")
-@click.option("--status", type=click.Choice(list(ArtifactStatus)), help="Only those in this status.")
+@click.option("--status", type=parameters.one_of(ArtifactStatus), help="Only those in this status.")
 @click.option("--stale", is_flag=True, help="Only those made from something older.")
 @counted
 @paged
@@ -170,7 +170,7 @@ def artifacts(
 
 
 @get.command()
-@click.option("--place", "--status", "place", type=click.Choice(list(Place)), help="Only those in this place.")
+@click.option("--place", "--status", "place", type=parameters.one_of(Place), help="Only those in this place.")
 @click.option("--agent", "by", metavar="AGENT", help="Only those in this agent's inbox.")
 @click.option("--unfinished/--finished", "unfinished", default=None, help="Only those that are (not) done with.")
 @counted
@@ -190,7 +190,7 @@ def items(
 
 @get.command()
 @click.option("--subject", metavar="NAME", help="Only those on this subject.")
-@click.option("--status", type=click.Choice(list(DecisionStatus)), help="Only those in this status.")
+@click.option("--status", type=parameters.one_of(DecisionStatus), help="Only those in this status.")
 @click.option("--task", metavar="TASK", help="Only those of this task.")
 @click.option("--agent", "by", metavar="AGENT", help="Only those made by this agent.")
 @paged
@@ -205,7 +205,7 @@ def decisions(invocation: Invocation, by: str | None, limit: int, after: str | N
 
 @get.command("dead-letters")
 @click.option("--agent", "by", metavar="AGENT", help="Only those of this agent.")
-@click.option("--class", "failure_class", type=click.Choice(list(FailureClass)), help="Only failures of this class.")
+@click.option("--class", "failure_class", type=parameters.one_of(FailureClass), help="Only failures of this class.")
 @click.option("--search", metavar="TEXT", help="Only those with this in their error or reference.")
 @counted
 @paged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +51,11 @@ class Moment(click.ParamType[dt.datetime]):
 
 DURATION = Duration()
 MOMENT = Moment()
+
+
+def one_of(states: type[StrEnum]) -> click.Choice[str]:
+    """One of the words of a closed set, as they are written."""
+    return click.Choice([state.value for state in states])
 
 
 def call(invocation: Invocation, operation: str, **arguments: Any) -> Any:

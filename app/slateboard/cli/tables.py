@@ -75,9 +75,9 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> str:
     terminal = terminal_width()
     if terminal is not None:
         _shrink(widths, [column.flexible for column in columns], terminal)
-    lines = [[click.style(_fit(header, width), bold=True) for header, width in zip(headers, widths, strict=True)]]
-    lines += [[_colored(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
-    return "\n".join(GAP.join(line).rstrip() for line in lines)
+    head = GAP.join(_fit(header, width) for header, width in zip(headers, widths, strict=True))
+    lines = [[_colored(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    return "\n".join([click.style(head.rstrip(), bold=True), *(GAP.join(line).rstrip() for line in lines)])
 
 
 def facts(pairs: Mapping[str, Any]) -> str:
