@@ -63,6 +63,10 @@ class Result:
     usage: dict[str, Any] | None = None
 
 
+NOTHING = Result()
+"""The result of work that leaves nothing but its completion; shared, so that it is recognised at once."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finish:
     """A result under a claim."""

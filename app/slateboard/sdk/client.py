@@ -7,7 +7,7 @@ lost database raises `Unavailable`, and the next one tries anew.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from slateboard.protocol.work import SHELL_LEASE_SECONDS
 from slateboard.sdk.briefing import Briefing
@@ -35,7 +35,7 @@ FOLLOW_POLL_SECONDS = 1.0
 
 
 def connect(url: str | None = None, *, board: str | None = None, agent: str | None = None) -> Connecting:
-    """Connect to a board: `client = await connect(…)`, or `async with connect(…) as client`.
+    """Open a client; await it, or enter it with `async with`, which closes it.
 
     `url` is `postgresql://…`; without it `SLATE_DATABASE_URL`, else the server that `slate up` started in `SLATE_HOME`.
     `board` is else `SLATE_BOARD`, else `default`. `agent` is the agent to act for. Raises `Unavailable` (with what to
@@ -86,7 +86,7 @@ class Client:
         """The name of the agent that acts, if one does."""
         return self.transport.agent
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slateboard.protocol.work import MAX_CONTENT_BYTES, Result
+from slateboard.protocol.work import MAX_CONTENT_BYTES, NOTHING, Result
 from slateboard.sdk.failures import ValidationFailure
 
-NOTHING = Result()
 QUICK_BYTES = 1_048_576
 """A larger file is read in a thread, so that heartbeats go on meanwhile."""
 
@@ -53,14 +52,17 @@ def _content(value: Any) -> str:
 async def _of_file(path: str) -> tuple[str, int]:
     """Hash and size of a file, relative to the working folder."""
     file = Path(path)
+    size = _size(file)
+    return _hash(file) if size <= QUICK_BYTES else await asyncio.to_thread(_hash, file)
+
+
+def _size(file: Path) -> int:
     try:
         if file.is_dir():
-            raise ValidationFailure(f"the result's path {path} is a folder: name a file in it")
-        if file.stat().st_size <= QUICK_BYTES:
-            return _hash(file)
-        return await asyncio.to_thread(_hash, file)
+            raise ValidationFailure(f"the result's path {file} is a folder: name a file in it")
+        return file.stat().st_size
     except FileNotFoundError as error:
-        raise ValidationFailure(f"the result's path {path} does not exist (from {Path.cwd()})") from error
+        raise ValidationFailure(f"the result's path {file} does not exist (from {Path.cwd()})") from error
 
 
 def _hash(file: Path) -> tuple[str, int]:

@@ -112,7 +112,7 @@ class Run:
             asyncio.create_task(self._hear(watch), name="slateboard-hints"),
             asyncio.create_task(self._tend(), name="slateboard-tend"),
         ]
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(_wait(self._stopping))
         try:
             await asyncio.wait({claiming, stopping, *others}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -388,10 +388,14 @@ class Run:
             return
         log.info("stopping: waiting up to %.0f s for %d running handlers", seconds, len(self._serving))
         ended = asyncio.ensure_future(asyncio.wait(_tasks(list(self._serving)), timeout=seconds))
-        interrupted = asyncio.ensure_future(self._interrupted.wait())
+        interrupted = asyncio.ensure_future(_wait(self._interrupted))
         await asyncio.wait({ended, interrupted}, return_when=asyncio.FIRST_COMPLETED)
         for future in (ended, interrupted):
             future.cancel()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 def _tasks(running: Sequence[Held]) -> list[asyncio.Task[None]]:

@@ -1,8 +1,8 @@
 """Settling: handing in results and giving claims back, many in one call, acknowledged only after the commit.
 
-What ends within 2 ms travels together, at most 500 at once, and at most three calls are on their way while the next
-fills. A call whose answer was lost is repeated: the fence makes that harmless. A call that is refused for its data is
-halved until the one bad item is found; that item fails (validation), and its neighbours do not.
+What ends within 2 ms, or while a call is on its way, travels together, at most 500 at once; up to three full calls
+are on their way side by side. A call whose answer was lost is repeated: the fence makes that harmless. A call that is
+refused for its data is halved until the one bad item is found; that item fails (validation), its neighbours do not.
 """
 
 from __future__ import annotations
@@ -55,30 +55,33 @@ class Settler:
     def finish(self, ending: Finish) -> None:
         """Hand in a result, soon."""
         self._finishes.append(ending)
-        if len(self._finishes) >= MAX_TOGETHER:
-            self.send()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self.send)
+        self._gather(len(self._finishes))
 
     def give_back(self, ending: GiveBack) -> None:
         """End a claim without a result, soon."""
         self._returns.append(ending)
-        if len(self._returns) >= MAX_TOGETHER:
-            self.send()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self.send)
+        self._gather(len(self._returns))
 
     def send(self) -> None:
-        """Send what waits, now, unless three calls are on their way: then when one of them is back."""
+        """Send what waits, now. While a call is on its way only full ones follow: the rest goes when it is back."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        while len(self._calls) < MAX_CALLS and self._finishes:
+        while self._finishes and self._may_send(len(self._finishes)):
             together, self._finishes = self._finishes[:MAX_TOGETHER], self._finishes[MAX_TOGETHER:]
             self._start(self._settle(self._transport.finish, together))
-        while len(self._calls) < MAX_CALLS and self._returns:
+        while self._returns and self._may_send(len(self._returns)):
             back, self._returns = self._returns[:MAX_TOGETHER], self._returns[MAX_TOGETHER:]
             self._start(self._settle(self._transport.give_back, back))
+
+    def _gather(self, waiting: int) -> None:
+        if waiting >= MAX_TOGETHER:
+            self.send()
+        elif self._timer is None and not self._calls:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self.send)
+
+    def _may_send(self, waiting: int) -> bool:
+        return not self._calls or (waiting >= MAX_TOGETHER and len(self._calls) < MAX_CALLS)
 
     async def drain(self) -> None:
         """Send everything, and wait until all of it is acknowledged."""

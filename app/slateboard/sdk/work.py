@@ -1,14 +1,15 @@
 """The work in hand: what a handler is given, and what it can do while it holds the claim.
 
-Every call carries the claim's fence and renews its lease, so it raises `LeaseLost` when the claim is gone. `block_on` and
-`release` give the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which
-has the same methods without `await`.
+Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `block_on` and `release` give the claim
+back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which has the same methods without
+`await`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from slateboard.protocol.errors import DuplicateName
@@ -173,10 +174,8 @@ class Work:
             task=task or self.task, name=name, title=title, brief=brief, owner=owner, capability=capability, path=path,
             priority=priority, due=due, blocked_by=names,
         )  # fmt: skip
-        try:
+        with suppress(DuplicateName):
             await self._desk.call("post", artifacts=[artifact])
-        except DuplicateName:
-            pass
         return f"{artifact.task}/{name}"
 
     async def decide(self, decision: str, **more: Any) -> Any:

@@ -114,8 +114,8 @@ class Worker:
     ) -> None:
         """Work until `stop`, SIGTERM or SIGINT. `url` and `board` come before those of the construction.
 
-        Raises `BadHandler` without a handler, `UnknownName` for an agent that the board does not know, and `Unavailable`
-        if the board cannot be reached within 30 s of the start; a later outage is bridged, however long.
+        Raises `BadHandler` without a handler, `UnknownName` for an agent that the board does not know, and
+        `Unavailable` if it cannot be reached within 30 s of the start; a later outage is bridged, however long.
         """
         if not self.handlers:
             raise BadHandler(

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import secrets
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -205,7 +206,7 @@ class Listener:
         connection = await _connect(self._url, "slateboard-listener")
         lost = asyncio.Event()
         try:
-            connection.add_termination_listener(lambda _connection: lost.set())
+            connection.add_termination_listener(partial(_set, lost))
             await connection.add_listener(WORK_CHANNEL, self._heard)
             await connection.add_listener(LOG_CHANNEL, self._heard)
             backoff.reset()
@@ -244,7 +245,12 @@ def listener_of(url: str) -> Listener:
 async def _connect(url: str, name: str) -> Any:
     import asyncpg
 
-    return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings={"application_name": name})
+    driver: Any = asyncpg  # it comes without types
+    return await driver.connect(url, timeout=CONNECT_SECONDS, server_settings={"application_name": name})
+
+
+def _set(event: asyncio.Event, _connection: Any) -> None:
+    event.set()
 
 
 def _drop(connection: Any) -> None:
