@@ -89,7 +89,8 @@ async def rotate_token(tx: Transaction, *, token_id: int, overlap_seconds: float
         tx.board,
         token_id,
     )
-    if row is None or row["revoked_at"] is not None:
+    expired = row is not None and row["expires_at"] is not None and row["expires_at"] <= tx.now
+    if row is None or row["revoked_at"] is not None or expired:
         raise UnknownName(f"there is no live token {token_id} on this board", remedy="see `slate get tokens`")
     until = tx.now + timedelta(seconds=overlap_seconds)
     await tx.fetch("UPDATE tokens SET expires_at = least(expires_at, $2) WHERE id = $1", token_id, until)

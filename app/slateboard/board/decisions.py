@@ -5,6 +5,7 @@ Append-only: a decision is never edited, only superseded. At most one is accepte
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,9 @@ async def decide(
         raise Invalid("a decision needs a text", remedy="say what was decided")
     if status not in set(DecisionStatus) - {DecisionStatus.SUPERSEDED}:
         raise Invalid(f"a new decision is proposed, accepted or rejected, not {status!r}", remedy="use one of them")
+    if supersedes is not None and status != DecisionStatus.ACCEPTED:
+        message = f"a decision that is {status} cannot replace an accepted one"
+        raise Invalid(message, remedy="accept it, or leave `supersedes` out")
     decided_by = agent or tx.actor.name
     if decided_by != tx.actor.name:
         tx.require(Right.ADMIN)
@@ -60,7 +64,7 @@ async def decide(
         " confirmation, agent, task, supersedes, decided_at, created_by)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $12, $13, $14, $15) RETURNING *",
         tx.board,
-        slug(subject or decision),
+        _subject(subject or decision),
         status,
         decision,
         rationale,
@@ -78,6 +82,12 @@ async def decide(
     image = {**dict(row), "options": json.loads(row["options"])}
     tx.record(Subject.DECISION_MADE, {"decision": image})
     return image
+
+
+def _subject(text: str) -> str:
+    """The slug of a text; one that has no sign of a name in it is told apart by its hash."""
+    found = slug(text)
+    return found if found != "unnamed" else f"unnamed-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 async def _supersede(tx: Transaction, which: str) -> int:

@@ -7,10 +7,13 @@ CREATE OR REPLACE FUNCTION mark_stale(
     WHERE board = p_board AND id = ANY (p_artifacts) AND stale_at IS NOT NULL;
 
     WITH used AS (
-        -- An edge names the item that blocked: the artifact's first, or one of its revisions.
+        -- An edge names the item that blocked: the artifact's first, or the one that made any later version.
         SELECT DISTINCT w.artifact, source.reference
         FROM artifacts a
-        JOIN work_items source ON source.board = a.board AND source.id IN (a.id, a.newest_item)
+        CROSS JOIN LATERAL (
+            SELECT a.id AS item UNION SELECT v.item FROM artifact_versions v WHERE v.board = a.board AND v.artifact = a.id
+        ) AS made
+        JOIN work_items source ON source.board = a.board AND source.id = made.item
         JOIN dependencies d ON d.board = source.board AND d.blocker = source.id
         JOIN work_items w ON w.board = d.board AND w.id = d.item
         WHERE a.board = p_board AND a.id = ANY (p_artifacts) AND w.artifact <> a.id

@@ -14,7 +14,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
 
@@ -119,22 +119,35 @@ async def perform(
     wake: Wake | None = None,
     correlation: str | None = None,
 ) -> Any:
-    """Run one operation as `actor` on `board`; returns what the action returns. Unknown arguments are `Invalid`."""
+    """Run one operation as `actor` on `board`; returns what the action returns. Unknown arguments are `Invalid`.
+
+    A lost race (a deadlock, a failed serialization) is repeated, three times in all; then `DatabaseBusy`.
+    """
+    if actor.board is not None and actor.board != board:
+        raise Denied("the token belongs to another board", remedy="use a token of this board")
     entry = OPERATIONS.get(operation)
     if entry is None:
         raise UnknownName(f"there is no operation {operation!r}", remedy=f"one of: {', '.join(OPERATIONS)}")
     action = entry.load()
     _check_arguments(operation, action, arguments)
-    if entry.mode is HOT:
-        async with hot(database, actor, board) as tx:
-            return await action(tx, **arguments)
-    if entry.mode is READ:
-        async with reading(database, actor, board) as tx:
-            return await action(tx, **arguments)
-    return await _write(database, actor, board, action, arguments, wake, correlation)
+    from asyncpg import DeadlockDetectedError, SerializationError
+
+    for attempt in range(1, REPEATS + 1):
+        try:
+            if entry.mode is HOT:
+                async with hot(database, actor, board) as tx:
+                    return await action(tx, **arguments)
+            if entry.mode is READ:
+                async with reading(database, actor, board) as tx:
+                    return await action(tx, **arguments)
+            return await _write(database, actor, board, action, arguments, wake, correlation)
+        except (DeadlockDetectedError, SerializationError) as error:
+            if attempt == REPEATS:
+                raise DatabaseBusy(f"{operation} lost a race {REPEATS} times", remedy="ask again") from error
+    raise AssertionError
 
 
-async def _write(  # noqa: PLR0913  what a transaction is made of
+async def _write(
     database: Database,
     actor: Actor,
     board: BoardId,
@@ -143,22 +156,13 @@ async def _write(  # noqa: PLR0913  what a transaction is made of
     wake: Wake | None,
     correlation: str | None,
 ) -> Any:
-    """Run a change, three times if it loses a deadlock or a serialization race, then wake whom it concerns."""
-    from asyncpg import DeadlockDetectedError, SerializationError
-
-    for attempt in range(1, REPEATS + 1):
-        try:
-            async with writing(database, actor, board, correlation=correlation) as tx:
-                answer = await action(tx, **arguments)
-        except (DeadlockDetectedError, SerializationError):
-            if attempt == REPEATS:
-                raise
-        else:
-            for woken_board, inboxes in tx.woken.items():
-                if wake:
-                    wake(woken_board, inboxes)
-            return answer
-    raise AssertionError
+    """Run a change, then wake whom it concerns."""
+    async with writing(database, actor, board, correlation=correlation) as tx:
+        answer = await action(tx, **arguments)
+    if wake:
+        for woken_board, inboxes in tx.woken.items():
+            wake(woken_board, inboxes)
+    return answer
 
 
 def _check_arguments(operation: str, action: Callable[..., Any], arguments: Mapping[str, Any]) -> None:

@@ -89,6 +89,8 @@ def translate(error: BaseException) -> BaseException:
         return error
     if isinstance(error, asyncpg.PostgresError):
         return _of_postgres(error)
+    if isinstance(error, (asyncpg.DataError, UnicodeError)):
+        return Invalid(f"a value cannot be stored: {error}", remedy="correct it; nothing was changed")
     if isinstance(error, asyncpg.InterfaceError):
         if "closed" in str(error) or "released" in str(error) or "another operation" in str(error):
             return DatabaseUnreachable(f"the database connection was lost: {error}", remedy="try again")
@@ -117,6 +119,8 @@ def _of_postgres(error: Any) -> BaseException:
         return DatabaseUnreachable(f"the database connection was lost: {error}", remedy="try again")
     if state in {"22P05", "22021"}:
         return Invalid(f"the text cannot be stored: {error}", remedy="remove NUL and invalid characters")
+    if state[:2] in {"22", "23"}:
+        return Invalid(f"a value cannot be stored: {error}", remedy="correct it; nothing was changed")
     return error
 
 

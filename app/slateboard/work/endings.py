@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Invalid, UnknownName, WrongState
+from slateboard.protocol.errors import DatabaseBusy, Invalid, UnknownName, WrongState
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.rights import Right
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slateboard.transaction import Transaction
+
+ROUNDS = 10
+"""How often an ending looks again at what moved on while it waited for a row."""
 
 
 async def cancel(
@@ -50,6 +53,7 @@ async def redrive(tx: Transaction, *, items: Sequence[int]) -> dict[str, Any]:
     """Bring dead letters back: ready again, a fresh count of failures, the history kept, a new fence at the claim."""
     tx.require(Right.OPERATOR)
     ordered = _bounded(items)
+    await tx.fetch(queries.LOCK_ITEMS, tx.board, ordered)
     rows = await tx.fetch(
         "DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item", tx.board, ordered
     )
@@ -68,23 +72,20 @@ async def redrive(tx: Transaction, *, items: Sequence[int]) -> dict[str, Any]:
     return {"redriven": [row["reference"] for row in revived]}
 
 
-async def _end(  # noqa: PLR0913  one ending for both callers
+async def _end(
     tx: Transaction, subject: Subject, items: Sequence[int], *, reason: str, cascade: bool, waive: bool
 ) -> list[dict[str, Any]]:
     """End these items (with all that waits for them, for `cascade`); returns them, or raises with nothing changed."""
     if cascade and waive:
         raise Invalid("either cascade or waive", remedy="leave one of them out")
-    waiting = [dict(row) for row in await tx.fetch(queries.DOWNSTREAM, tx.board, items)]
-    everything = sorted({*items, *((row["id"] for row in waiting) if cascade else ())})
-    leases = await tx.fetch(queries.LOCK_LEASES, tx.board, everything)
-    held = {row["id"]: dict(row) for row in await tx.fetch(queries.LOCK_ITEMS, tx.board, everything)}
+    waiting, held = await _hold(tx, items, cascade=cascade)
     for item in items:
         _check_end(item, held.get(item), from_dead=subject is Subject.ITEM_DISCARDED)
     if waiting and not cascade and not waive:
         raise gates.refuse_dependents(held[items[0]]["reference"], waiting)
     ended = [row for row in held.values() if row["id"] in items or row["outcome"] is None]
     numbers = [row["id"] for row in ended]
-    await tx.fetch(queries.LEAVE_PLACES, tx.board, numbers)
+    leases = await _leave_places(tx, numbers)
     await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error=None, note=None)
     await tx.fetch(
         "UPDATE work_items SET outcome = 'cancelled', finished_at = $3 WHERE board = $1 AND id = ANY ($2::bigint[])",
@@ -99,6 +100,47 @@ async def _end(  # noqa: PLR0913  one ending for both callers
         await tx.flush()  # what opens now is told after what opened it
         await gates.release_dependents(tx, numbers)
     return ended
+
+
+async def _hold(
+    tx: Transaction, items: Sequence[int], *, cascade: bool
+) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+    """Hold these items (with all that waits for them, for `cascade`); returns what waits, and the held rows by item.
+
+    Asked again once they are held: from then on nobody can put a new dependent behind them unseen.
+    """
+    held: dict[int, dict[str, Any]] = {}
+    holding: set[int] = set()
+    for _ in range(ROUNDS):
+        waiting = [dict(row) for row in await tx.fetch(queries.DOWNSTREAM, tx.board, items)]
+        wanted = {*items, *((row["id"] for row in waiting) if cascade else ())}
+        if wanted <= holding:
+            return waiting, held
+        holding |= wanted
+        await tx.fetch(queries.LOCK_LEASES, tx.board, sorted(holding))
+        held = {row["id"]: dict(row) for row in await tx.fetch(queries.LOCK_ITEMS, tx.board, sorted(holding))}
+    raise _restless()
+
+
+async def _leave_places(tx: Transaction, items: Sequence[int]) -> list[Any]:
+    """Take items, held and unfinished (or dead), out of the place each is in; returns the leases that this ended.
+
+    An item may go on to its next place (a claim, an unlock) while this waits for its row in the place before: then it
+    is looked for again. Once its row is taken nobody can move it.
+    """
+    left, leases = set(items), list[Any]()
+    for _ in range(ROUNDS):
+        ended = await tx.fetch(queries.LEAVE_LEASES, tx.board, sorted(left))
+        leases += ended
+        taken = await tx.fetch(queries.LEAVE_PLACES, tx.board, sorted(left))
+        left -= {row["item"] for row in (*ended, *taken)}
+        if not left:
+            return leases
+    raise _restless()
+
+
+def _restless() -> DatabaseBusy:
+    return DatabaseBusy("the items moved on faster than they could be held", remedy="ask again")
 
 
 def _check_end(item: int, row: dict[str, Any] | None, *, from_dead: bool) -> None:

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slateboard.protocol.errors import FinishConflict, Invalid, SlateError, TooLarge
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome
-from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Finish, Finished, GiveBack, GivenBack, Result
+from slateboard.protocol.work import (
+    MAX_BATCH,
+    MAX_CONTENT_BYTES,
+    NOTHING,
+    Finish,
+    Finished,
+    GiveBack,
+    GivenBack,
+    Result,
+)
 from slateboard.work import claims, queries
 from slateboard.work.leases import limited_to
 
@@ -26,6 +35,9 @@ if TYPE_CHECKING:
 
 Request = TypeVar("Request", Finish, GiveBack)
 
+MAX_DELAY_SECONDS = 30 * 86_400.0
+MAX_TEXT_CHARACTERS = 65_536
+"""Of a summary, a note, an error, a path: they travel with every event."""
 GIVEN_BACK = frozenset({Outcome.FAILED, Outcome.RELEASED, Outcome.INTERRUPTED, Outcome.RETURNED})
 
 
@@ -38,7 +50,9 @@ async def finish(
     digests: list[bytes] = []
     usages: list[str | None] = []
     for one in ordered:
-        usage = None if one.result.usage is None else json.dumps(one.result.usage, sort_keys=True)
+        if one.result is not NOTHING:
+            _check_texts(one.result.summary, one.result.note, one.result.path, one.result.uri, one.result.hash)
+        usage = _json(one.result.usage)
         usages.append(usage)
         digests.append(_digest(one.result, usage))
     results = [one.result for one in ordered]
@@ -50,15 +64,16 @@ async def finish(
         tx.actor.authenticated_by,
         [one.item for one in ordered],
         [one.fence for one in ordered],
-        [result.path for result in results],
-        [result.uri for result in results],
-        [result.content for result in results],
-        [result.hash for result in results],
-        [result.size_bytes for result in results],
-        [result.summary for result in results],
-        [result.note for result in results],
-        usages,
+        _column([result.path for result in results]),
+        _column([result.uri for result in results]),
+        _column([result.content for result in results]),
+        _column([result.hash for result in results]),
+        _column([result.size_bytes for result in results]),
+        _column([result.summary for result in results]),
+        _column([result.note for result in results]),
+        _column(usages),
         digests,
+        now,
     )
     versions: dict[int, int] = {row["item"]: row["version"] for row in rows}
     woken: list[int] = list(rows[0]["woken"]) if rows else []
@@ -74,7 +89,9 @@ async def finish(
     ], woken
 
 
-async def give_back(tx: Statement, *, returns: Sequence[GiveBack]) -> tuple[list[GivenBack], list[int]]:
+async def give_back(
+    tx: Statement, *, returns: Sequence[GiveBack], now: datetime | None = None
+) -> tuple[list[GivenBack], list[int]]:
     """End claims without a result; returns one answer for each, in their order, and the inboxes to wake."""
     tx.require(Right.AGENT)
     for one in returns:
@@ -82,8 +99,12 @@ async def give_back(tx: Statement, *, returns: Sequence[GiveBack]) -> tuple[list
             raise Invalid(f"a claim is not given back as {one.outcome}", remedy=f"use one of {sorted(GIVEN_BACK)}")
         if one.outcome is Outcome.FAILED and one.failure_class is None:
             raise Invalid("a failure needs a class", remedy="transient, infrastructure, validation or logic")
+        if one.delay_seconds is not None and not 0 <= one.delay_seconds <= MAX_DELAY_SECONDS:
+            message = f"a delay lasts 0 s to 30 days, not {one.delay_seconds:g} s"
+            raise Invalid(message, remedy="choose a length in that range", item=one.item)
+        _check_texts(one.error, one.note)
     ordered = _ordered(returns)
-    usages = [None if one.usage is None else json.dumps(one.usage, sort_keys=True) for one in ordered]
+    usages = [_json(one.usage) for one in ordered]
     rows = await tx.fetch(
         queries.GIVE_BACK,
         tx.board,
@@ -99,6 +120,7 @@ async def give_back(tx: Statement, *, returns: Sequence[GiveBack]) -> tuple[list
         usages,
         [None for _ in ordered],
         [one.delay_seconds for one in ordered],
+        now,
     )
     given = {row["item"]: row for row in rows}
     lost = [(one.item, one.fence) for one in returns if one.item not in given]
@@ -120,15 +142,43 @@ def _ordered(requests: Sequence[Request]) -> list[Request]:
     return sorted(requests, key=lambda one: one.item)
 
 
+def _column(values: list[Any]) -> list[Any]:
+    """A column for `unnest`, which fills a short one up with NULL: one without any value costs nothing."""
+    return [] if values.count(None) == len(values) else values
+
+
 def _digest(result: Result, usage: str | None) -> bytes:
     """The content of a finish in 32 bytes, by which a repetition is recognised; refuses content over the limit."""
+    if result is NOTHING:
+        return NOTHING_DIGEST
     if result.content is not None and len(result.content) * 4 > MAX_CONTENT_BYTES:
         size = len(result.content.encode())
         if size > MAX_CONTENT_BYTES:
             message = f"inline content is limited to 1 MiB; this is {size:,} bytes"
             raise TooLarge(message, remedy="write a file and give its path", size_bytes=size)
+    return _hash(result, usage)
+
+
+def _hash(result: Result, usage: str | None) -> bytes:
     fields = (result.path, result.uri, result.content, result.hash, result.summary, result.note, usage)
     return hashlib.sha256(repr(fields).encode()).digest()
+
+
+NOTHING_DIGEST = _hash(NOTHING, None)
+
+
+def _json(usage: dict[str, Any] | None) -> str | None:
+    try:
+        return None if usage is None else json.dumps(usage, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"the usage is not JSON: {error}", remedy="give numbers, texts, lists and objects") from error
+
+
+def _check_texts(*texts: str | None) -> None:
+    for text in texts:
+        if text is not None and len(text) > MAX_TEXT_CHARACTERS:
+            message = f"a summary, note, error, path or URI is limited to {MAX_TEXT_CHARACTERS:,} characters"
+            raise TooLarge(message, remedy="put it into the content, or shorten it", characters=len(text))
 
 
 async def _repeated(tx: Statement, stale: dict[tuple[int, int], bytes]) -> dict[tuple[int, int], Finished]:

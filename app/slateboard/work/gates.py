@@ -13,6 +13,7 @@ from slateboard.protocol.errors import (
     AlreadyStarted,
     DependencyCycle,
     HasDependents,
+    Invalid,
     LeaseLost,
     SlateError,
     UnknownName,
@@ -22,6 +23,7 @@ from slateboard.protocol.events import Subject
 from slateboard.protocol.names import BoardId, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome, Place
+from slateboard.protocol.work import MAX_BATCH
 from slateboard.work import claims, queries
 from slateboard.work.leases import limited_to
 
@@ -30,10 +32,14 @@ if TYPE_CHECKING:
 
     from slateboard.transaction import Statement, Transaction
 
+ROUNDS = 10
+"""How often an edge looks again for an item that moved on while it waited for its row."""
+
 
 async def depend(tx: Transaction, *, reference: str, on: Sequence[str]) -> dict[str, Any]:
     """Block an artifact that has not started on others. Raises `AlreadyStarted`, `DependencyCycle`, `UnknownName`."""
     tx.require(Right.AGENT)
+    _check_blockers(on)
     task, name = split_reference(reference)
     own = f"{task}/{name}"
     numbers = await newest_items(tx, {own, *(_full(one, task) for one in on)})
@@ -51,6 +57,7 @@ async def block_on(
     Raises `LeaseLost`, `DependencyCycle`, `UnknownName`.
     """
     tx.require(Right.AGENT)
+    _check_blockers(on)
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
     leases = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
     only = limited_to(tx)
@@ -154,9 +161,16 @@ async def unlock_more(tx: Transaction) -> int:
 
 async def repair(tx: Transaction, *, after: tuple[int, int] = (0, 0), limit: int = 1000) -> list[dict[str, Any]]:
     """Find gates that are shut without cause, open them and say so; none is ever expected."""
-    rows = await tx.fetch(queries.SHUT_WITHOUT_CAUSE, *after, limit)
+    rows: list[Any] = await tx.fetch(queries.SHUT_WITHOUT_CAUSE, *after, limit)
     for row in rows:
-        await tx.fetch(queries.LOCK_ITEMS, row["board"], row["items"])
+        await tx.fetch(queries.LOCK_GATES, row["board"], row["items"])
+    if rows:  # asked again, now that nobody can count a new blocker into them
+        held = {(row["board"], item) for row in rows for item in row["items"]}
+        rows = [
+            {"board": row["board"], "items": [item for item in row["items"] if (row["board"], item) in held]}
+            for row in await tx.fetch(queries.SHUT_WITHOUT_CAUSE, *after, limit)
+        ]
+    for row in rows:
         tx.board = row["board"]
         tx.wake(await tx.fetchval(queries.OPEN, row["board"], row["items"], "system", "system", tx.now))
         tx.record(Subject.GATE_REPAIRED, {"items": row["items"]})
@@ -169,6 +183,13 @@ async def sweep(tx: Transaction, *, after: tuple[int, int] = (0, 0), limit: int 
     last = await tx.fetchrow(queries.GATE_PAGE_END, *after, limit)
     await repair(tx, after=after, limit=limit)
     return (0, 0) if last is None else (last["board"], last["item"])
+
+
+def _check_blockers(on: Sequence[str]) -> None:
+    if not on:
+        raise Invalid("no blocker was named", remedy="name at least one artifact to wait for")
+    if len(on) > MAX_BATCH:
+        raise Invalid(f"at most {MAX_BATCH} blockers at once, not {len(on)}", remedy="add them in several calls")
 
 
 def refuse_dependents(reference: str, waiting: Sequence[Any]) -> SlateError:
@@ -226,9 +247,9 @@ async def _circle(tx: Transaction, item: int, reference: str) -> list[str]:
 async def _shut(tx: Transaction, item: int, remaining: int) -> bool:
     """Count more blockers into the gate of an item that has not started; False if it has.
 
-    Asked twice, since the item may go from its gate to `ready` between the two statements, but never back.
+    Asked again, since the item may go from its gate to `ready`, or to another rank, between the two statements.
     """
-    for _ in range(2):
+    for _ in range(ROUNDS):
         if await tx.fetch(queries.RAISE_GATE, tx.board, item, remaining):
             return True
         if await tx.fetch(queries.LEAVE_READY if remaining else queries.LOCK_READY, tx.board, item):

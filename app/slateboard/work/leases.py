@@ -38,14 +38,14 @@ async def renew(tx: Statement, *, beats: Sequence[Beat], lease_seconds: float | 
         lease_seconds,
         limited_to(tx),
     )
-    renewed = {row["item"]: row["expires_at"] for row in rows}
-    lost = [(beat.item, beat.fence) for beat in beats if beat.item not in renewed]
+    renewed = {(row["item"], row["fence"]): row["expires_at"] for row in rows}
+    lost = [(beat.item, beat.fence) for beat in beats if (beat.item, beat.fence) not in renewed]
     losses = await claims.explain_losses(tx, lost) if lost else {}
     return [
         Renewed(
             item=beat.item,
-            expires_at=renewed.get(beat.item),
-            error=None if beat.item in renewed else losses[beat.item, beat.fence],
+            expires_at=renewed.get((beat.item, beat.fence)),
+            error=losses.get((beat.item, beat.fence)),
         )
         for beat in beats
     ]
@@ -54,7 +54,12 @@ async def renew(tx: Statement, *, beats: Sequence[Beat], lease_seconds: float | 
 async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, note: str | None = None) -> None:
     """Keep data (JSON) or a hand-over note for the attempt that follows; renews the lease. Raises `LeaseLost`."""
     tx.require(Right.AGENT)
-    text = None if data is None else json.dumps(data)
+    try:
+        text = None if data is None else json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"the checkpoint is not JSON: {error}", remedy="keep numbers, texts, lists, objects") from error
+    if note is not None and len(note) > MAX_CONTENT_BYTES:
+        raise TooLarge("a note is limited to 1 MiB", remedy="write a file and keep its path")
     if text is not None and len(text) > MAX_CONTENT_BYTES:
         raise TooLarge("a checkpoint is limited to 1 MiB", remedy="write a file and keep its path")
     if await tx.fetchval(queries.CHECKPOINT, tx.board, item, fence, limited_to(tx), text, note) is None:

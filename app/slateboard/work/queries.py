@@ -4,19 +4,27 @@ from __future__ import annotations
 
 CLAIM = "SELECT * FROM claim_items($1, $2, $3, $4, $5, $6, $7, $8)"
 
-FINISH = "SELECT * FROM finish_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+FINISH = "SELECT * FROM finish_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 
-GIVE_BACK = "SELECT * FROM give_back_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+GIVE_BACK = "SELECT * FROM give_back_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
-# Renew many leases. An absent row means that the right is gone. No indexed column changes, so every update is HOT.
+# Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. No indexed
+# column changes, so every update is HOT.
 RENEW = """
+WITH held AS MATERIALIZED (
+    SELECT h.item, h.fence, b.percent, b.progress
+    FROM unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::text[]) AS b (item, fence, percent, progress),
+    LATERAL (SELECT l.item, l.fence FROM leases l
+             WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND ($7::bigint IS NULL OR l.agent = $7)
+             FOR NO KEY UPDATE) AS h
+)
 UPDATE leases l
 SET expires_at = clock_timestamp() + make_interval(secs => coalesce($6, l.lease_seconds)),
     lease_seconds = coalesce($6, l.lease_seconds),
     percent = coalesce(b.percent, l.percent), progress = coalesce(b.progress, l.progress)
-FROM unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::text[]) AS b (item, fence, percent, progress)
-WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND ($7::bigint IS NULL OR l.agent = $7)
-RETURNING l.item, l.expires_at
+FROM held b
+WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
+RETURNING l.item, l.fence, l.expires_at
 """
 
 # Whether a claim would find anything: not paused, and something in one of the agent's inboxes.
@@ -159,6 +167,9 @@ INSERT INTO gates (board, item, remaining) SELECT $1, g.item, g.remaining
 FROM unnest($2::bigint[], $3::int[]) AS g (item, remaining)
 """
 
+# The gates of these items, held in ascending order.
+LOCK_GATES = "SELECT FROM gates WHERE board = $1 AND item = ANY ($2::bigint[]) ORDER BY item FOR UPDATE"
+
 RAISE_GATE = "UPDATE gates SET remaining = remaining + $3 WHERE board = $1 AND item = $2 RETURNING item"
 
 # Take an item that has not started out of `ready` or `scheduled`; or, with nothing new to wait for, hold it there.
@@ -202,17 +213,18 @@ SELECT w.id, w.reference FROM downstream u JOIN work_items w ON w.board = $1 AND
 WHERE w.outcome IS NULL ORDER BY w.id
 """
 
-# Take items out of every place they can be in.
+# End the claims of these items, whoever holds them.
+LEAVE_LEASES = "DELETE FROM leases WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING *"
+
+# Take items out of every other place they can be in.
 LEAVE_PLACES = """
 WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
      s AS (DELETE FROM scheduled WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
      g AS (DELETE FROM gates WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
-     l AS (DELETE FROM leases WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
      m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
      c AS (DELETE FROM checkpoints WHERE board = $1 AND item = ANY ($2::bigint[])),
      d AS (DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item)
-SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM l
-UNION ALL SELECT item FROM d
+SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM d
 """
 
 INSERT_ATTEMPTS = """

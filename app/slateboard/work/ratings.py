@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from slateboard.transaction import Statement, Transaction
 
 MAX_PIN = 1_000_000
+ROUNDS = 10
+"""How often a pin looks again for an item that was rated again meanwhile."""
 DUE_RATING = ((0.8, 500), (0.5, 100))
 UNBLOCKED_RATING = 200
 
@@ -55,8 +57,8 @@ def parts(row: dict[str, Any]) -> dict[str, int]:
         return {"pinned": row["pinned_rating"]}
     found = {"priority": row["base_rating"]}
     if row["due"] is not None:
-        used = (row["now"] - row["created_at"]) / (row["due"] - row["created_at"])
-        found["due"] = next((rating for share, rating in DUE_RATING if used >= share), 0)
+        used, whole = row["now"] - row["created_at"], row["due"] - row["created_at"]
+        found["due"] = next((rating for share, rating in DUE_RATING if used >= share * whole), 0)
     found["dependents"] = 50 * min(row["dependents"], 10)
     if row["rating"] is not None:
         found["just_unblocked"] = UNBLOCKED_RATING if row["rating"] - sum(found.values()) >= UNBLOCKED_RATING else 0
@@ -76,9 +78,13 @@ async def pin(tx: Transaction, *, item: int, rating: int | None) -> dict[str, An
     )
     if row is None:
         raise UnknownName(f"there is no unfinished work item {item}", remedy="see `slate work list`", item=item)
-    removed = await tx.fetch("DELETE FROM ready WHERE board = $1 AND item = $2 RETURNING item", tx.board, item)
-    if removed:
-        tx.wake(await tx.fetchval(queries.PLACE, tx.board, [item], False, tx.now))
+    # Again if it was there but went to another rank meanwhile.
+    for _ in range(ROUNDS):
+        if await tx.fetch("DELETE FROM ready WHERE board = $1 AND item = $2 RETURNING item", tx.board, item):
+            tx.wake(await tx.fetchval(queries.PLACE, tx.board, [item], False, tx.now))
+            break
+        if not await tx.fetchval("SELECT EXISTS (SELECT FROM ready WHERE board = $1 AND item = $2)", tx.board, item):
+            break
     tx.record(Subject.ITEM_PINNED, {"item": item, "reference": row["reference"], "rating": rating})
     return {"item": item, "reference": row["reference"], "rating": rating}
 

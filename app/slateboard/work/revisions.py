@@ -10,6 +10,7 @@ from slateboard.protocol.errors import UnknownName, VersionConflict, WrongState
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.rights import Right
+from slateboard.protocol.states import Place
 from slateboard.work import intake, queries
 
 if TYPE_CHECKING:
@@ -27,13 +28,21 @@ async def revise(
     tx.require(Right.AGENT)
     task, name = split_reference(reference)
     own = f"{task}/{name}"
+    # Held first, by itself: a statement that joins and waits would show the item from before its wait.
+    await tx.fetch(
+        "SELECT FROM artifacts a JOIN tasks t ON t.board = a.board AND t.id = a.task"
+        " WHERE a.board = $1 AND t.name = $2 AND a.name = $3 FOR UPDATE OF a",
+        tx.board,
+        task,
+        name,
+    )
     row = await tx.fetchrow(
         """
         SELECT a.id, a.newest_item, w.outcome, w.revision, w.inbox, w.base_rating, w.due, w.max_attempts,
                (SELECT max(v.version) FROM artifact_versions v WHERE v.board = a.board AND v.artifact = a.id) AS version
         FROM tasks t JOIN artifacts a ON a.board = t.board AND a.task = t.id AND a.name = $3
         JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
-        WHERE t.board = $1 AND t.name = $2 FOR UPDATE OF a
+        WHERE t.board = $1 AND t.name = $2
         """,
         tx.board,
         task,
@@ -44,6 +53,9 @@ async def revise(
     if expect_version is not None and row["version"] != expect_version:
         message = f"{own} is at version {row['version']}, not {expect_version}"
         raise VersionConflict(message, remedy="read the artifact again", version=row["version"])
+    if row["outcome"] == Place.DEAD:
+        message = f"the newest work on {own} is a dead letter"
+        raise WrongState(message, remedy="redrive or discard it first", item=row["newest_item"])
     if row["outcome"] is None or row["version"] is None:
         raise WrongState(f"{own} is not complete, so there is nothing to revise", remedy=f"see `slate show {own}`")
     item: int = await tx.fetchval("SELECT nextval('ids')")

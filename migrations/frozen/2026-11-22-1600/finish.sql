@@ -2,8 +2,8 @@
 -- Writes across the packages on purpose, in one commit: leases and work_items, attempts (work), artifact_versions
 -- and the stale marks of artifacts (board), gates, ready, scheduled, unlocks of what waited (work), event_outbox (log).
 -- The callers' arrays are sorted by item, each item once. A row that does not come back with a version was stale.
--- Two statements, each with its own snapshot: the first ends the claims and completes the items, the second
--- (`unlock_dependents`) reads the dependents only after the items' rows are held.
+-- Three statements, each with its own snapshot: the first holds the leases, the second ends the claims and completes the
+-- items, the third (`unlock_dependents`) reads the dependents only after the items' rows are held.
 CREATE OR REPLACE FUNCTION finish_items(
     p_board bigint, p_agent bigint, p_actor text, p_authenticated_by text,
     p_items bigint[], p_fences bigint[], p_paths text[], p_uris text[], p_contents text[], p_hashes text[],
@@ -15,27 +15,29 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_places tid[];
     v_held leases[];
     v_items bigint[];
     v_versions int[];
     v_revised boolean[];
     v_woken bigint[];
 BEGIN
-    WITH ended AS (
-        -- One probe for each claim, in item order; a join would read all leases for each under a generic plan.
-        DELETE FROM leases l WHERE l.ctid = ANY (ARRAY(
-            SELECT held.place
-            FROM unnest(p_items, p_fences) AS given (item, fence),
-            LATERAL (SELECT l.ctid AS place FROM leases l
-                     WHERE l.board = p_board AND l.item = given.item AND l.fence = given.fence
-                       AND (p_agent IS NULL OR l.agent = p_agent)
-                     FOR UPDATE) AS held))
-        RETURNING l
-    )
-    SELECT array_agg(l ORDER BY (l).item) INTO v_held FROM ended;
-    IF v_held IS NULL THEN
+    -- One probe for each claim, in item order; a join would read all leases for each under a generic plan.
+    v_places := ARRAY(
+        SELECT held.place
+        FROM unnest(p_items, p_fences) AS given (item, fence),
+        LATERAL (SELECT l.ctid AS place FROM leases l
+                 WHERE l.board = p_board AND l.item = given.item AND l.fence = given.fence
+                   AND (p_agent IS NULL OR l.agent = p_agent)
+                 FOR UPDATE) AS held);
+    IF v_places = '{}' THEN
         RETURN;
     END IF;
+    -- In a statement of its own: what a heartbeat wrote while the one above waited is not in the snapshot of that one.
+    WITH ended AS (
+        DELETE FROM leases l WHERE l.ctid = ANY (v_places) RETURNING l
+    )
+    SELECT array_agg(l ORDER BY (l).item) INTO v_held FROM ended;
 
     IF cardinality(v_held) < cardinality(p_items) THEN
         -- Some claims were stale: keep the rest, so that the arrays stand side by side again.
