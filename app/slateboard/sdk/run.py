@@ -65,7 +65,6 @@ class Run:
         lease_seconds: float,
         poll_seconds: float,
         grace_seconds: float,
-        listen: bool,
         batch: int | None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -76,7 +75,6 @@ class Run:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._grace_seconds = grace_seconds
-        self._listen = listen
         self._appetite = Appetite(concurrency=concurrency, batch=batch)
         self._outage = Outage(log)
         self._held: dict[int, Held] = {}

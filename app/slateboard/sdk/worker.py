@@ -137,7 +137,6 @@ class Worker:
                 lease_seconds=self.lease_seconds,
                 poll_seconds=self.poll_seconds,
                 grace_seconds=self.grace_seconds,
-                listen=self.wake == "listen",
                 batch=self.batch,
             )
             if self._stopped:
