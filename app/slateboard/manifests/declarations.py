@@ -1,0 +1,158 @@
+"""What manifests say, whatever their kind: tasks, artifacts and decisions, each with its place in a file.
+
+A field that is None was not given: on a board that has the thing already, it stays as it is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from slateboard.manifests.places import Place, wrong
+from slateboard.protocol.names import RESULT
+from slateboard.protocol.work import MAX_POST
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from slateboard.manifests.documents import Document
+    from slateboard.manifests.fields import Moment
+    from slateboard.manifests.places import Node
+    from slateboard.protocol.work import Result
+
+
+@dataclass(kw_only=True, slots=True)
+class DeclaredTask:
+    """A task. `parent` and `delegator` are given only for a subtask of a TaskTree."""
+
+    document: Document
+    node: Node
+    name: str
+    title: str | None = None
+    brief: str | None = None
+    parent: str | None = None
+    agent: str | None = None
+    delegator: str | None = None
+    priority: str | None = None
+    due: Moment | None = None
+    status: str | None = None
+    has_children: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
+@dataclass(kw_only=True, slots=True)
+class DeclaredArtifact:
+    """An artifact; `blocked_by` maps `task/artifact` to the node that names it."""
+
+    document: Document
+    node: Node
+    task: str
+    name: str
+    title: str | None = None
+    brief: str | None = None
+    owner: str | None = None
+    capability: str | None = None
+    path: str | None = None
+    priority: str | None = None
+    due: Moment | None = None
+    run_at: Moment | None = None
+    max_attempts: int | None = None
+    status: str | None = None
+    imported: Result | None = None
+    blocked_by: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str:
+        """`task/artifact`."""
+        return f"{self.task}/{self.name}"
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
+@dataclass(kw_only=True, slots=True)
+class DeclaredDecision:
+    """A decision; `given` holds the arguments of `decisions.decide` that the manifest gave."""
+
+    document: Document
+    node: Node
+    subject: str
+    given: dict[str, Any]
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
+@dataclass(slots=True)
+class Declarations:
+    """Everything that one apply declares, in the order of the files."""
+
+    tasks: dict[str, DeclaredTask] = field(default_factory=dict)
+    artifacts: dict[str, DeclaredArtifact] = field(default_factory=dict)
+    decisions: dict[str, DeclaredDecision] = field(default_factory=dict)
+    agents: dict[str, Place] = field(default_factory=dict)
+
+    def add_task(self, one: DeclaredTask) -> None:
+        """Take a task in; each stands once."""
+        if one.name in self.tasks:
+            raise _twice(one.place, "task", one.name, self.tasks[one.name].place)
+        self.tasks[one.name] = one
+        self._bound(one.place)
+
+    def add_artifact(self, one: DeclaredArtifact) -> None:
+        """Take an artifact in; each stands once."""
+        if one.reference in self.artifacts:
+            raise _twice(one.place, "artifact", one.reference, self.artifacts[one.reference].place)
+        self.artifacts[one.reference] = one
+        self._bound(one.place)
+
+    def add_decision(self, one: DeclaredDecision) -> None:
+        """Take a decision in; each subject stands once."""
+        if one.subject in self.decisions:
+            raise _twice(one.place, "decision", one.subject, self.decisions[one.subject].place)
+        self.decisions[one.subject] = one
+        self._bound(one.place)
+
+    def add_agent(self, name: str | None, document: Document, node: Node) -> None:
+        """Note where an agent is named first."""
+        if name is not None and name not in self.agents:
+            self.agents[name] = document.at(node)
+
+    def add_results(self) -> None:
+        """The `result` of each task that declares no artifact, and of each that has subtasks."""
+        producing = {one.task for one in self.artifacts.values()}
+        for task in self.tasks.values():
+            if (task.has_children or task.name not in producing) and f"{task.name}/{RESULT}" not in self.artifacts:
+                self.add_artifact(
+                    DeclaredArtifact(
+                        document=task.document, node=task.node, task=task.name, name=RESULT, title=task.title
+                    )
+                )
+
+    def implied(self) -> dict[str, list[str]]:
+        """For each parent's `result`, the artifacts of its subtasks: they gate it."""
+        found: dict[str, list[str]] = {}
+        for reference, one in self.artifacts.items():
+            parent = self.tasks[one.task].parent
+            if parent is not None:
+                found.setdefault(f"{parent}/{RESULT}", []).append(reference)
+        return found
+
+    def _bound(self, place: Place) -> None:
+        count = len(self.tasks) + len(self.artifacts) + len(self.decisions)
+        if count > MAX_POST:
+            raise wrong(
+                place, f"found the {count:,}th task, artifact or decision", f"at most {MAX_POST:,} in one apply"
+            )
+
+
+def _twice(place: Place, what: str, name: str, first: Place) -> Exception:
+    return wrong(place, f"found the {what} {name!r} twice", f"each {what} once; {first} has it too", first=str(first))
