@@ -33,6 +33,7 @@ async def boards(
     first: int = DEFAULT_PAGE,
     after: str | None = None,
     names: Sequence[str] | None = None,
+    ids: Sequence[int] | None = None,
     total: bool = False,
 ) -> Page:
     """The boards that the actor may see: all for the administrator, its own for an agent."""
@@ -42,7 +43,9 @@ async def boards(
         filters.add("b.id = ?", tx.actor.board)
     if names is not None:
         filters.add("b.name = ANY (?::text[])", list(names))
-    return await _page(tx, BOARDS, filters, first, after, "b.id > ?", keys=names, total=total)
+    if ids is not None:
+        filters.add("b.id = ANY (?::bigint[])", list(ids))
+    return await _page(tx, BOARDS, filters, first, after, "b.id > ?", keys=names if ids is None else ids, total=total)
 
 
 AGENTS = f"""

@@ -1,0 +1,68 @@
+"""The scalars of the schema.
+
+`BigInt` carries ids, fences and positions, which may pass the 32 bits of `Int`: a JSON number (exact up to 2^53 in
+every client), taken as a number or as a text of digits. `DateTime` is ISO 8601 with its offset, UTC when
+it goes out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NewType, cast
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.scalar import ScalarDefinition
+
+BigInt = NewType("BigInt", int)
+
+LIMIT = 2**63
+
+
+def _big_int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        message = f"BigInt cannot represent {value!r}"
+        raise TypeError(message)
+    number = int(value)
+    if not -LIMIT <= number < LIMIT:
+        message = f"BigInt cannot represent {value!r}: it has more than 64 bits"
+        raise ValueError(message)
+    return number
+
+
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, str):
+        message = f"DateTime cannot represent {value!r}"
+        raise TypeError(message)
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        message = f"{value!r} says no time zone: add an offset, such as Z"
+        raise ValueError(message)
+    return moment
+
+
+def _shown(value: Any) -> str:
+    """A moment as text; JSON columns have it as text already."""
+    return value if isinstance(value, str) else value.isoformat()
+
+
+BIG_INT: ScalarDefinition = strawberry.scalar(
+    name="BigInt",
+    description="An integer of up to 64 bits: an id, a fence or a position. A number, or a text of digits.",
+    serialize=int,
+    parse_value=_big_int,
+)
+DATE_TIME: ScalarDefinition = strawberry.scalar(
+    name="DateTime",
+    description="A moment, as ISO 8601 with an offset; UTC when it is shown.",
+    serialize=_shown,
+    parse_value=_moment,
+)
+
+
+def value_of(source: Any, name: str) -> Any:
+    """A field of a row, which is a dict, or of a value."""
+    return cast("dict[str, Any]", source)[name] if isinstance(source, dict) else getattr(source, name)
+
+
+CONFIG = StrawberryConfig(scalar_map={BigInt: BIG_INT, datetime: DATE_TIME}, default_resolver=value_of)
