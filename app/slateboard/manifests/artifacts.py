@@ -22,15 +22,11 @@ PRIORITIES = {word.value: word.value for word in Priority} | {"normal": Priority
 STATUSES = frozenset(ArtifactStatus)
 RESULT_KEYS = ("uri", "content", "hash")
 """What only a result that exists already has."""
-ARTIFACT_KEYS = frozenset(
-    ("owner", "title", "brief", "path", "uri", "content", "hash", "blocked_by", "priority", "due", "run_at")
-    + ("capability", "max_attempts", "status", "verify")
-)
-DECISION_KEYS = frozenset(
-    ("agent", "decision", "rationale", "subject", "context", "drivers", "options", "consequences", "confirmation")
-    + ("status", "supersedes")
-)
+WORK_KEYS = ("owner", "capability", "priority", "due", "run_at", "max_attempts", "blocked_by", "verify")
+ARTIFACT_KEYS = frozenset((*WORK_KEYS, *RESULT_KEYS, "title", "brief", "path", "status"))
 DECISION_TEXTS = ("rationale", "context", "consequences", "confirmation", "supersedes")
+DECISION_LISTS = ("drivers", "options")
+DECISION_KEYS = frozenset((*DECISION_TEXTS, *DECISION_LISTS, "agent", "decision", "subject", "status"))
 MAX_BLOCKERS = 1_000
 """Blockers that one artifact names; a wider join goes through subtasks."""
 
@@ -132,7 +128,7 @@ def declare_decisions(found: Declarations, document: Document, nodes: list[Node]
         given: dict[str, Any] = {"decision": decision, "agent": agent, "task": task}
         given |= {key: fields.text(key) for key in DECISION_TEXTS if key in fields.values}
         given["status"] = fields.word("status", set(DecisionStatus) - {DecisionStatus.SUPERSEDED}) or "accepted"
-        for key in ("drivers", "options"):
+        for key in DECISION_LISTS:
             given[key] = [one.value for one in fields.texts(key)]
         subject = slug(fields.text("subject") or decision)
         found.add_decision(DeclaredDecision(document=document, node=node, subject=subject, given=given))

@@ -149,9 +149,7 @@ class Declarations:
     def _bound(self, place: Place) -> None:
         count = len(self.tasks) + len(self.artifacts) + len(self.decisions)
         if count > MAX_POST:
-            raise wrong(
-                place, f"found the {count:,}th task, artifact or decision", f"at most {MAX_POST:,} in one apply"
-            )
+            raise wrong(place, f"found more than {MAX_POST:,} tasks, artifacts and decisions", "fewer in one apply")
 
 
 def _twice(place: Place, what: str, name: str, first: Place) -> Exception:

@@ -185,7 +185,7 @@ class _Composer:
         outer.height = max(outer.height, height + 1)
         holder = outer.node
         if holder.kind == "a list":
-            holder.value.append(node)
+            holder.items.append(node)
         elif outer.key is None:
             if node.kind != "a text":
                 raise self._fail(node, f"found {node.shown()} as a key", "a text; put it in quotes")
@@ -219,13 +219,15 @@ class _Composer:
 
     def _tagged(self, node: Node, tag: str) -> BadManifest:
         short = tag.replace("tag:yaml.org,2002:", "!!")[:60]
-        return self._fail(
-            node, f"found the tag {short}", "no tags; put a text in quotes where it could be read as more"
-        )
+        return self._fail(node, f"found the tag {short}", "no tags; quotes make a text of anything")
 
     def _fail(self, node: Node, found: str, expected: str) -> BadManifest:
-        steps = [one.key.value if one.key is not None else one.node.value for one in self.open]
-        way = [len(step) if isinstance(step, list) else step for step in steps if not isinstance(step, dict)]
+        way: list[str | int] = []
+        for one in self.open:
+            if one.key is not None:
+                way.append(one.key.value)
+            elif one.node.kind == "a list":
+                way.append(len(one.node.items))
         return wrong(Place(self.source, node, node, way=tuple(way)), found, expected)
 
 

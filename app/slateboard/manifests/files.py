@@ -30,8 +30,7 @@ def read(names: Sequence[str], standard_input: Callable[[], bytes] | None = None
             data = standard_input() if standard_input is not None else b""
             texts.append({"source": "standard input", "text": _decoded("standard input", data)})
             continue
-        for path in _manifests(Path(given)):
-            texts.append({"source": str(path), "text": _decoded(str(path), _bytes(path))})
+        texts += [{"source": str(one), "text": _decoded(str(one), _bytes(one))} for one in _manifests(Path(given))]
     return texts
 
 

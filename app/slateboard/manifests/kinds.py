@@ -52,16 +52,12 @@ def _declare(found: Declarations, document: Document) -> None:
     if kind not in KINDS:
         raise unknown(document.at(fields.values["kind"]), "kind", kind, KINDS)
     _check_supported(document, kind, "kind")
-    metadata = Fields(document, fields.values.get("metadata", fields.node), METADATA_KEYS, "metadata: {name}") if (
-        "metadata" in fields.values
-    ) else None  # fmt: skip
-    own = metadata and metadata.name("name")
+    metadata = Fields(document, fields.require("metadata", "{name}"), METADATA_KEYS, "metadata: {name}")
     spec = fields.require("spec", f"what the {kind} holds")
     if kind == "TaskBoard":
-        task_board.declare(found, document, spec, own)
+        task_board.declare(found, document, spec, metadata.name("name"))
     else:
-        tree = (metadata or fields).require("name" if metadata else "metadata", A_NAME)
-        task_tree.declare(found, document, spec, name(document, tree))
+        task_tree.declare(found, document, spec, name(document, metadata.require("name", A_NAME)))
 
 
 def _declare_bare(found: Declarations, document: Document) -> None:

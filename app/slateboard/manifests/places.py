@@ -34,6 +34,16 @@ class Node:
     column: int
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    @property
+    def items(self) -> list[Node]:
+        """The nodes of a list."""
+        return self.value
+
+    @property
+    def entries(self) -> dict[str, Node]:
+        """The nodes of a mapping."""
+        return self.value
+
     def shown(self) -> str:
         """What was found, for an error."""
         if isinstance(self.value, str) and self.kind != "nothing":
@@ -128,9 +138,11 @@ def _way(root: Node, wanted: Node) -> list[str | int]:
                 way, step = way
                 steps.append(step)
             return steps[::-1]
-        if id(node) in seen or isinstance(node.value, str | None):
+        if id(node) in seen or node.kind not in {"a list", "a mapping"}:
             continue
         seen.add(id(node))
-        children = node.value.items() if isinstance(node.value, dict) else enumerate(node.value)
+        children: Iterable[tuple[str | int, Node]] = (
+            node.entries.items() if node.kind == "a mapping" else enumerate(node.items)
+        )
         stack += [(child, (way, step)) for step, child in children]
     return []
