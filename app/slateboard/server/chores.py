@@ -36,7 +36,7 @@ MOST_WAIT_SECONDS = 30.0
 """The longest wait before a chore that fails is tried again."""
 EXPIRE_SECONDS = 0.5
 PROMOTE_SECONDS = 0.25
-UNLOCK_SECONDS = 0.05
+UNLOCK_SECONDS = 0.1
 RATE_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 NO_BOARD = BoardId(0)

@@ -38,29 +38,46 @@ class ServerFile:
     pid: int
     started: str
     version: str
+    holder: str
+    """By which it holds, or stands for, the leader's lease."""
     embedded: bool
     """Whether its Postgres is the one in this home."""
 
 
 def read(home: Path) -> ServerFile | None:
     """The server that runs in this home, or None; `ServerProblem` if the file may not be read."""
+    found = _parsed(home)
+    return found if found is not None and _is_alive(found) else None
+
+
+def read_dead(home: Path) -> ServerFile | None:
+    """The server that was killed and could not remove its file, or None."""
+    found = _parsed(home)
+    return None if found is None or _is_alive(found) else found
+
+
+def _is_alive(file: ServerFile) -> bool:
+    return start_of(file.pid) == file.started
+
+
+def _parsed(home: Path) -> ServerFile | None:
     path = home / SERVER_FILE
     try:
         value: object = json.loads(path.read_text())
         fields = cast("dict[str, Any]", value)
-        found = ServerFile(**fields)
+        return ServerFile(**fields)
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
         return None
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise ServerProblem(message, remedy="run this as the user who ran `slate up`, or set SLATE_HOME") from error
-    return found if start_of(found.pid) == found.started else None
 
 
-def write(home: Path, *, url: str, version: str, embedded: bool) -> ServerFile:
+def write(home: Path, *, url: str, version: str, holder: str, embedded: bool) -> ServerFile:
     """Say that this process is the server of the home."""
     pid = os.getpid()
-    file = ServerFile(url=url, pid=pid, started=start_of(pid) or "", version=version, embedded=embedded)
+    started = start_of(pid) or ""
+    file = ServerFile(url=url, pid=pid, started=started, version=version, holder=holder, embedded=embedded)
     write_private(home / SERVER_FILE, json.dumps(asdict(file), indent=1) + "\n")
     return file
 
@@ -98,7 +115,7 @@ def stop(home: Path, progress: Callable[[str], None]) -> ServerFile | None:
         message = f"the server (process {running.pid}) belongs to another user"
         raise ServerProblem(message, remedy="run this as the user who ran `slate up`") from error
     began = told = time.monotonic()
-    while start_of(running.pid) == running.started:
+    while _is_alive(running):
         now = time.monotonic()
         if now - began > STOP_SECONDS:
             message = f"the server (process {running.pid}) has not stopped within {STOP_SECONDS:.0f} s"
