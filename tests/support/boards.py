@@ -18,6 +18,7 @@ from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Claim, Finish, Finished, GiveBack, GivenBack, NewArtifact, NewTask, Posted, Result
 from slateboard.store.database import Database
 from slateboard.transaction import Statement, Transaction, hot, writing
+from slateboard.work import leases, schedule
 
 NO_BOARD = BoardId(0)
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT PG_ADVISORY_UNLOCK", "RESET")
@@ -140,6 +141,16 @@ class BoardUnderTest:
         """A transaction of the server's own chores, which know no board."""
         async with writing(self.database, SYSTEM, NO_BOARD, now=now) as tx:
             yield tx
+
+    async def expire(self, *, now: datetime, limit: int = 100_000) -> list[Any]:
+        """Take back leases as the leader does; the rows of this board, others' leftovers left out."""
+        async with self.chores() as tx:
+            return [row for row in await leases.expire_due(tx, limit=limit, now=now) if row["board"] == self.id]
+
+    async def promote(self, *, now: datetime) -> None:
+        """Make ready what only time held until then, as the leader does."""
+        async with self.chores(now=now) as tx:
+            await schedule.promote(tx, limit=100_000)
 
     @asynccontextmanager
     async def hot(self, *, by: str | None = None) -> AsyncGenerator[Statement]:
