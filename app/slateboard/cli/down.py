@@ -20,14 +20,12 @@ def down(invocation: Invocation) -> None:
     from slateboard.store.embedded import Embedded
 
     folder = invocation.home_folder()
-    server = home.stop(folder, invocation.say)
     embedded = Embedded(folder)
-    run = None
-    if folder.is_dir():
-        run = embedded.status().run
-        if run is not None:
-            invocation.say(f"stopping Postgres (process {run.pid})")
-        embedded.stop()
+    run = embedded.status().run if folder.is_dir() else None
+    server = home.stop(folder, invocation.say)
+    if run is not None and embedded.status().run == run:
+        invocation.say(f"stopping Postgres (process {run.pid})")
+    embedded.stop()
     stopped: dict[str, Any] = {
         "server": None if server is None else {"url": server.url, "pid": server.pid},
         "postgres": None if run is None else {"pid": run.pid},
