@@ -33,9 +33,14 @@ SELECT p.id, p.task_name || '/' || p.name AS reference, p.task_name AS task, p.t
        w.base_rating, -r.rank AS rating, coalesce(s.run_at, w.run_at) AS run_at, w.revision, w.attempts, w.failures,
        w.last_error, p.stale_at IS NOT NULL AS stale, p.stale_because AS because, {queries.STUCK} AS stuck,
        coalesce(g.remaining, 0) AS remaining,
-       ARRAY(SELECT b.reference FROM dependencies d JOIN work_items b ON b.board = d.board AND b.id = d.blocker
-             WHERE d.board = p.board AND d.item = ANY (ARRAY[p.id, p.newest_item])
-             GROUP BY b.reference ORDER BY min(d.blocker) LIMIT 100) AS blocked_by,
+       ARRAY(SELECT b.reference
+             FROM (SELECT p.id AS item UNION ALL SELECT p.newest_item WHERE p.newest_item <> p.id) AS i
+             CROSS JOIN LATERAL (
+                 SELECT d.blocker FROM dependencies d
+                 WHERE d.board = p.board AND d.item = i.item AND d.created_at IS NOT NULL OFFSET 0
+             ) AS d
+             JOIN work_items b ON b.board = p.board AND b.id = d.blocker
+             ORDER BY d.blocker LIMIT 100) AS blocked_by,
        c.name AS claimed_by, l.worker, l.claimed_at, l.expires_at, l.percent, l.progress
 FROM page p
 JOIN work_items w ON w.board = p.board AND w.id = p.newest_item

@@ -34,19 +34,23 @@ JOIN artifacts a ON a.board = $1 AND a.task = t.id AND a.name = g.artifact
 
 # The items of an artifact: the first has its id, a revision is known by the version that it made, or as the newest.
 ATTEMPTS = """
-SELECT i.artifact, w.reference, t.item, t.attempt, t.fence, g.name AS agent, t.worker, t.outcome, t.class, t.error,
-       t.note, t.usage::text AS usage, t.started_at, t.ended_at
-FROM (SELECT a.id AS artifact, unnest(ARRAY[a.id, a.newest_item]) AS item FROM artifacts a
-      WHERE a.board = $1 AND a.id = ANY ($2::bigint[])
-      UNION
-      SELECT v.artifact, v.item FROM artifact_versions v
-      WHERE v.board = $1 AND v.artifact = ANY ($2::bigint[]) AND v.item IS NOT NULL AND v.version > 1) AS i
-JOIN work_items w ON w.board = $1 AND w.id = i.item
-JOIN LATERAL (
+SELECT a.id AS artifact, k.name || '/' || a.name AS reference, t.item, t.attempt, t.fence, g.name AS agent, t.worker,
+       t.outcome, t.class, t.error, t.note, t.usage::text AS usage, t.started_at, t.ended_at
+FROM artifacts a
+JOIN tasks k ON k.board = a.board AND k.id = a.task
+CROSS JOIN LATERAL (
+    SELECT a.id AS item
+    UNION ALL SELECT a.newest_item WHERE a.newest_item <> a.id
+    UNION ALL SELECT v.item FROM artifact_versions v
+              WHERE a.newest_item <> a.id AND v.board = a.board AND v.artifact = a.id AND v.version > 1
+                AND v.item <> a.newest_item
+) AS i
+CROSS JOIN LATERAL (
     SELECT * FROM attempts t WHERE t.board = $1 AND t.item = i.item ORDER BY t.fence DESC LIMIT $3
-) AS t ON true
+) AS t
 LEFT JOIN agents g ON g.board = $1 AND g.id = t.agent
-ORDER BY i.artifact, t.fence DESC
+WHERE a.board = $1 AND a.id = ANY ($2::bigint[])
+ORDER BY a.id, t.fence DESC
 """
 
 VERSIONS = """
@@ -58,26 +62,44 @@ LATERAL (SELECT * FROM artifact_versions v WHERE v.board = $1 AND v.artifact = g
 ORDER BY v.artifact, v.version DESC
 """
 
+# The edges of each item are looked up by themselves (`OFFSET 0` keeps it so): as a join, and without statistics, the
+# planner read all edges of the board for each artifact.
 BLOCKERS = """
-SELECT a.id AS artifact, e.other AS item, w.artifact AS id, w.reference
-FROM artifacts a,
-LATERAL (SELECT d.blocker AS other FROM dependencies d
-         WHERE d.board = $1 AND d.item = ANY (ARRAY[a.id, a.newest_item]) AND d.blocker > $4
-         ORDER BY d.blocker LIMIT $3) AS e
-JOIN work_items w ON w.board = $1 AND w.id = e.other
+SELECT a.id AS artifact, e.blocker AS item, w.artifact AS id, w.reference, e.counted
+FROM artifacts a
+CROSS JOIN LATERAL (
+    SELECT d.blocker, d.counted
+    FROM (SELECT a.id AS item UNION ALL SELECT a.newest_item WHERE a.newest_item <> a.id) AS i
+    CROSS JOIN LATERAL (
+        SELECT d.blocker, d.counted FROM dependencies d WHERE d.board = $1 AND d.item = i.item OFFSET 0
+    ) AS d
+    WHERE d.blocker > $4
+    ORDER BY d.blocker LIMIT $3
+) AS e
+CROSS JOIN LATERAL (
+    SELECT w.artifact, w.reference FROM work_items w WHERE w.board = $1 AND w.id = e.blocker OFFSET 0
+) AS w
 WHERE a.board = $1 AND a.id = ANY ($2::bigint[])
-ORDER BY a.id, e.other
+ORDER BY a.id, e.blocker
 """
 
 DEPENDENTS = """
-SELECT a.id AS artifact, e.other AS item, w.artifact AS id, w.reference
-FROM artifacts a,
-LATERAL (SELECT d.item AS other FROM dependencies d
-         WHERE d.board = $1 AND d.blocker = ANY (ARRAY[a.id, a.newest_item]) AND d.item > $4
-         ORDER BY d.item LIMIT $3) AS e
-JOIN work_items w ON w.board = $1 AND w.id = e.other
+SELECT a.id AS artifact, e.item, w.artifact AS id, w.reference, e.counted
+FROM artifacts a
+CROSS JOIN LATERAL (
+    SELECT d.item, d.counted
+    FROM (SELECT a.id AS item UNION ALL SELECT a.newest_item WHERE a.newest_item <> a.id) AS i
+    CROSS JOIN LATERAL (
+        SELECT d.item, d.counted FROM dependencies d WHERE d.board = $1 AND d.blocker = i.item AND d.item > $4
+        ORDER BY d.item LIMIT $3
+    ) AS d
+    ORDER BY d.item LIMIT $3
+) AS e
+CROSS JOIN LATERAL (
+    SELECT w.artifact, w.reference FROM work_items w WHERE w.board = $1 AND w.id = e.item OFFSET 0
+) AS w
 WHERE a.board = $1 AND a.id = ANY ($2::bigint[])
-ORDER BY a.id, e.other
+ORDER BY a.id, e.item
 """
 
 

@@ -49,8 +49,10 @@ WITH held AS (
     SELECT g.item, g.remaining - count(*) FILTER (WHERE b.outcome IS NULL) AS beyond,
            array_agg(b.reference ORDER BY b.id) FILTER (WHERE b.outcome IN ('dead', 'cancelled')) AS ended
     FROM (SELECT * FROM gates WHERE board = $1 ORDER BY item LIMIT $2) AS g
-    JOIN dependencies d ON d.board = $1 AND d.item = g.item AND d.counted
-    JOIN work_items b ON b.board = $1 AND b.id = d.blocker
+    CROSS JOIN LATERAL (SELECT d.blocker FROM dependencies d
+                        WHERE d.board = $1 AND d.item = g.item AND d.counted OFFSET 0) AS d
+    CROSS JOIN LATERAL (SELECT b.id, b.outcome, b.reference FROM work_items b
+                        WHERE b.board = $1 AND b.id = d.blocker OFFSET 0) AS b
     GROUP BY g.item, g.remaining
 )
 SELECT w.reference, w.id AS item, h.ended[1:5] AS because_of, count(*) OVER () AS number

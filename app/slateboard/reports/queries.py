@@ -22,12 +22,15 @@ CASE WHEN w.outcome IS NOT NULL THEN w.outcome WHEN l.item IS NOT NULL THEN 'cla
 """
 
 # After `PLACES`: whether a gated item waits for something dead or cancelled. A waived blocker is no longer counted by
-# the gate, so what remains must be more than the blockers that may still be finished.
+# the gate, so what remains must be more than the blockers that may still be finished. `OFFSET 0` keeps the two look-ups
+# what they are: as a join, and without statistics, the planner read all edges of the board for each item.
 STUCK = """
 (g.item IS NOT NULL AND coalesce((
     SELECT bool_or(b.outcome IN ('dead', 'cancelled')) AND g.remaining > count(*) FILTER (WHERE b.outcome IS NULL)
-    FROM dependencies d JOIN work_items b ON b.board = d.board AND b.id = d.blocker
-    WHERE d.board = g.board AND d.item = g.item AND d.counted), false))
+    FROM (SELECT d.blocker FROM dependencies d
+          WHERE d.board = g.board AND d.item = g.item AND d.counted OFFSET 0) AS d
+    CROSS JOIN LATERAL (SELECT b.outcome FROM work_items b
+                        WHERE b.board = g.board AND b.id = d.blocker OFFSET 0) AS b), false))
 """
 
 # Where to look for the items in a place; each is read along its key (board, item).

@@ -62,8 +62,9 @@ used AS (
     SELECT p.task,
            sum(CASE WHEN jsonb_typeof(t.usage -> 'cost') = 'number' THEN (t.usage ->> 'cost')::float8 END) AS cost,
            sum(extract(epoch FROM t.ended_at - t.started_at))::float8 AS seconds, count(*) AS attempts
-    FROM placed p
-    JOIN attempts t ON t.board = $1 AND t.item = ANY (ARRAY[p.artifact, p.newest_item])
+    FROM (SELECT task, artifact AS item FROM placed
+          UNION ALL SELECT task, newest_item FROM placed WHERE newest_item <> artifact) AS p
+    CROSS JOIN LATERAL (SELECT * FROM attempts t WHERE t.board = $1 AND t.item = p.item OFFSET 0) AS t
     GROUP BY p.task
 ),
 own AS (

@@ -69,24 +69,25 @@ def joined(
     total: int | None = None,
     keys: Sequence[Sequence[Any]] | None = None,
 ) -> dict[str, Any]:
-    """Rows as a connection; the cursors of the edges are made only if they are selected."""
+    """Rows as a connection; cursors are made only where they are selected."""
     found = [key(row) for row in rows] if keys is None else keys
-    cursors = [encode(one) for one in found] if _has_cursors(selected) else [""] * len(rows)
+    cursors = [encode(one) for one in found] if _selects(selected, "cursor", "edges") else [""] * len(rows)
+    ends = found if _selects(selected, "startCursor", "pageInfo") or _selects(selected, "endCursor", "pageInfo") else []
     return {
         "edges": [{"cursor": cursor, "node": row} for cursor, row in zip(cursors, rows, strict=True)],
         "nodes": rows,
         "page_info": {
             "has_next_page": more,
             "has_previous_page": after is not None,
-            "start_cursor": encode(found[0]) if found else None,
-            "end_cursor": encode(found[-1]) if found else None,
+            "start_cursor": encode(ends[0]) if ends else None,
+            "end_cursor": encode(ends[-1]) if ends else None,
         },
         "total_count": total,
     }
 
 
-def _has_cursors(selected: Selected) -> bool:
-    return any(one.name == "cursor" for one in selected.find("edges"))
+def _selects(selected: Selected, name: str, *path: str) -> bool:
+    return any(one.name == name for one in selected.find(*path))
 
 
 async def load(request: Request, board: BoardId, node: str, rows: list[Row], below: Sequence[Selected]) -> None:
