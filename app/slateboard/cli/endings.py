@@ -58,9 +58,7 @@ def finish(invocation: Invocation, item: str, fence: int, usage: str | None, **s
     result = Result(usage=_usage(usage), **said)
 
     async def act() -> dict[str, Any]:
-        from slateboard.sdk.results import result_of
-
-        hashed = await result_of(result)
+        hashed = await _with_hash(result)
         async with invocation.client() as client:
             number = await parameters.item_of(client, item)
             (finished,) = await client.finish([Finish(item=number, fence=fence, result=hashed)])
@@ -147,6 +145,17 @@ def _give_back(invocation: Invocation, item: str, fence: int, *, usage: str | No
     answer = invocation.run(act())
     later = "" if answer["run_at"] is None else f", not before {tables.moment(answer['run_at'])}"
     invocation.answer(answer, f"item {answer['item']} is {answer['place']}{later}")
+
+
+async def _with_hash(result: Result) -> Result:
+    """The result with the hash of its file or content, as a worker's would have it."""
+    from slateboard import ValidationFailure
+    from slateboard.sdk.results import result_of
+
+    try:
+        return await result_of(result)
+    except ValidationFailure as failure:
+        raise Invalid(str(failure), remedy="hand in a file that is there, or text of at most 1 MiB") from failure
 
 
 def _content(file: str) -> str:

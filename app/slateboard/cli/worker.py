@@ -57,7 +57,6 @@ def run(
         slate worker run agents.backend:worker --concurrency 4
         slate worker run --agent cso --exec "./review.sh --strict" --timeout 10m
     """
-    _log_to_standard_error()
     if (target is None) == (command is None):
         raise Invalid("which worker?", remedy="give MODULE:WORKER, or --exec COMMAND with --agent AGENT")
     if target is not None:
@@ -67,8 +66,8 @@ def run(
         elsewhere = yours.url is not None and invocation.database_url is None and invocation.home is None
         _run(yours.run(url=yours.url if elsewhere else _url(invocation), board=invocation.board))
         return
-    invocation.agent = name or parameters.acting(invocation)
-    _run(_execute(invocation, str(command), TIMEOUT_SECONDS if timeout is None else timeout, settings))
+    agent = name or parameters.acting(invocation)
+    _run(_runs(invocation, agent, str(command), TIMEOUT_SECONDS if timeout is None else timeout, settings))
 
 
 def load(target: str) -> Worker:
@@ -110,29 +109,34 @@ def _configured(yours: Worker, settings: dict[str, Any]) -> Worker:
     return yours
 
 
-async def _execute(invocation: Invocation, command: str, timeout: float, settings: dict[str, Any]) -> None:
-    """Run a command for each item of an agent."""
+def _runs(
+    invocation: Invocation, agent: str, command: str, timeout: float, settings: dict[str, Any]
+) -> Coroutine[Any, Any, None]:
+    """The work of a command, ready to be begun; what cannot be run is refused before anything is claimed."""
     from slateboard import Worker
     from slateboard.sdk.executor import Executor
 
     if timeout <= 0:
         raise Invalid("a command needs more than 0 s", remedy="give it a longer --timeout")
-    assert invocation.agent is not None
     url, board = _url(invocation), invocation.environment().get("SLATE_BOARD") or "default"
     executor = Executor.of(
         command,
         board=board,
-        agent=invocation.agent,
+        agent=agent,
         timeout_seconds=timeout,
         environment={**os.environ, "SLATE_DATABASE_URL": url},
     )
-    runner = _configured(Worker(invocation.agent, lease_seconds=DEFAULT_LEASE_SECONDS), settings)
+    runner = _configured(Worker(agent, lease_seconds=DEFAULT_LEASE_SECONDS, url=url, board=board), settings)
     runner.handler()(executor)
-    await executor.start()
-    try:
-        await runner.run(url=url, board=board)
-    finally:
-        await executor.stop()
+
+    async def work() -> None:
+        await executor.start()
+        try:
+            await runner.run()
+        finally:
+            await executor.stop()
+
+    return work()
 
 
 def _url(invocation: Invocation) -> str:
@@ -144,6 +148,7 @@ def _url(invocation: Invocation) -> str:
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run to the end, on the fast event loop where there is one."""
+    _log_to_standard_error()
     try:
         import uvloop
     except ImportError:
