@@ -1,4 +1,4 @@
-"""The log's order: every committed event once, however writers overlap; two changes to one thing as they took effect."""
+"""The log's order: each committed event once, however writers overlap; two changes to one thing as they took effect."""
 
 from __future__ import annotations
 
