@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 REPEATS = 3
 """How often a door repeats a transaction that lost a deadlock or a serialization race."""
 
+_ENCODE = json.JSONEncoder(default=str, separators=(",", ":")).encode
+
 
 class Statement:
     """What a hot action works on: a connection, the actor and the board; each statement commits by itself."""
@@ -88,7 +90,7 @@ class Transaction(ReadTransaction):
 
     def record(self, subject: Subject, payload: dict[str, Any], *, correlation: str | None = None) -> None:
         """Buffer an event; `payload` is the after-image, of JSON values and datetimes."""
-        text = json.dumps(payload, default=str, separators=(",", ":"))
+        text = _ENCODE(payload)
         self._recorded.append((subject.value, text, correlation or self.correlation))
 
     def wake(self, inboxes: Sequence[int]) -> None:

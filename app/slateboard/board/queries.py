@@ -25,19 +25,23 @@ SELECT a.task, a.id, a.name, a.newest_item FROM artifacts a
 WHERE a.board = $1 AND a.task = ANY ($2::bigint[]) ORDER BY a.id
 """
 
-NEW_IDS = "SELECT nextval('ids') FROM generate_series(1, $1::int)"
+TASK_NAMES = "SELECT id, name FROM tasks WHERE board = $1 AND id = ANY ($2::bigint[])"
+
+# The bulk inserts take their columns in Postgres's own notation for arrays: see `store.arrays`.
+NEW_IDS = "SELECT array_agg(nextval('ids')) FROM generate_series(1, $1::int)"
 
 INSERT_TASKS = """
 INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by, created_at)
 SELECT $1, g.* , $2, $3
-FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[],
-            $12::timestamptz[], $13::text[]) AS g
+FROM unnest($4::text::bigint[], $5::text::text[], $6::text::bigint[], $7::text::text[], $8::text::text[],
+            $9::text::bigint[], $10::text::bigint[], $11::text::text[], $12::text::timestamptz[], $13::text::text[]) AS g
 """
 
 INSERT_ARTIFACTS = """
 INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by, created_at)
 SELECT $1, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, $2, $3
-FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[])
+FROM unnest($4::text::bigint[], $5::text::bigint[], $6::text::text[], $7::text::text[], $8::text::text[],
+            $9::text::bigint[], $10::text::text[], $11::text::text[])
      AS g (id, task, name, title, brief, owner, capability, path)
 """
 
@@ -49,11 +53,18 @@ ON CONFLICT DO NOTHING
 RETURNING blocker, item, counted
 """
 
+# Edges into items that are new: nobody else can have written them.
+INSERT_NEW_DEPENDENCIES = """
+INSERT INTO dependencies (board, blocker, item, counted, created_by, created_at)
+SELECT $1, g.blocker, g.item, g.counted, $2, $3
+FROM unnest($4::text::bigint[], $5::text::bigint[], $6::text::boolean[]) AS g (blocker, item, counted)
+"""
+
 # Edges into existing items of one board are added one transaction at a time: two at once could close a circle that
 # neither of them sees.
 LOCK_EDGES = "SELECT pg_advisory_xact_lock(hashtextextended('slateboard.edges', $1::bigint))"
 
-# Every unfinished item that the given one waits for, however far; it holds the item itself if there is a circle.
+# Every item that the given one waits for, however far; it holds the item itself if there is a circle.
 WAITS_FOR_ITSELF = """
 WITH RECURSIVE upstream (item) AS (
     SELECT d.blocker FROM dependencies d WHERE d.board = $1 AND d.item = $2
@@ -64,20 +75,21 @@ WITH RECURSIVE upstream (item) AS (
 SELECT EXISTS (SELECT FROM upstream WHERE item = $2)
 """
 
-# Edges among what the item waits for, to show the circle.
+# All edges among what the given items wait for, however far.
 UPSTREAM_EDGES = """
-WITH RECURSIVE upstream (item, blocker) AS (
-    SELECT d.item, d.blocker FROM dependencies d WHERE d.board = $1 AND d.item = $2
+WITH RECURSIVE upstream (item) AS (
+    SELECT unnest($2::bigint[])
     UNION
-    SELECT d.item, d.blocker FROM upstream u
-    JOIN dependencies d ON d.board = $1 AND d.item = u.blocker
+    SELECT d.blocker FROM upstream u
+    JOIN dependencies d ON d.board = $1 AND d.item = u.item
 )
-SELECT u.item, u.blocker, w.reference FROM upstream u JOIN work_items w ON w.board = $1 AND w.id = u.blocker
+SELECT d.item, d.blocker FROM upstream u JOIN dependencies d ON d.board = $1 AND d.item = u.item
 """
 
 INSERT_VERSIONS = """
 INSERT INTO artifact_versions (board, artifact, version, author, path, uri, content, hash, size, summary, created_at)
 SELECT $1, g.artifact, 1, $2, g.path, g.uri, g.content, g.hash, g.size, g.summary, $3
-FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[])
+FROM unnest($4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[],
+            $9::text::bigint[], $10::text::text[])
      AS g (artifact, path, uri, content, hash, size, summary)
 """

@@ -52,12 +52,15 @@ def _declare(found: Declarations, document: Document) -> None:
     if kind not in KINDS:
         raise unknown(document.at(fields.values["kind"]), "kind", kind, KINDS)
     _check_supported(document, kind, "kind")
-    metadata = Fields(document, fields.require("metadata", "{name}"), METADATA_KEYS, "metadata: {name}")
+    own = None
+    if kind == "TaskTree" or "metadata" in fields.values:
+        metadata = Fields(document, fields.require("metadata", "{name}"), METADATA_KEYS, "metadata: {name}")
+        own = name(document, metadata.require("name", A_NAME))
     spec = fields.require("spec", f"what the {kind} holds")
     if kind == "TaskBoard":
-        task_board.declare(found, document, spec, metadata.name("name"))
+        task_board.declare(found, document, spec, own)
     else:
-        task_tree.declare(found, document, spec, name(document, metadata.require("name", A_NAME)))
+        task_tree.declare(found, document, spec, own or "")
 
 
 def _declare_bare(found: Declarations, document: Document) -> None:

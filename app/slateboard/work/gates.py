@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slateboard.board import graph
 from slateboard.board import queries as board_queries
 from slateboard.protocol.errors import (
     AlreadyStarted,
@@ -28,7 +29,7 @@ from slateboard.work import claims, queries
 from slateboard.work.leases import limited_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from slateboard.transaction import Statement, Transaction
 
@@ -67,7 +68,7 @@ async def block_on(
     reference: str = await tx.fetchval("SELECT reference FROM work_items WHERE board = $1 AND id = $2", tx.board, item)
     task = reference.partition("/")[0]
     numbers = await newest_items(tx, {_full(one, task) for one in on})
-    remaining = await _insert(tx, item, reference, sorted(set(numbers.values())))
+    remaining = (await _insert(tx, {item: (reference, sorted(set(numbers.values())))}))[item]
     await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, item)
     await tx.fetch(
         "UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2",
@@ -86,15 +87,22 @@ async def block_on(
 
 async def add_edges(tx: Transaction, *, item: int, reference: str, blockers: Sequence[int]) -> None:
     """Add edges into an existing item that has not started, and shut its gate if one of the blockers is unfinished."""
+    await add_many(tx, {item: (reference, blockers)})
+
+
+async def add_many(tx: Transaction, into: Mapping[int, tuple[str, Sequence[int]]]) -> None:
+    """Add edges into many existing items: by item, its reference and its blockers. One event for each item."""
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
-    remaining = await _insert(tx, item, reference, blockers)
-    if not await _shut(tx, item, remaining):
-        raise AlreadyStarted(
-            f"{reference} has been started, so nothing can be put before it",
-            remedy="its claimant can block it, or `revise` it when it is complete",
-            item=item,
-        )
-    tx.record(Subject.DEPENDENCY_ADDED, {"item": item, "reference": reference, "blockers": list(blockers)})
+    counted = await _insert(tx, into)
+    for item, (reference, blockers) in sorted(into.items()):
+        if not await _shut(tx, item, counted[item]):
+            raise AlreadyStarted(
+                f"{reference} has been started, so nothing can be put before it",
+                remedy="its claimant can block it, or `revise` it when it is complete",
+                item=item,
+                reference=reference,
+            )
+        tx.record(Subject.DEPENDENCY_ADDED, {"item": item, "reference": reference, "blockers": list(blockers)})
 
 
 async def newest_items(tx: Statement, references: Iterable[str]) -> dict[str, int]:
@@ -202,46 +210,46 @@ def refuse_dependents(reference: str, waiting: Sequence[Any]) -> SlateError:
     )
 
 
-async def _insert(tx: Transaction, item: int, reference: str, blockers: Sequence[int]) -> int:
-    """Insert edges, blockers held; returns how many count. Raises `DependencyCycle` with the path."""
-    unfinished = await lock_blockers(tx, [*blockers])
+async def _insert(tx: Transaction, into: Mapping[int, tuple[str, Sequence[int]]]) -> dict[int, int]:
+    """Insert edges, blockers held; returns how many count for each item. Raises `DependencyCycle` with the path."""
+    unfinished = await lock_blockers(tx, sorted({blocker for _, blockers in into.values() for blocker in blockers}))
+    edges = [(blocker, item) for item, (_, blockers) in into.items() for blocker in blockers]
     rows = await tx.fetch(
         board_queries.INSERT_DEPENDENCIES,
         tx.board,
         tx.actor.name,
         tx.now,
-        list(blockers),
-        [item] * len(blockers),
-        [blocker in unfinished for blocker in blockers],
+        [blocker for blocker, _ in edges],
+        [item for _, item in edges],
+        [blocker in unfinished for blocker, _ in edges],
     )
-    if await tx.fetchval(board_queries.WAITS_FOR_ITSELF, tx.board, item):
-        path = await _circle(tx, item, reference)
+    path = await _circle(tx, sorted(into))
+    if path:
         raise DependencyCycle(
             f"this would close a circle: {' → '.join(path)}", remedy="remove one of these dependencies", path=path
         )
-    return sum(row["counted"] for row in rows)
-
-
-async def _circle(tx: Transaction, item: int, reference: str) -> list[str]:
-    """The way from an item back to itself, by references."""
-    rows = await tx.fetch(board_queries.UPSTREAM_EDGES, tx.board, item)
-    names = {item: reference} | {row["blocker"]: row["reference"] for row in rows}
-    edges: dict[int, list[int]] = {}
+    counted = dict.fromkeys(into, 0)
     for row in rows:
+        counted[row["item"]] += row["counted"]
+    return counted
+
+
+async def _circle(tx: Transaction, items: Sequence[int]) -> list[str]:
+    """The way from one of these items back to itself, by references; empty if there is none.
+
+    One item is judged by the database; for many, the edges above them are read once.
+    """
+    if len(items) == 1 and not await tx.fetchval(board_queries.WAITS_FOR_ITSELF, tx.board, items[0]):
+        return []
+    edges: dict[int, list[int]] = {}
+    for row in await tx.fetch(board_queries.UPSTREAM_EDGES, tx.board, items):
         edges.setdefault(row["item"], []).append(row["blocker"])
-    came_from: dict[int, int] = {}
-    queue = [item]
-    for here in queue:
-        for blocker in edges.get(here, ()):
-            if blocker == item:
-                path = [here]
-                while path[-1] != item:
-                    path.append(came_from[path[-1]])
-                return [names[one] for one in [*reversed(path), item]]
-            if blocker not in came_from:
-                came_from[blocker] = here
-                queue.append(blocker)
-    return [reference]
+    circle = graph.find_cycle(edges) or []
+    if not circle:
+        return []
+    rows = await tx.fetch(queries.REFERENCES, tx.board, circle)
+    names = {row["id"]: row["reference"] for row in rows}
+    return [names[one] for one in circle]
 
 
 async def _shut(tx: Transaction, item: int, remaining: int) -> bool:

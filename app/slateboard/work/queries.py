@@ -152,14 +152,28 @@ GATE_PAGE_END = """
 SELECT board, item FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, item OFFSET $3 - 1 LIMIT 1
 """
 
+# New artifacts' first items have the artifacts' ids. Columns in Postgres's own notation for arrays: see `store.arrays`.
 INSERT_ITEMS = """
-INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, due, run_at, max_attempts,
-                        outcome, finished_at, correlation, created_at)
-SELECT $1, g.id, $2, g.artifact, g.revision, g.reference, g.inbox, g.base_rating, g.due, g.run_at, g.max_attempts,
+INSERT INTO work_items (board, id, kind, artifact, reference, inbox, base_rating, due, run_at, max_attempts, outcome,
+                        finished_at, correlation, created_at)
+SELECT $1, g.id, $2, g.id, g.reference, g.inbox, g.base_rating, g.due, g.run_at, g.max_attempts,
        CASE WHEN g.done THEN 'done' END, CASE WHEN g.done THEN $4::timestamptz END, $3, $4
-FROM unnest($5::bigint[], $6::bigint[], $7::smallint[], $8::text[], $9::bigint[], $10::int[], $11::timestamptz[],
-            $12::timestamptz[], $13::smallint[], $14::boolean[])
-     AS g (id, artifact, revision, reference, inbox, base_rating, due, run_at, max_attempts, done)
+FROM unnest($5::text::bigint[], $6::text::text[], $7::text::bigint[], $8::text::int[], $9::text::timestamptz[],
+            $10::text::timestamptz[], $11::text::smallint[], $12::text::boolean[])
+     AS g (id, reference, inbox, base_rating, due, run_at, max_attempts, done)
+"""
+
+# A revision: more work on an artifact that is complete, for whoever had it last.
+INSERT_REVISION = """
+INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, max_attempts, correlation,
+                        created_at)
+SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, $4, $5
+FROM work_items w WHERE w.board = $1 AND w.id = $2
+"""
+
+INSERT_NEW_GATES = """
+INSERT INTO gates (board, item, remaining) SELECT $1, g.item, g.remaining
+FROM unnest($2::text::bigint[], $3::text::int[]) AS g (item, remaining)
 """
 
 INSERT_GATES = """
@@ -196,6 +210,8 @@ LOCK_ITEMS = """
 SELECT w.id, w.outcome, w.reference FROM work_items w
 WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) ORDER BY w.id FOR NO KEY UPDATE
 """
+
+REFERENCES = "SELECT id, reference FROM work_items WHERE board = $1 AND id = ANY ($2::bigint[])"
 
 # The leases of these items, held in ascending order.
 LOCK_LEASES = """

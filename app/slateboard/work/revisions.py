@@ -11,7 +11,7 @@ from slateboard.protocol.events import Subject
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Place
-from slateboard.work import intake, queries
+from slateboard.work import queries
 
 if TYPE_CHECKING:
     from slateboard.transaction import Transaction
@@ -38,7 +38,7 @@ async def revise(
     )
     row = await tx.fetchrow(
         """
-        SELECT a.id, a.newest_item, w.outcome, w.revision, w.inbox, w.base_rating, w.due, w.max_attempts,
+        SELECT a.id, a.newest_item, w.outcome, w.revision,
                (SELECT max(v.version) FROM artifact_versions v WHERE v.board = a.board AND v.artifact = a.id) AS version
         FROM tasks t JOIN artifacts a ON a.board = t.board AND a.task = t.id AND a.name = $3
         JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
@@ -59,13 +59,7 @@ async def revise(
     if row["outcome"] is None or row["version"] is None:
         raise WrongState(f"{own} is not complete, so there is nothing to revise", remedy=f"see `slate show {own}`")
     item: int = await tx.fetchval("SELECT nextval('ids')")
-    await intake.insert_items(
-        tx,
-        [
-            (item, row["id"], row["revision"] + 1, own, row["inbox"], row["base_rating"], None, None,
-             row["max_attempts"], False)
-        ],
-    )  # fmt: skip
+    await tx.fetch(queries.INSERT_REVISION, tx.board, row["newest_item"], item, tx.correlation, tx.now)
     await tx.fetch("UPDATE artifacts SET newest_item = $3 WHERE board = $1 AND id = $2", tx.board, row["id"], item)
     tx.record(
         Subject.ARTIFACT_REVISED,

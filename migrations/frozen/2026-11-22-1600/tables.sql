@@ -39,7 +39,7 @@ CREATE TABLE artifacts (
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT artifacts_pkey PRIMARY KEY (board, id), 
     CONSTRAINT artifacts_board_task_name_key UNIQUE (board, task, name), 
-    CONSTRAINT artifacts_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$')
+    CONSTRAINT artifacts_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63)
 );
 
 CREATE TABLE attempts (
@@ -70,8 +70,8 @@ CREATE TABLE boards (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
     CONSTRAINT boards_pkey PRIMARY KEY (id), 
     CONSTRAINT boards_name_key UNIQUE (name), 
-    CONSTRAINT boards_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'), 
-    CONSTRAINT boards_prefix_check CHECK (prefix ~ '^[a-z0-9][a-z0-9_-]{0,62}$')
+    CONSTRAINT boards_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63), 
+    CONSTRAINT boards_prefix_check CHECK (prefix ~ '^[a-z0-9][a-z0-9_-]*$' AND length(prefix) <= 63)
 );
 
 CREATE TABLE checkpoints (
@@ -284,7 +284,7 @@ CREATE TABLE tasks (
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT tasks_pkey PRIMARY KEY (board, id), 
     CONSTRAINT tasks_board_name_key UNIQUE (board, name), 
-    CONSTRAINT tasks_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'), 
+    CONSTRAINT tasks_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63), 
     CONSTRAINT tasks_priority_check CHECK (priority IN ('urgent', 'high', 'medium', 'low'))
 );
 
@@ -350,7 +350,7 @@ CREATE TABLE agents (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
     CONSTRAINT agents_pkey PRIMARY KEY (board, id), 
     CONSTRAINT agents_board_name_key UNIQUE (board, name), 
-    CONSTRAINT agents_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'), 
+    CONSTRAINT agents_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63), 
     CONSTRAINT agents_kind_check CHECK (kind IN ('agent', 'human', 'service')), 
     CONSTRAINT agents_grant_check CHECK ("grant" IN ('reader', 'agent', 'operator', 'admin')), 
     CONSTRAINT agents_board_fkey FOREIGN KEY(board) REFERENCES boards (id)
