@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from scripts.implementation import place as places
 from slateboard import connect
 from slateboard.store.run_file import read_run_file
 
@@ -91,13 +91,6 @@ def run(*arguments: str, environment: dict[str, str]) -> None:
     done = subprocess.run([SLATE, *arguments], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"slate {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-
-
-def free_port() -> int:
-    """A port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def rows(client: Client, operation: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -215,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("--serve", action="store_true", help="keep server and GraphQL up at the end")
     options = parser.parse_args()
-    port = free_port()
+    port = places.free_port()
     environment = {
         **os.environ,
         "SLATE_HOME": str(HOME),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,12 +39,15 @@ class Place:
     @property
     def environment(self) -> dict[str, str]:
         """The environment that points a process at this server."""
-        return {**os.environ, "SLATE_HOME": str(self.home)}
+        port = self.address.rpartition(":")[2]
+        return {**os.environ, "SLATE_HOME": str(self.home), "SLATE_PORT": port}
 
 
 @contextmanager
-def running(port: int) -> Iterator[Place]:
-    """Start a server in an empty home, and remove both afterwards."""
+def running() -> Iterator[Place]:
+    """Start a server in an empty home, on a free port, and remove both afterwards, also after SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))
+    port = free_port()
     home = Path(tempfile.mkdtemp(prefix="slate-"))
     environment = {**os.environ, "SLATE_HOME": str(home), "SLATE_PORT": str(port)}
     environment.pop("SLATE_DATABASE_URL", None)
@@ -59,6 +64,13 @@ def running(port: int) -> Iterator[Place]:
         data = (home / "postgres").resolve()
         shutil.rmtree(data.parent if data.parent != home else data, ignore_errors=True)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 async def until(connection: asyncpg.Connection[Any], question: str, *arguments: Any, every: float = 0.01) -> None:

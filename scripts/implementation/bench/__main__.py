@@ -28,7 +28,6 @@ SINGLE = {
     "history_500k": workloads.history_500k,
 }
 SEVERAL = {"latency_idle": None, "memory": workloads.memory, "start": workloads.start}
-PORT = 18765
 
 
 async def measure(keys: list[str], place: places.Place, *, quick: bool) -> dict[str, Figure]:
@@ -74,7 +73,7 @@ def main() -> None:
         sys.exit(f"unknown workloads: {', '.join(unknown)}; known are: {', '.join(known)}")
     print(f"{platform.platform()}, Python {platform.python_version()}{', quick' if options.quick else ''}\n")
     print("| workload | value | unit | raw | ratio | |\n|---|---|---|---|---|---|", flush=True)
-    with places.running(PORT) as place:
+    with places.running() as place:
         found = asyncio.run(measure(keys, place, quick=options.quick))
     if options.json:
         figures = {

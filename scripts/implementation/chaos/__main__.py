@@ -36,7 +36,6 @@ CONCURRENCY = 8
 LEASE_SECONDS = 2.0
 BACK_WITHIN_SECONDS = 5.0
 END_WITHIN_SECONDS = 120.0
-PORT = 18766
 
 
 @dataclass(kw_only=True)
@@ -125,7 +124,7 @@ def restart(place: places.Place, what: str) -> None:
     while True:
         done = subprocess.run(
             [places.SLATE, "up", "--detach"],
-            env={**place.environment, "SLATE_PORT": str(PORT)},
+            env=place.environment,
             capture_output=True,
             check=False,
         )
@@ -204,7 +203,7 @@ def main() -> None:
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="slate-chaos-") as folder, places.running(PORT) as place:
+    with tempfile.TemporaryDirectory(prefix="slate-chaos-") as folder, places.running() as place:
         wrong = asyncio.run(run(place, options.seconds, seed, Path(folder)))
     if wrong:
         print(*wrong, sep="\n")
