@@ -14,7 +14,8 @@ RUN .venv/bin/uv venv --python "$(command -v python3)" /opt/slate \
         --constraints requirements.lock dist/*.whl
 
 FROM python:${PYTHON_VERSION}-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/slate --create-home --shell /usr/sbin/nologin slate
+RUN useradd --system --uid 10001 --home-dir /var/lib/slate --no-create-home --shell /usr/sbin/nologin slate \
+    && install --directory --mode=0700 --owner=slate /var/lib/slate
 COPY --from=build /opt/slate /opt/slate
 ENV PATH=/opt/slate/bin:$PATH \
     PYTHONUNBUFFERED=1 \
