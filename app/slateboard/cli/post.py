@@ -36,12 +36,11 @@ OF_ARTIFACTS = ("owner", "capability", "path", "run_at", "max_attempts")
 @click.option("--source", metavar="TEXT", help="Of a new task: where it comes from.")
 @pass_invocation
 def post(invocation: Invocation, what: str, blocked_by: tuple[str, ...], **more: Any) -> None:
-    r"""Post a task (with its `result` as its artifact), or one artifact into a task that is there.
+    """Post a task (with its `result` as its artifact), or one artifact into a task that is there.
 
-    \b
-    Examples:
-        slate post changelog --title "Write the changelog" --owner marketing
-        slate post release-api/benchmark --owner backend --blocked-by api --due 4h
+    Example: slate post changelog --title "Write the changelog" --owner marketing
+
+    Example: slate post release-api/benchmark --owner backend --blocked-by api --due 4h
     """
     task, slash, name = what.partition("/")
     wanted = parameters.given(more)

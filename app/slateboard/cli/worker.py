@@ -46,16 +46,15 @@ def run(
     invocation: Invocation, target: str | None, command: str | None, name: str | None, timeout: float | None,
     **settings: Any,
 ) -> None:  # fmt: skip
-    r"""Work until SIGTERM or ctrl-C, which finish or give back everything that is held.
+    """Work until SIGTERM or ctrl-C, which finish or give back everything that is held.
 
     MODULE:WORKER is a `Worker` of yours; the current folder is on the path. With --exec, each item starts COMMAND anew:
     it reads the briefing as JSON on standard input and prints its result as JSON on standard output. See docs/cli.md
     for the fields and the exit codes.
 
-    \b
-    Examples:
-        slate worker run agents.backend:worker --concurrency 4
-        slate worker run --agent cso --exec "./review.sh --strict" --timeout 10m
+    Example: slate worker run agents.backend:worker --concurrency 4
+
+    Example: slate worker run --agent cso --exec "./review.sh --strict" --timeout 10m
     """
     if (target is None) == (command is None):
         raise Invalid("which worker?", remedy="give MODULE:WORKER, or --exec COMMAND with --agent AGENT")

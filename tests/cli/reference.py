@@ -1,0 +1,125 @@
+"""The reference of all commands as it stands in `docs/cli.md`, made of their own help.
+
+`python -m tests.cli.reference` writes it there; a test compares.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import click
+
+from slateboard import cli
+from slateboard.cli import output
+from tests.house.source import ROOT
+
+PAGE = ROOT / "docs/cli.md"
+BEGIN = "<!-- The rest is made of the commands' own help: python -m tests.cli.reference -->\n"
+
+ALWAYS = "0, 2, 7"
+"""The exit codes of every command that asks the board: done, a wrong command line, no answer."""
+ENDS: dict[str, dict[int, str]] = {
+    "up": {},
+    "down": {},
+    "status": {},
+    "backup": {},
+    "restore": {5: "there is data already"},
+    "migrate": {},
+    "apply": {4: "a name that is nowhere", 5: "a circle, or a change that the board's state forbids", 6: "not allowed"},
+    "get boards": {},
+    "get agents": {},
+    "get tasks": {4: "no such task or agent"},
+    "get artifacts": {4: "no such task, agent or artifact"},
+    "get items": {4: "no such agent"},
+    "get decisions": {4: "no such task"},
+    "get dead-letters": {4: "no such agent"},
+    "get tokens": {4: "no such agent", 6: "only for administrators"},
+    "get events": {},
+    "show": {4: "no such thing"},
+    "tree": {4: "no such task"},
+    "post": {4: "no such task, agent or blocker", 5: "the name is taken, or a circle", 6: "not allowed"},
+    "depend": {4: "no such artifact", 5: "a circle, or it has started", 6: "not allowed"},
+    "revise": {4: "no such artifact", 5: "not complete, or at another version", 6: "not allowed"},
+    "cancel": {4: "no such artifact", 5: "finished already, or others wait for it", 6: "neither owner nor delegator"},
+    "decide": {4: "no such task or earlier decision", 5: "the subject is decided", 6: "not allowed"},
+    "mine": {4: "no such agent"},
+    "has-work": {3: "there is no work", 4: "no such agent"},
+    "work list": {4: "no such agent"},
+    "work claim": {3: "nothing is ready", 4: "no such item", 5: "paused, or it cannot be claimed", 6: "not yours"},
+    "work heartbeat": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
+    "work checkpoint": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
+    "work finish": {4: "no such item", 5: "the claim is gone, or finished with other content", 6: "not yours"},
+    "work release": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
+    "work fail": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
+    "work block": {4: "no such item or blocker", 5: "the claim is gone, or a circle", 6: "not yours"},
+    "work explain": {4: "no such item"},
+    "work pin": {4: "no such unfinished item", 6: "only for operators"},
+    "worker run": {4: "no such board or agent", 6: "not allowed"},
+    "dead-letters list": {4: "no such agent"},
+    "dead-letters redrive": {3: "--all, and there was none", 5: "not a dead letter", 6: "only for operators"},
+    "dead-letters discard": {5: "not a dead letter, or others wait for it", 6: "only for operators"},
+    "pause": {4: "no such agent", 6: "only for operators"},
+    "resume": {4: "it is not paused", 6: "only for operators"},
+    "log list": {},
+    "log tail": {130: "--follow, interrupted"},
+    "board list": {},
+    "board add": {5: "the name is taken", 6: "only for administrators"},
+    "agent list": {},
+    "agent add": {4: "no such manager", 5: "the name is taken", 6: "only for administrators"},
+    "token list": {4: "no such agent", 6: "only for administrators"},
+    "token issue": {4: "no such agent", 6: "only for administrators"},
+    "token rotate": {4: "no such live token", 6: "only for administrators"},
+    "token revoke": {4: "no such live token", 6: "only for administrators"},
+}
+"""What else each command may end with, and what it means there."""
+
+
+def every(group: click.Group, path: str = "") -> dict[str, click.Command]:
+    """All commands below a group, by path, in the order of the help."""
+    found: dict[str, click.Command] = {}
+    for name in group.list_commands(click.Context(group)):
+        one = group.get_command(click.Context(group), name)
+        assert one is not None, name
+        full = f"{path} {name}".strip()
+        found |= every(one, full) if isinstance(one, click.Group) else {full: one}
+    return found
+
+
+def markdown() -> str:
+    """The reference of all commands."""
+    parts = [one for path, command in every(cli.main).items() for one in _command(path, command)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _command(path: str, command: click.Command) -> Iterator[str]:
+    shared = {option.name for option in output._shared_options()}
+    context = click.Context(command, info_name=f"slate {path}")
+    yield f"### `slate {path}`\n"
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        example = paragraph.removeprefix("Example: ")
+        yield f"{paragraph}\n" if example == paragraph else f"```sh\n{example}\n```\n"
+    usage = " ".join(command.collect_usage_pieces(context))
+    yield f"Usage: `slate {path} {usage}`\n"
+    options = [
+        option for option in command.params
+        if isinstance(option, click.Option) and not (option.name in shared and not option.expose_value)
+    ]  # fmt: skip
+    if options:
+        yield "| option | |\n|---|---|"
+        for option in options:
+            record = option.get_help_record(context)
+            if record is not None:
+                yield f"| `{_cell(record[0])}` | {_cell(record[1])} |"
+        yield ""
+    ends = [f"{code} ({what})" for code, what in sorted(ENDS[path].items())]
+    yield f"Exit codes: {', '.join([ALWAYS, *ends])}.\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    head = PAGE.read_text(encoding="utf-8").partition(BEGIN)[0]
+    PAGE.write_text(head + BEGIN + "\n" + markdown(), encoding="utf-8")
