@@ -176,7 +176,7 @@ class DirectTransport:
         if listener:
             watch = listener.work(self._board_id, self._inboxes, ignoring=self._notifier.sender)
         else:
-            watch = Subscription(None, set(), "")
+            watch = Subscription(None, set(), None)
         self._work_watches.append(watch)
         return watch
 

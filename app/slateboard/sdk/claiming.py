@@ -1,46 +1,132 @@
-"""How much a worker claims at once: enough to keep its handlers busy for a moment, and not more.
+"""Claiming: asking the board for work whenever there is room for it, until told to stop.
 
-A worker that is quick prefetches what it will do in the next tenth of a second, up to 1,000 items; one whose handlers
-take long claims only what it can start at once, so that it never sits on work that others could do.
+After a claim that found less than it asked for it waits: for a hint, for the end of what it found, or for the next
+poll. Polls, and wake-ups that turned out to be in vain, are spread by jitter, so that many idle workers do not race for
+the same first row. An outage is bridged, however long; what no repetition changes (a wrong agent, a missing right) ends
+it with that error.
 """
 
 from __future__ import annotations
 
-MAX_CLAIM = 500
-MAX_PREFETCH = 1_000
-"""Two claims: one that is being worked on, and one that is on its way."""
-PREFETCH_SECONDS = 0.1
-WEIGHT = 0.2
-"""Of the newest handler in the running mean of their durations."""
-MAX_HELD = 3_000
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+from slateboard.protocol.errors import Conflict, Denied, Invalid, NotFound, Paused, Unavailable
+from slateboard.sdk.backoff import Backoff, Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from slateboard.protocol.work import Claim
+    from slateboard.sdk.transport import Subscription, Transport
+
+log = logging.getLogger("slateboard.worker")
+
+HINT_SECONDS = 3_600.0
+MISS_SECONDS, MOST_MISS_SECONDS = 0.005, 0.05
+"""The jitter of a worker that was woken in vain: for each time in a row, and at most."""
 
 
-class Appetite:
-    """The size of the next claim."""
+class Claiming:
+    """The claims of one run. `room` says how many to claim now, `take` is given what was claimed."""
 
-    def __init__(self, *, concurrency: int, batch: int | None) -> None:
-        self._concurrency = concurrency
-        self._batch = batch
-        self._mean_seconds: float | None = None
-        self.adaptive = batch is None
-        self.prefetch = batch or 0
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        worker: str,
+        lease_seconds: float,
+        poll_seconds: float,
+        room: Callable[[], int],
+        take: Callable[[Sequence[Claim]], None],
+        outage: Outage,
+    ) -> None:
+        self._transport = transport
+        self._worker = worker
+        self._lease_seconds = lease_seconds
+        self._poll_seconds = poll_seconds
+        self._room = room
+        self._take = take
+        self._outage = outage
+        self._look = asyncio.Event()
+        self._stopped = False
+        self._full = False
+        self._found_last = False
+        self._misses = 0
 
-    def took(self, seconds: float) -> None:
-        """A handler took so long."""
-        if self.adaptive:
-            mean = self._mean_seconds
-            self._mean_seconds = seconds if mean is None else mean + WEIGHT * (seconds - mean)
-            coming = PREFETCH_SECONDS * self._concurrency / max(self._mean_seconds, 1e-6)
-            self.prefetch = min(MAX_PREFETCH, int(coming))
+    async def run(self) -> None:
+        """Claim whenever there is room, until told to stop."""
+        backoff = Backoff()
+        while not self._stopped:
+            self._look.clear()
+            limit = self._room()
+            if limit == 0:
+                self._full = True
+                await self._look.wait()
+                self._full = False
+                continue
+            try:
+                found = await self._claim(limit)
+            except Unavailable as error:
+                self._outage.failed(error)
+                await self._nap(backoff.next_seconds())
+                continue
+            except (Conflict, Denied, Invalid, NotFound):
+                raise
+            except Exception:
+                log.exception("a claim failed, trying on")
+                await self._nap(backoff.next_seconds())
+                continue
+            self._outage.over()
+            backoff.reset()
+            if found:
+                self._misses = 0
+            if found < limit:
+                await self._rest(found=bool(found))
 
-    def limit(self, *, queued: int, running: int, held: int) -> int:
-        """How many to claim now; 0 while there is enough."""
-        free = self._concurrency - running if self.adaptive else 0
-        wanted = min(free + self.prefetch - queued, MAX_CLAIM if self.adaptive else self.prefetch, MAX_HELD - held)
-        # A few more would not be worth a claim of their own, unless there is nothing else to do.
-        return wanted if wanted > 0 and (queued == 0 or wanted * 2 >= self.prefetch) else 0
+    async def hear(self, watch: Subscription) -> None:
+        """Look again whenever there is a hint."""
+        while True:
+            if await watch.wait(HINT_SECONDS):
+                self._look.set()
 
-    def stalled(self, seconds: float) -> None:
-        """A running handler has taken at least so long: prefetch nothing until they are quick again."""
-        self._mean_seconds = max(seconds, self._mean_seconds or 0.0)
-        self.prefetch = 0
+    def stop(self) -> None:
+        """Claim nothing more; a claim that is on its way is still taken."""
+        self._stopped = True
+        self._look.set()
+
+    def freed(self, *, idle: bool) -> None:
+        """Something held has ended; `idle` if nothing is left to start."""
+        if (self._full or (self._found_last and idle)) and self._room():
+            self._look.set()
+
+    async def _claim(self, limit: int) -> int:
+        """Claim, and hand over what was claimed; while paused there is nothing."""
+        try:
+            claims = await self._transport.claim(worker=self._worker, limit=limit, lease_seconds=self._lease_seconds)
+        except Paused as error:
+            log.info("nothing to claim: %s", error)
+            return 0
+        self._take(claims)
+        return len(claims)
+
+    async def _rest(self, *, found: bool) -> None:
+        """Nothing more was ready: wait for a hint, for the end of what was found, or for the next poll."""
+        self._found_last = found
+        self.freed(idle=False)
+        hinted = await self._nap(self._poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311  jitter
+        self._found_last = False
+        if hinted and not found and not self._stopped:
+            self._misses += 1
+            most_seconds = min(MOST_MISS_SECONDS, MISS_SECONDS * (self._misses - 1))
+            await asyncio.sleep(random.uniform(0, most_seconds))  # noqa: S311  jitter
+
+    async def _nap(self, seconds: float) -> bool:
+        """Wait so long, or until there is reason to look again; whether there is."""
+        try:
+            await asyncio.wait_for(self._look.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True

@@ -56,13 +56,13 @@ class Heartbeats:
             await asyncio.sleep(self._every_seconds)
             await self.beat(list(self._held))
 
-    async def beat(self, items: Iterable[int]) -> None:
+    async def beat(self, fences: Iterable[int]) -> None:
         """Renew these claims now."""
-        wanted = [item for item in items if item in self._held]
+        wanted = [fence for fence in fences if fence in self._held]
         backoff = Backoff()
         for start in range(0, len(wanted), MAX_BATCH):
             part = wanted[start : start + MAX_BATCH]
-            while part := [item for item in part if item in self._held]:
+            while part := [fence for fence in part if fence in self._held]:
                 try:
                     await self._renew(part)
                     self._outage.over()
@@ -77,7 +77,7 @@ class Heartbeats:
         """Note progress, and send it now or with what comes in the next quarter of a second."""
         held.percent = held.percent if percent is None else min(100, max(0, round(percent)))
         held.progress = held.progress if text is None else text[:TEXT_CHARACTERS].replace("\0", "")
-        self._reported.add(held.claim.item)
+        self._reported.add(held.claim.fence)
         wait_seconds = self._sent_at + PROGRESS_SECONDS - asyncio.get_running_loop().time()
         if self._sending and not self._sending.done():
             return
@@ -95,18 +95,18 @@ class Heartbeats:
     async def _send_reported(self, wait_seconds: float) -> None:
         if wait_seconds:
             await asyncio.sleep(wait_seconds)
-        items = sorted(self._reported)
+        fences = sorted(self._reported)
         self._reported.clear()
         self._sent_at = asyncio.get_running_loop().time()
-        await self.beat(items)
+        await self.beat(fences)
 
-    async def _renew(self, items: list[int]) -> None:
+    async def _renew(self, fences: list[int]) -> None:
+        renewed = [self._held[fence] for fence in fences]
         beats = [
             Beat(item=one.claim.item, fence=one.claim.fence, percent=one.percent, progress=one.progress)
-            for one in map(self._held.__getitem__, items)
+            for one in renewed
         ]
-        for answer in await self._transport.heartbeat(beats):
-            held = self._held.get(answer.item)
+        for held, answer in zip(renewed, await self._transport.heartbeat(beats), strict=True):
             # A claim that is ending may be gone already: the answer to its finish tells, not this one.
-            if answer.error and held and held.stage is not Stage.ENDING:
+            if answer.error and held.stage is not Stage.ENDING:
                 self._lost(held, answer.error)

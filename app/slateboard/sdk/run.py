@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import deque
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Conflict, Denied, Invalid, LeaseLost, NotFound, Paused, Unavailable
+from slateboard.protocol.errors import Denied, LeaseLost, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Finish, GiveBack
+from slateboard.sdk.appetite import Appetite
 from slateboard.sdk.backoff import Backoff, Outage
-from slateboard.sdk.claiming import Appetite
+from slateboard.sdk.claiming import Claiming
 from slateboard.sdk.failures import Failure, HandlerEnded, class_of, text_of
 from slateboard.sdk.heartbeats import Heartbeats
 from slateboard.sdk.holding import Held, Stage
@@ -44,12 +44,9 @@ SETTLE_SECONDS = 10.0
 CALL_SECONDS = 30.0
 """How long a call of a handler that may be repeated bridges an outage."""
 REPEATABLE = frozenset({"briefing", "checkpoint", "post", "block_on"})
-HINT_SECONDS = 3_600.0
 TEND_SECONDS = 1.0
 IDLE_PREFETCH_SECONDS = 2.0
 """What was prefetched and not started for so long goes back to the others."""
-MISS_SECONDS, MOST_MISS_SECONDS = 0.005, 0.05
-"""The jitter of a worker that was woken in vain: for each time in a row, and at most."""
 
 
 class Run:
@@ -70,23 +67,25 @@ class Run:
         self.loop = asyncio.get_running_loop()
         self._transport = transport
         self._handlers = handlers
-        self._worker = worker
         self._concurrency = concurrency
-        self._lease_seconds = lease_seconds
-        self._poll_seconds = poll_seconds
         self._grace_seconds = grace_seconds
         self._appetite = Appetite(concurrency=concurrency, batch=batch)
         self._outage = Outage(log)
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, Held] = {}  # by fence: an item that was given back may be here twice
         self._queue: deque[Held] = deque()
         self._serving: set[Held] = set()
-        self._look = asyncio.Event()
-        self._waits_for_room = False
-        self._waits_for_end = False
-        self._misses = 0
         self._stopping = asyncio.Event()
         self._interrupted = asyncio.Event()
         self._fatal: SlateError | None = None
+        self._claiming = Claiming(
+            transport,
+            worker=worker,
+            lease_seconds=lease_seconds,
+            poll_seconds=poll_seconds,
+            room=self._room,
+            take=self._take,
+            outage=self._outage,
+        )
         self._settler = Settler(transport, settled=self._settled, refused=self._refused, outage=self._outage)
         self._heartbeats = Heartbeats(
             transport, self._held, lease_seconds=lease_seconds, lost=self._lost, outage=self._outage
@@ -95,7 +94,7 @@ class Run:
     def stop(self) -> None:
         """Claim nothing more, and end when everything held is finished or given back."""
         self._stopping.set()
-        self._look.set()
+        self._claiming.stop()
 
     def interrupt(self) -> None:
         """Stop, and do not wait for running handlers."""
@@ -104,10 +103,10 @@ class Run:
 
     async def until_stopped(self, watch: Subscription) -> None:
         """Work until `stop`; raises what no repetition changes: a wrong agent, a missing right."""
-        claiming = asyncio.create_task(self._claim_on(), name="slateboard-claims")
+        claiming = asyncio.create_task(self._claiming.run(), name="slateboard-claims")
         others = [
             asyncio.create_task(self._heartbeats.run(), name="slateboard-heartbeats"),
-            asyncio.create_task(self._hear(watch), name="slateboard-hints"),
+            asyncio.create_task(self._claiming.hear(watch), name="slateboard-hints"),
             asyncio.create_task(self._tend(), name="slateboard-tend"),
         ]
         stopping = asyncio.create_task(_wait(self._stopping))
@@ -128,82 +127,18 @@ class Run:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    # Claiming.
+    # Handling.
 
-    async def _claim_on(self) -> None:
-        """Claim whenever there is room, until told to stop."""
-        backoff = Backoff()
-        while not self._stopping.is_set():
-            self._look.clear()
-            limit = self._limit()
-            if limit == 0:
-                self._waits_for_room = True
-                await self._look.wait()
-                self._waits_for_room = False
-                continue
-            try:
-                claims = await self._claim(limit)
-            except Unavailable as error:
-                self._outage.failed(error)
-                await self._nap(backoff.next_seconds())
-                continue
-            except (Conflict, Denied, Invalid, NotFound):
-                raise
-            except Exception:
-                log.exception("a claim failed, trying on")
-                await self._nap(backoff.next_seconds())
-                continue
-            self._outage.over()
-            backoff.reset()
-            if len(claims) < limit:
-                await self._rest(found=bool(claims))
+    def _room(self) -> int:
+        return self._appetite.limit(queued=len(self._queue), running=len(self._serving), held=len(self._held))
 
-    async def _claim(self, limit: int) -> list[Claim]:
-        """Claim and start what was claimed; while paused there is nothing."""
-        try:
-            claims = await self._transport.claim(worker=self._worker, limit=limit, lease_seconds=self._lease_seconds)
-        except Paused as error:
-            log.info("nothing to claim: %s", error)
-            return []
+    def _take(self, claims: Sequence[Claim]) -> None:
         now = monotonic()
         for claim in claims:
             held = Held(claim, since=now)
-            self._held[claim.item] = held
+            self._held[claim.fence] = held
             self._queue.append(held)
         self._dispatch()
-        return claims
-
-    async def _rest(self, *, found: bool) -> None:
-        """Nothing more was ready: wait for a hint, for the end of what was found, or for the next poll."""
-        self._waits_for_end = found
-        if found:
-            self._misses = 0
-            if not self._queue and self._limit():
-                return
-        hinted = await self._nap(self._poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311  jitter
-        self._waits_for_end = False
-        if hinted and not found and not self._stopping.is_set():
-            self._misses += 1
-            most_seconds = min(MOST_MISS_SECONDS, MISS_SECONDS * (self._misses - 1))
-            await asyncio.sleep(random.uniform(0, most_seconds))  # noqa: S311  jitter
-
-    async def _nap(self, seconds: float) -> bool:
-        """Wait so long, or until there is reason to look again; whether there is."""
-        try:
-            await asyncio.wait_for(self._look.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
-
-    async def _hear(self, watch: Subscription) -> None:
-        while True:
-            if await watch.wait(HINT_SECONDS):
-                self._look.set()
-
-    def _limit(self) -> int:
-        return self._appetite.limit(queued=len(self._queue), running=len(self._serving), held=len(self._held))
-
-    # Handling.
 
     def _dispatch(self) -> None:
         """Start handlers while there are items and free places; then see whether there is room for more."""
@@ -216,8 +151,7 @@ class Run:
                 held.task = self.loop.create_task(self._serve(held))
         if not queue:
             self._settler.send()
-        if (self._waits_for_room or (self._waits_for_end and not queue)) and self._limit():
-            self._look.set()
+        self._claiming.freed(idle=not queue)
 
     async def _serve(self, held: Held) -> None:
         """Run the handler of one item, and send off how it ended."""
@@ -261,15 +195,14 @@ class Run:
         error = "the worker was stopped" if outcome is Outcome.INTERRUPTED else None
         return GiveBack(item=held.claim.item, fence=held.claim.fence, outcome=outcome, error=error, note=note)
 
-    def _settled(self, item: int, answer: Answer) -> None:
+    def _settled(self, fence: int, answer: Answer) -> None:
         """The board has answered how a claim ended."""
-        held = self._held.pop(item, None)
+        held = self._held.pop(fence, None)
         if held:
             held.stage = Stage.GONE
             if answer.error:
                 log.warning("what %s ended with was not accepted: %s", held.claim.reference, answer.error)
-        if self._waits_for_room and self._limit():
-            self._look.set()
+        self._claiming.freed(idle=False)
 
     def _refused(self, error: Denied) -> None:
         self._fatal = error
@@ -286,7 +219,7 @@ class Run:
     def _forget(self, held: Held, error: SlateError | None) -> None:
         held.lost = error
         held.stage = Stage.GONE
-        self._held.pop(held.claim.item, None)
+        self._held.pop(held.claim.fence, None)
 
     async def _tend(self) -> None:
         """Give back what was prefetched and cannot be started soon, since a handler takes longer than those before."""
@@ -324,37 +257,40 @@ class Run:
                     raise
                 await asyncio.sleep(backoff.next_seconds())
             except LeaseLost as error:
-                held = self._held.get(arguments.get("item", 0))
-                if held and held.claim.fence == arguments.get("fence"):
+                if held := self._held.get(arguments.get("fence", 0)):
                     self._forget(held, error)
                 raise
 
-    async def progress(self, item: int, percent: int | None, text: str | None) -> None:
+    async def progress(self, fence: int, percent: int | None, text: str | None) -> None:
         """Report progress."""
-        held = self._running(item)
+        held = self._running(fence)
         await self._heartbeats.progress(held, percent, text)
-        self._running(item)
+        self._running(fence)
 
-    async def blocked(self, item: int, on: list[str], note: str | None) -> None:
+    async def blocked(self, fence: int, on: list[str], note: str | None) -> None:
         """Give a claim back until others are complete."""
-        held = self._running(item)
-        await self.call("block_on", item=item, fence=held.claim.fence, on=on, note=note)
+        held = self._running(fence)
+        await self.call("block_on", item=held.claim.item, fence=fence, on=on, note=note)
         self._forget(held, None)
 
-    async def released(self, item: int, delay_seconds: float | None, note: str | None) -> None:
+    async def released(self, fence: int, delay_seconds: float | None, note: str | None) -> None:
         """Give a claim back."""
-        held = self._running(item)
+        held = self._running(fence)
         held.stage = Stage.ENDING
         self._settler.give_back(
             GiveBack(
-                item=item, fence=held.claim.fence, outcome=Outcome.RELEASED, note=note, delay_seconds=delay_seconds
+                item=held.claim.item,
+                fence=fence,
+                outcome=Outcome.RELEASED,
+                note=note,
+                delay_seconds=delay_seconds,
             )
         )
 
-    def _running(self, item: int) -> Held:
-        held = self._held.get(item)
+    def _running(self, fence: int) -> Held:
+        held = self._held.get(fence)
         if held is None or held.stage is not Stage.RUNNING:
-            raise LeaseLost(f"item {item} is no longer held by this handler", remedy="stop working on it", item=item)
+            raise LeaseLost(f"the claim under fence {fence} is gone", remedy="stop working on it", fence=fence)
         return held
 
     # Stopping.

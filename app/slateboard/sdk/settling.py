@@ -33,7 +33,7 @@ Answer = Finished | GivenBack
 
 
 class Settler:
-    """Ends claims for a worker; `settled` is called once for each, with the answer."""
+    """Ends claims for a worker; `settled` is called once for each, with its fence and the answer."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Settler:
             except Denied as error:
                 self._refused(error)
                 for ending in endings:
-                    self._settled(ending.item, GivenBack(item=ending.item, error=error))
+                    self._settled(ending.fence, GivenBack(item=ending.item, error=error))
                 return
             except Exception as error:  # noqa: BLE001  whatever the data did, the worker goes on
                 if len(endings) > 1:
@@ -137,7 +137,7 @@ class Settler:
             else:
                 self._outage.over()
                 for ending, answer in zip(endings, answers, strict=True):
-                    self._settled(ending.item, answer)
+                    self._settled(ending.fence, answer)
                 return
 
     async def _fail(self, ending: Finish | GiveBack, error: Exception) -> None:
@@ -145,7 +145,7 @@ class Settler:
         if isinstance(ending, GiveBack):
             log.error("item %d cannot be given back, its lease will run out: %s", ending.item, error)
             lost = LeaseLost(f"the give-back was refused: {error}", item=ending.item)
-            self._settled(ending.item, GivenBack(item=ending.item, error=lost))
+            self._settled(ending.fence, GivenBack(item=ending.item, error=lost))
             return
         log.warning("the result of item %d was refused: %s", ending.item, error)
         failure = GiveBack(

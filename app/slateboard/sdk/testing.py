@@ -104,7 +104,7 @@ class _Run(Run):
 
     trial: Trial
 
-    async def progress(self, item: int, percent: int | None, text: str | None) -> None:
+    async def progress(self, fence: int, percent: int | None, text: str | None) -> None:
         self.trial.progress.append((percent, text))
 
 

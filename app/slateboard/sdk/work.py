@@ -36,15 +36,15 @@ class Desk(Protocol):
         """An operation of the catalogue."""
         ...
 
-    async def progress(self, item: int, percent: int | None, text: str | None) -> None:
+    async def progress(self, fence: int, percent: int | None, text: str | None) -> None:
         """Report progress; `LeaseLost` if the claim is gone."""
         ...
 
-    async def blocked(self, item: int, on: list[str], note: str | None) -> None:
+    async def blocked(self, fence: int, on: list[str], note: str | None) -> None:
         """Give a claim back until others are complete."""
         ...
 
-    async def released(self, item: int, delay_seconds: float | None, note: str | None) -> None:
+    async def released(self, fence: int, delay_seconds: float | None, note: str | None) -> None:
         """Give a claim back."""
         ...
 
@@ -140,7 +140,7 @@ class Work:
 
     async def progress(self, percent: int | None = None, text: str | None = None) -> None:
         """Say how far it is (0 to 100) and what is being done. Many calls in a short time become one."""
-        await self._desk.progress(self.item, percent, text)
+        await self._desk.progress(self.fence, percent, text)
 
     async def checkpoint(self, data: Any) -> None:
         """Keep data (JSON, at most 1 MiB) for the attempt that follows, should this one not come to its end."""
@@ -187,12 +187,12 @@ class Work:
 
         The handler then starts from its beginning, with them among its inputs. Raises `DependencyCycle`, `UnknownName`.
         """
-        await self._desk.blocked(self.item, list(references), note)
+        await self._desk.blocked(self.fence, list(references), note)
         raise HandlerEnded
 
     async def release(self, *, delay_seconds: float | None = None, note: str | None = None) -> NoReturn:
         """Give the claim back, to be taken up again after `delay_seconds`, and end this handler. It is no failure."""
-        await self._desk.released(self.item, delay_seconds, note)
+        await self._desk.released(self.fence, delay_seconds, note)
         raise HandlerEnded
 
 

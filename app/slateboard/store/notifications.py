@@ -119,7 +119,7 @@ class Notifier:
 class Subscription:
     """What one waiter listens for. See `slateboard.sdk.transport.Subscription`."""
 
-    def __init__(self, listener: Listener | None, keys: set[Key], ignoring: str) -> None:
+    def __init__(self, listener: Listener | None, keys: set[Key], ignoring: str | None) -> None:
         self._listener = listener
         self._keys = keys
         self._ignoring = ignoring
@@ -168,13 +168,13 @@ class Listener:
         """Set while the connection listens."""
         return self._listening
 
-    def work(self, board: int, inboxes: Iterable[int], *, ignoring: str = "") -> Subscription:
+    def work(self, board: int, inboxes: Iterable[int], *, ignoring: str | None = None) -> Subscription:
         """Listen for new work in these inboxes, but for what `ignoring` (a sender) says."""
         return self._add({(WORK_CHANNEL, board, inbox) for inbox in inboxes}, ignoring)
 
     def log(self, board: int) -> Subscription:
         """Listen for the growth of a board's log."""
-        return self._add({(LOG_CHANNEL, board, 0)}, "")
+        return self._add({(LOG_CHANNEL, board, 0)}, None)
 
     async def forget(self, subscription: Subscription) -> None:
         """End a subscription; the connection ends with the last."""
@@ -185,7 +185,7 @@ class Listener:
             with suppress(asyncio.CancelledError):
                 await task
 
-    def _add(self, keys: set[Key], ignoring: str) -> Subscription:
+    def _add(self, keys: set[Key], ignoring: str | None) -> Subscription:
         subscription = Subscription(self, keys, ignoring)
         self._subscriptions.add(subscription)
         if self._task is None or self._task.done():
