@@ -241,7 +241,7 @@ async def _circle(tx: Transaction, items: Sequence[int]) -> list[str]:
     """
     if len(items) == 1 and not await tx.fetchval(board_queries.WAITS_FOR_ITSELF, tx.board, items[0]):
         return []
-    edges: dict[int, list[int]] = {}
+    edges: dict[int, list[int]] = {item: [] for item in items}
     for row in await tx.fetch(board_queries.UPSTREAM_EDGES, tx.board, items):
         edges.setdefault(row["item"], []).append(row["blocker"])
     circle = graph.find_cycle(edges) or []
