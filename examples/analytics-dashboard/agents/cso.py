@@ -6,6 +6,7 @@ claim back. When the repair is complete, the handler starts again from its begin
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ async def _have_repaired(work: Work, path: Path, findings: list[Finding], repair
     name = f"repair_{re.sub(r'[^a-z0-9_-]', '_', field.lower())}"[:63]
     order = {"description": workspace.relative(path), "findings": [asdict(finding) for finding in findings]}
     write_json(_order(name), order)
-    post = await work.post(name, owner="backend", title=f"Repair the API description: {messages}", content=order)
+    post = await work.post(name, owner="backend", title=f"Repair the API description: {messages}", brief=json.dumps(order))
     await work.block_on(post)
 
 
