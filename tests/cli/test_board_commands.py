@@ -242,6 +242,13 @@ async def test_log_is_read_from_its_end(slate: Slate, board: BoardUnderTest) -> 
     await slate.wrong(2, "log", "tail", "--subject", "a..b")
 
 
+async def test_log_that_stands_still_says_why(slate: Slate, board: BoardUnderTest) -> None:
+    await board.post_graph({"a": []})
+    done = await slate("log", "tail")
+    assert (done.code, done.out) == (0, "")
+    assert "wait for a server" in done.err
+
+
 async def every_row(slate: Slate, *command: str) -> list[Any]:
     """All rows of a listing, page after page."""
     rows: list[Any] = []

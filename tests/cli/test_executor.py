@@ -17,7 +17,7 @@ from slateboard import Worker
 from slateboard.protocol.errors import BadHandler
 from slateboard.sdk import executor
 from slateboard.sdk.executor import Executor
-from tests.cli.conftest import SLATE, is_running, until
+from tests.cli.conftest import is_running, until
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Slate
@@ -227,8 +227,7 @@ async def test_worker_run_exec_works_as_a_program(
     running: Any, slate: Slate, board: BoardUnderTest, script: Callable[[str], Path]
 ) -> None:
     script('slate work heartbeat --percent 50 --progress "in the command" >&2; echo \'{"content": "x"}\'')
-    path = f"{SLATE.parent}:{os.environ['PATH']}"
-    worker = await running("worker", "run", "--agent", "backend", "--exec", "./command", PATH=path)
+    worker = await running("worker", "run", "--agent", "backend", "--exec", "./command", PATH="/usr/bin:/bin")
     items = await board.post_graph({"a": []})
 
     async def is_done() -> bool:

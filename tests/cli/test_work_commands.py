@@ -53,6 +53,12 @@ async def test_briefing_is_readable_with_what_came_before(slate: Slate, board: B
         assert part in shown, shown
 
 
+async def test_errors_cannot_steer_the_terminal_either(slate: Slate) -> None:
+    await slate.ok("pause", "--agent", "backend", "--reason", "no\x1b]0;title\x07 budget")
+    done = await slate("work", "claim", "--as", "backend")
+    assert (done.code, done.err.splitlines()[0]) == (5, "error: the agent is paused: no]0;title budget")
+
+
 async def test_claim_waits_for_work_that_comes(slate: Slate, board: BoardUnderTest) -> None:
     waiting = asyncio.create_task(slate("work", "claim", "--as", "backend", "--wait", "20s", "--json"))
     await slate.ok("post", "late", "--owner", "backend")
@@ -230,4 +236,4 @@ async def test_log_is_followed_until_it_is_interrupted(running: Any, slate: Slat
     follower.send_signal(2)
     assert await asyncio.wait_for(follower.wait(), 10) == 130
     assert follower.stderr is not None
-    assert await follower.stderr.read() == b""
+    assert b"Traceback" not in await follower.stderr.read()

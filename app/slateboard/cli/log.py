@@ -47,7 +47,10 @@ def tail(invocation: Invocation, follow: bool, after: int | None, lines: int, su
 
     async def ask() -> list[dict[str, Any]]:
         async with invocation.client() as client:
-            return await _newest(client, after, lines, subject)
+            found = await _newest(client, after, lines, subject)
+            if not found:
+                await _say_if_it_stands_still(invocation, client)
+            return found
 
     rows = invocation.run(ask())
     invocation.answer(rows, lambda: _print(invocation, rows))
@@ -56,6 +59,7 @@ def tail(invocation: Invocation, follow: bool, after: int | None, lines: int, su
 async def _follow(invocation: Invocation, after: int | None, lines: int, subject: str | None) -> None:
     """Print what is there, then each event as it is logged; ends only by being interrupted."""
     async with invocation.client() as client:
+        await _say_if_it_stands_still(invocation, client)
         position = after
         if position is None:
             shown = await _newest(client, None, lines, subject)
@@ -64,6 +68,13 @@ async def _follow(invocation: Invocation, after: int | None, lines: int, subject
             position = shown[-1]["position"] if shown else await client.call("log_head")
         async for event in client.follow(after=position, subject=subject):
             _print_one(invocation, event)
+
+
+async def _say_if_it_stands_still(invocation: Invocation, client: Client) -> None:
+    """An empty log is no answer while events wait for a server to put them there."""
+    status = await client.call("status")
+    if status["log"]["outbox"] and not any(leader["alive"] for leader in status["leader"]):
+        invocation.say(f"{status['log']['outbox']} events wait for a server to log them: start one with `slate up`")
 
 
 async def _newest(client: Client, after: int | None, lines: int, subject: str | None) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ never has to read a text. A reader that goes away (`| head`) ends the command qu
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import os
@@ -58,6 +57,8 @@ class Invocation:
 
     def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         """Run a command's coroutine to its end, in an event loop of its own."""
+        import asyncio
+
         return asyncio.run(coroutine)
 
     @asynccontextmanager
@@ -162,9 +163,12 @@ def report(error: SlateError, *, as_json: bool) -> int:
     if as_json:
         print_json({"ok": False, "error": error.as_dict()})
     else:
-        click.echo(f"error: {error.message}", err=True)
+        from slateboard.cli import tables
+
+        # A message may quote what a peer wrote.
+        click.echo(f"error: {tables.block(error.message)}", err=True)
         if error.remedy:
-            click.echo(f"  try: {error.remedy}", err=True)
+            click.echo(f"  try: {tables.block(error.remedy)}", err=True)
     return errors.exit_code(error)
 
 

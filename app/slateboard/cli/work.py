@@ -91,6 +91,8 @@ async def _wait_for_claim(client: Client, worker: str, lease: float, wait: float
     found = await client.claim(worker=worker, lease_seconds=lease)
     if found or not wait:
         return found[0] if found else None
+    if sys.stderr.isatty():
+        click.echo(f"nothing is ready; waiting up to {durations.shown(wait)}", err=True)
     watch = await client.transport.watch_work()
     try:
         while (left := deadline - time.monotonic()) > 0:

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -123,7 +124,7 @@ def _runs(
         board=board,
         agent=agent,
         timeout_seconds=timeout,
-        environment={**os.environ, "SLATE_DATABASE_URL": url},
+        environment={**os.environ, "SLATE_DATABASE_URL": url, "PATH": _path_with_slate()},
     )
     runner = _configured(Worker(agent, lease_seconds=DEFAULT_LEASE_SECONDS, url=url, board=board), settings)
     runner.handler()(executor)
@@ -136,6 +137,12 @@ def _runs(
             await executor.stop()
 
     return work()
+
+
+def _path_with_slate() -> str:
+    """The PATH, with this very `slate` at its end where there is none on it."""
+    path = os.environ.get("PATH", os.defpath)
+    return path if shutil.which("slate") else f"{path}{os.pathsep}{Path(sys.executable).parent}"
 
 
 def _url(invocation: Invocation) -> str:
