@@ -63,7 +63,7 @@ async def _have_repaired(work: Work, path: Path, findings: list[Finding], repair
     name = f"repair_{re.sub(r'[^a-z0-9_-]', '_', field.lower())}"[:63]
     order = {"description": workspace.relative(path), "findings": [asdict(finding) for finding in findings]}
     write_json(_order(name), order)
-    post = await work.post(name, owner="backend", title=f"Repair the API description: {messages}", brief=json.dumps(order))
+    post = await work.post(name, owner="backend", title=f"Repair: {messages}", brief=json.dumps(order))
     await work.block_on(post)
 
 
