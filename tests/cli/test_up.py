@@ -166,6 +166,20 @@ def test_killed_servers_postgres_is_adopted_and_a_backup_comes_back(embedded: En
     assert [row["name"] for row in rows] == ["kept"]
 
 
+def test_postgres_that_ends_under_the_server_is_started_again(embedded: Environment) -> None:
+    home = Path(embedded["SLATE_HOME"])
+    started = slate(embedded, "up", "--detach")[1]
+    before = read_run_file(home)
+    assert before is not None
+    os.kill(before.pid, signal.SIGQUIT)  # what `stop -m immediate` sends
+    after = until(lambda: (run := read_run_file(home)) and run != before and run, "Postgres is back", 15)
+    assert (after.app_url, after.owner_url) == (before.app_url, before.owner_url)
+    until(lambda: health(started["url"])["status"] == "ok", "the server is healthy", 10)
+    assert slate(embedded, "status")[1]["server"]["pid"] == started["pid"]
+    assert slate(embedded, "down")[0] == 0
+    assert not is_running(after.pid)
+
+
 def test_two_servers_on_one_database_have_one_leader(external: Environment, tmp_path: Path) -> None:
     other = external | {"SLATE_HOME": str(tmp_path / "other")}
     try:

@@ -12,17 +12,17 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents
 from slateboard.interfaces import operations
 from slateboard.protocol.errors import Conflict, DuplicateName, NotAuthenticated, ServerProblem, UnknownName
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM, Right
-from slateboard.server import app, home, leader, schema
+from slateboard.server import app, home, leader, schema, supervision
 from slateboard.server.composition import Server, composed
 from slateboard.server.web import Web, address, bind, is_loopback
 from slateboard.store import place
@@ -114,7 +114,14 @@ def _serve_on_embedded(
     ran_before = read_run_file(settings.home) is not None
     with _explained(settings):
         run = embedded.start(progress, wait_seconds=LOCK_WAIT_SECONDS)
-    program = _Program(settings, app_url=run.app_url, owner_url=run.owner_url, listening=listening, ready=ready)
+    program = _Program(
+        settings,
+        app_url=run.app_url,
+        owner_url=run.owner_url,
+        listening=listening,
+        ready=ready,
+        supervise=lambda: supervision.keep_running(run, lambda: embedded.start(progress)),
+    )
     try:
         schema.prepare(run.owner_url, progress)
         program.run()
@@ -143,7 +150,14 @@ class _Program:
     """What runs in the event loop."""
 
     def __init__(
-        self, settings: Settings, *, app_url: str, owner_url: str, listening: socket.socket, ready: Ready
+        self,
+        settings: Settings,
+        *,
+        app_url: str,
+        owner_url: str,
+        listening: socket.socket,
+        ready: Ready,
+        supervise: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.served = False
         self._settings = settings
@@ -151,6 +165,7 @@ class _Program:
         self._owner_url = owner_url
         self._listening = listening
         self._ready = ready
+        self._supervise = supervise
 
     def run(self) -> None:
         """Serve until a signal asks to stop."""
@@ -167,7 +182,13 @@ class _Program:
             loop = asyncio.get_running_loop()
             for signal_number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(signal_number, web.stop)
-            await web.serve(sockets=[self._listening])
+            supervised = asyncio.create_task(self._supervise(), name="supervision") if self._supervise else None
+            try:
+                await web.serve(sockets=[self._listening])
+            finally:
+                if supervised is not None:
+                    supervised.cancel()
+                    await asyncio.wait([supervised])
 
     def _answering(self, server: Server) -> None:
         settings = self._settings
