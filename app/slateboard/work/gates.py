@@ -77,6 +77,7 @@ async def block_on(
         lease["attempt"],
     )
     await end_attempts(tx, leases, outcome=Outcome.BLOCKED, error=None, note=note)
+    await _rate_again(tx, numbers.values())
     place = await _hold(tx, item, remaining)
     tx.record(
         Subject.ITEM_BLOCKED,
@@ -103,6 +104,7 @@ async def add_many(tx: Transaction, into: Mapping[int, tuple[str, Sequence[int]]
                 reference=reference,
             )
         tx.record(Subject.DEPENDENCY_ADDED, {"item": item, "reference": reference, "blockers": list(blockers)})
+    await _rate_again(tx, {blocker for _, blockers in into.values() for blocker in blockers})
 
 
 async def newest_items(tx: Statement, references: Iterable[str]) -> dict[str, int]:
@@ -265,6 +267,11 @@ async def _shut(tx: Transaction, item: int, remaining: int) -> bool:
                 await tx.fetch(queries.INSERT_GATES, tx.board, [item], [remaining])
             return True
     return False
+
+
+async def _rate_again(tx: Transaction, blockers: Iterable[int]) -> None:
+    """Let the leader rate these again: they have one more dependent."""
+    await tx.fetch(queries.MARK_RERATED, tx.board, sorted(set(blockers)), tx.now)
 
 
 async def _hold(tx: Transaction, item: int, remaining: int) -> str:

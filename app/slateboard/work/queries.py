@@ -198,10 +198,14 @@ WITH r AS (SELECT item FROM ready WHERE board = $1 AND item = $2 FOR UPDATE),
 SELECT item FROM r UNION ALL SELECT item FROM s
 """
 
-# Blockers that are ready now and got a dependent: the leader rates them again.
+# Blockers that are ready now and got a dependent: the leader rates them again. One that came through its gate and was
+# not tried since keeps what it got for that.
 MARK_RERATED = """
 INSERT INTO rating_changes (board, item, changes_at, unblocked)
-SELECT r.board, r.item, $3, false FROM ready r WHERE r.board = $1 AND r.item = ANY ($2::bigint[])
+SELECT r.board, r.item, $3,
+       w.attempts = 0 AND EXISTS (SELECT FROM dependencies d WHERE d.board = r.board AND d.item = r.item AND d.counted)
+FROM ready r JOIN work_items w ON w.board = r.board AND w.id = r.item
+WHERE r.board = $1 AND r.item = ANY ($2::bigint[])
 ON CONFLICT DO NOTHING
 """
 
@@ -242,6 +246,36 @@ WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETU
      d AS (DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item)
 SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM d
 """
+
+# Take items that nobody works on out of the place where they wait.
+LEAVE_WAITING = """
+WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     s AS (DELETE FROM scheduled WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     g AS (DELETE FROM gates WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[]))
+SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g
+"""
+
+# Take ready and scheduled items out of their places, to be placed again; and whether a blocker opened each.
+LEAVE_PLACES_TO_MOVE = """
+WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     s AS (DELETE FROM scheduled WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
+     m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
+     moved AS (SELECT item FROM r UNION ALL SELECT item FROM s)
+SELECT m.item, w.attempts = 0 AND EXISTS (
+           SELECT FROM dependencies d WHERE d.board = $1 AND d.item = m.item AND d.counted) AS unblocked
+FROM moved m JOIN work_items w ON w.board = $1 AND w.id = m.item
+"""
+
+CHANGE_ITEMS = """
+UPDATE work_items w SET inbox = g.inbox, base_rating = g.base_rating, due = g.due, run_at = g.run_at,
+                        max_attempts = g.max_attempts
+FROM unnest($2::text::bigint[], $3::text::bigint[], $4::text::int[], $5::text::timestamptz[], $6::text::timestamptz[],
+            $7::text::smallint[]) AS g (id, inbox, base_rating, due, run_at, max_attempts)
+WHERE w.board = $1 AND w.id = g.id AND w.outcome IS NULL
+"""
+
+MARK_DONE = "UPDATE work_items SET outcome = 'done', finished_at = $3 WHERE board = $1 AND id = ANY ($2::bigint[])"
 
 INSERT_ATTEMPTS = """
 INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, error, note, started_at, ended_at)
