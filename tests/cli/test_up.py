@@ -263,6 +263,14 @@ def test_wrong_setting_stops_the_start_and_is_named(
     assert slate(environment(tmp_path / "home"), "down")[1]["server"] is None
 
 
+@pytest.mark.parametrize("detach", [[], ["--detach"]])
+def test_home_that_cannot_be_made_is_named(tmp_path: Path, detach: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    code, error, _ = slate(environment(tmp_path / "file" / "home"), "up", *detach)
+    assert (code, error["code"]) == (7, "server_problem")
+    assert "SLATE_HOME" in error["message"]
+
+
 def test_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         given = environment(tmp_path / "home", SLATE_PORT=str(taken.getsockname()[1]))

@@ -73,10 +73,9 @@ def _detach(invocation: Invocation, environment: dict[str, str], keep_postgres: 
     """Run the same command in the background, and give its answer once it is healthy."""
     from slateboard import settings
     from slateboard.server import home
-    from slateboard.store import place
 
     wanted = settings.load(environment)
-    place.make_home(wanted.home)
+    home.make(wanted.home)
     home.refuse_second(wanted.home)
     log = wanted.home / home.LOG_FILE
     command = [sys.executable, "-P", "-c", PROGRAM, "--json", "up", *(["--keep-postgres"] if keep_postgres else [])]
@@ -88,7 +87,7 @@ def _detach(invocation: Invocation, environment: dict[str, str], keep_postgres: 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=sink,
-            env=environment,
+            env=environment | {"SLATE_HOME": str(wanted.home)},  # which may have been relative to this folder
             cwd=wanted.home,
             start_new_session=True,
         )

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.protocol.errors import Conflict, ServerProblem
+from slateboard.store import place
+from slateboard.store.binaries import problem_from_os
 from slateboard.store.run_file import start_of, write_private
 
 if TYPE_CHECKING:
@@ -42,6 +44,14 @@ class ServerFile:
     """By which it holds, or stands for, the leader's lease."""
     embedded: bool
     """Whether its Postgres is the one in this home."""
+
+
+def make(home: Path) -> None:
+    """Make the home, private; `ServerProblem` if it cannot be used, `DatabaseFull` if its disk is full."""
+    try:
+        place.make_home(home)
+    except OSError as error:
+        raise problem_from_os(f"SLATE_HOME={home} cannot be used", error) from error
 
 
 def read(home: Path) -> ServerFile | None:

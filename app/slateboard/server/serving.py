@@ -26,7 +26,6 @@ from slateboard.server import app, home, leader, schema, supervision
 from slateboard.server.composition import Server, composed
 from slateboard.server.web import Web, address, bind, is_loopback
 from slateboard.store import place
-from slateboard.store.binaries import problem_from_os
 from slateboard.store.embedded import Embedded, read_run_file
 from slateboard.transaction import board_named
 
@@ -69,10 +68,7 @@ def serve(
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
     if settings.log_level != "debug":
         logging.getLogger("alembic").setLevel(logging.WARNING)
-    try:
-        place.make_home(settings.home)
-    except OSError as error:
-        raise problem_from_os(f"SLATE_HOME={settings.home} cannot be used", error) from error
+    home.make(settings.home)
     home.refuse_second(settings.home)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the server has handlers of its own
     with contextlib.closing(bind(settings.host, settings.port)) as listening:
