@@ -8,7 +8,7 @@ import click
 import pytest
 
 from slateboard.cli import tables, tree
-from slateboard.cli.get import summary_of
+from slateboard.cli.events import summary_of
 from slateboard.cli.tables import Column, field
 from slateboard.protocol import durations
 from slateboard.protocol.errors import Invalid
@@ -82,8 +82,13 @@ def test_lengths_of_time_are_shown_by_their_two_largest_units() -> None:
 
 
 def test_events_are_told_in_a_few_words() -> None:
-    assert summary_of({"reference": "api/spec", "version": 2, "fence": 9}) == "api/spec version=2"
+    assert summary_of({"reference": "api/spec", "version": 2, "fence": 9, "agent": 3}) == "api/spec  version 2"
     assert summary_of({"agent": {"name": "cso", "id": 3}}) == "cso"
+    assert summary_of({"items": [[5, 9, 1]], "worker": "w"}) == "item 5"
+    assert summary_of({"items": list(range(7))}) == "items 0, 1, 2, 3, 4 and 2 more"
+    assert (
+        summary_of({"reference": "a/b", "class": "logic", "error": "no", "note": None}) == "a/b  class logic  error: no"
+    )
 
 
 def test_tree_is_drawn_with_its_branches(monkeypatch: pytest.MonkeyPatch) -> None:

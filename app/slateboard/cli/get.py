@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from slateboard.cli import events as event_lines
 from slateboard.cli import parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.tables import Column, field, since
@@ -72,7 +73,7 @@ COLUMNS: dict[str, list[Column]] = {
     "tokens": [field("id"), field("agent"), field("live"), since("age", "created_at"), field("expires", "expires_at"),
                field("revoked", "revoked_at")],
     "events": [field("position"), field("time", "happened_at"), field("actor"), field("subject"),
-               Column("what", lambda row: summary_of(row["payload"]), flexible=True)],
+               Column("what", lambda row: event_lines.summary_of(row["payload"]), flexible=True)],
 }  # fmt: skip
 """The columns of each listing."""
 
@@ -274,21 +275,3 @@ def show_page(invocation: Invocation, noun: str, page: Mapping[str, Any]) -> Non
         invocation.say(f"{page['total']} in all")
     if page["next"] is not None:
         invocation.say(f"there is more: --after {page['next']}")
-
-
-def summary_of(payload: Mapping[str, Any]) -> str:
-    """What an event is about, in a few words."""
-    parts: list[str] = []
-    for name, value in payload.items():
-        if isinstance(value, str | int) and not isinstance(value, bool) and name not in {"artifact", "fence"}:
-            parts.append(str(value) if name == "reference" else f"{name}={value}")
-        elif isinstance(value, Mapping):
-            parts.append(_named(value))  # pyright: ignore[reportUnknownArgumentType]  JSON
-        elif isinstance(value, list) and name == "items":
-            parts.append(f"{len(value)} items")  # pyright: ignore[reportUnknownArgumentType]  JSON
-    return " ".join(part for part in parts if part)
-
-
-def _named(thing: Mapping[str, Any]) -> str:
-    """An after-image by its name."""
-    return next((str(thing[key]) for key in ("reference", "name", "subject", "decision") if thing.get(key)), "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import get, output, tables
+from slateboard.cli import events, get, output, tables
 from slateboard.cli.output import Invocation, pass_invocation
 
 if TYPE_CHECKING:
@@ -100,7 +100,6 @@ def _print_one(invocation: Invocation, event: Mapping[str, Any]) -> None:
     if invocation.as_json:
         click.echo(json.dumps(event, default=output.plain, ensure_ascii=False))
         return
-    head = f"{event['position']:>7}  {tables.moment(event['happened_at'])[11:]}  {tables.clean(event['actor']):12}"
     width = tables.terminal_width()
-    line = f"{head}  {event['subject']:26}  {tables.clean(get.summary_of(event['payload']))}"
+    line = events.line(event)
     click.echo(line if width is None else tables.cut(line, width))
