@@ -257,7 +257,10 @@ async def test_finishes_share_calls(board, workers, reached, app_url) -> None:
     assert await board.by_place() == Counter(done=600)
 
 
-async def test_one_bad_result_does_not_fail_its_neighbours(board, workers, reached, app_url) -> None:
+@pytest.mark.parametrize(
+    "bad", [Result(summary="no \0 in Postgres"), Result(size_bytes=2**70), Result(note="x" * 1_000_000)]
+)
+async def test_one_bad_result_does_not_fail_its_neighbours(board, workers, reached, app_url, bad) -> None:
     items = await board.post_graph({f"a{number:02}": [] for number in range(40)})
     worker, done, calls = Worker("backend", batch=40), asyncio.Event(), []
 
@@ -266,16 +269,16 @@ async def test_one_bad_result_does_not_fail_its_neighbours(board, workers, reach
         calls.append(work.item)
         if len(calls) == 40:
             done.set()
-        return Result(summary="no \0 in Postgres" if work.artifact == "a17" else "fine")
+        return bad if work.artifact == "a17" else Result(summary="fine")
 
     transport = await flaky(app_url, board.name)
     workers.start(worker, transport=transport)
     await reached(done)
     await workers.stop()
     assert await board.by_place() == Counter(done=39, scheduled=1)
-    (bad,) = await board.fetch("SELECT item, class, error FROM attempts WHERE board = $1 AND outcome = 'failed'")
-    assert (bad["item"], bad["class"]) == (items["a17"], "validation")
-    assert "refused the result" in bad["error"]
+    (attempt,) = await board.fetch("SELECT item, class, error FROM attempts WHERE board = $1 AND outcome = 'failed'")
+    assert (attempt["item"], attempt["class"]) == (items["a17"], "validation")
+    assert "refused the result" in attempt["error"]
 
 
 @pytest.mark.parametrize("wake", ["poll", "listen"])

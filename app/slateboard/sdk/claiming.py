@@ -98,7 +98,7 @@ class Claiming:
         self._look.set()
 
     def freed(self, *, idle: bool) -> None:
-        """Something held has ended; `idle` if nothing is left to start."""
+        """Something held has ended; `idle` if nothing is held any more."""
         if (self._full or (self._found_last and idle)) and self._room():
             self._look.set()
 

@@ -149,9 +149,9 @@ class Run:
                 held.stage = Stage.RUNNING
                 serving.add(held)
                 held.task = self.loop.create_task(self._serve(held))
-        if not queue:
+        if not queue and not serving:
             self._settler.send()
-        self._claiming.freed(idle=not queue)
+        self._claiming.freed(idle=False)
 
     async def _serve(self, held: Held) -> None:
         """Run the handler of one item, and send off how it ended."""
@@ -202,7 +202,7 @@ class Run:
             held.stage = Stage.GONE
             if answer.error:
                 log.warning("what %s ended with was not accepted: %s", held.claim.reference, answer.error)
-        self._claiming.freed(idle=False)
+        self._claiming.freed(idle=not self._held)
 
     def _refused(self, error: Denied) -> None:
         self._fatal = error

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slateboard.protocol.errors import Denied, LeaseLost, Unavailable
+from slateboard.protocol.errors import Denied, LeaseLost, SlateError, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Finish, Finished, GiveBack, GivenBack
 from slateboard.sdk.backoff import Backoff, Outage
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.002
 MAX_TOGETHER = 500
 MAX_CALLS = 3
+UNFORESEEN_TRIES = 3
+"""How often a call is made whose error is none of the board's own."""
 
 Ending = TypeVar("Ending", Finish, GiveBack)
 Answer = Finished | GivenBack
@@ -63,25 +65,29 @@ class Settler:
         self._gather(len(self._returns))
 
     def send(self) -> None:
-        """Send what waits, now. While a call is on its way only full ones follow: the rest goes when it is back."""
+        """Send what waits, now: nothing more will join it soon. What cannot go yet follows the calls on their way."""
+        self._send(1)
+
+    def _send(self, least: int) -> None:
+        """Send what waits, if it is at least so much or no call is on its way."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        while self._finishes and self._may_send(len(self._finishes)):
+        while self._finishes and self._may_send(len(self._finishes), least):
             together, self._finishes = self._finishes[:MAX_TOGETHER], self._finishes[MAX_TOGETHER:]
             self._start(self._settle(self._transport.finish, together))
-        while self._returns and self._may_send(len(self._returns)):
+        while self._returns and self._may_send(len(self._returns), least):
             back, self._returns = self._returns[:MAX_TOGETHER], self._returns[MAX_TOGETHER:]
             self._start(self._settle(self._transport.give_back, back))
 
     def _gather(self, waiting: int) -> None:
         if waiting >= MAX_TOGETHER:
-            self.send()
+            self._send(MAX_TOGETHER)
         elif self._timer is None and not self._calls:
-            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self.send)
+            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send, MAX_TOGETHER)
 
-    def _may_send(self, waiting: int) -> bool:
-        return not self._calls or (waiting >= MAX_TOGETHER and len(self._calls) < MAX_CALLS)
+    def _may_send(self, waiting: int, least: int) -> bool:
+        return not self._calls or (waiting >= least and len(self._calls) < MAX_CALLS)
 
     async def drain(self) -> None:
         """Send everything, and wait until all of it is acknowledged."""
@@ -108,12 +114,15 @@ class Settler:
         if not task.cancelled():
             task.result()
             if self._finishes or self._returns:
-                self.send()
+                self._send(MAX_TOGETHER)
 
     async def _settle(
-        self, ask: Callable[[Sequence[Ending]], Awaitable[Sequence[Answer]]], endings: list[Ending]
+        self,
+        ask: Callable[[Sequence[Ending]], Awaitable[Sequence[Answer]]],
+        endings: list[Ending],
+        tries: int = UNFORESEEN_TRIES,
     ) -> None:
-        """Ask until the board has answered; halve what it refuses."""
+        """Ask until the board has answered; halve what it refuses. An unforeseen error is first met by asking again."""
         backoff = Backoff()
         while True:
             try:
@@ -127,18 +136,31 @@ class Settler:
                     self._settled(ending.fence, GivenBack(item=ending.item, error=error))
                 return
             except Exception as error:  # noqa: BLE001  whatever the data did, the worker goes on
-                if len(endings) > 1:
-                    middle = len(endings) // 2
-                    await self._settle(ask, endings[:middle])
-                    await self._settle(ask, endings[middle:])
-                else:
-                    await self._fail(endings[0], error)
+                tries -= 1
+                if tries and not isinstance(error, SlateError):
+                    await asyncio.sleep(backoff.next_seconds())
+                    continue
+                await self._halve(ask, endings, error)
                 return
             else:
                 self._outage.over()
                 for ending, answer in zip(endings, answers, strict=True):
                     self._settled(ending.fence, answer)
                 return
+
+    async def _halve(
+        self,
+        ask: Callable[[Sequence[Ending]], Awaitable[Sequence[Answer]]],
+        endings: list[Ending],
+        error: Exception,
+    ) -> None:
+        """Find the one that is refused, and let its neighbours pass."""
+        if len(endings) == 1:
+            await self._fail(endings[0], error)
+            return
+        middle = len(endings) // 2
+        await self._settle(ask, endings[:middle], 1)
+        await self._settle(ask, endings[middle:], 1)
 
     async def _fail(self, ending: Finish | GiveBack, error: Exception) -> None:
         """The one whose data the board does not take: its attempt fails, with the reason."""
