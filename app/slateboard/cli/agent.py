@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from slateboard.cli import get, parameters
+from slateboard.cli import completion, get, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import AgentKind
@@ -26,7 +26,9 @@ agent.add_command(get.agents, "list")
 @click.option("--kind", type=parameters.one_of(AgentKind), default=AgentKind.AGENT.value, show_default=True)
 @click.option("--role", metavar="TEXT", help="What it is there for.")
 @click.option("--capability", "capabilities", multiple=True, metavar="NAME", help="What it can do; may be repeated.")
-@click.option("--manager", metavar="AGENT", help="Whom its questions and failures go to first.")
+@click.option(
+    "--manager", metavar="AGENT", shell_complete=completion.agents, help="Whom its questions and failures go to first."
+)
 @click.option(
     "--right", type=click.Choice([right.word for right in Right]), default=Right.AGENT.word, show_default=True,
     help="What it may do.",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from slateboard.cli import parameters
+from slateboard.cli import completion, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -20,7 +20,7 @@ def dependents_choice(command: Command) -> Command:
 
 
 @click.command()
-@click.argument("reference", metavar="TASK/ARTIFACT")
+@click.argument("reference", metavar="TASK/ARTIFACT", shell_complete=completion.references)
 @dependents_choice
 @click.option("--reason", metavar="TEXT", help="Why it is no longer wanted.")
 @pass_invocation

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import click
 
-from slateboard.cli import parameters
+from slateboard.cli import completion, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 
 
 @click.command()
-@click.argument("reference", metavar="TASK/ARTIFACT")
+@click.argument("reference", metavar="TASK/ARTIFACT", shell_complete=completion.references)
 @click.option(
-    "--on", "blockers", multiple=True, required=True, metavar="REF", help="What it waits for; may be repeated."
+    "--on",
+    "blockers",
+    multiple=True,
+    required=True,
+    metavar="REF",
+    shell_complete=completion.references,
+    help="What it waits for; may be repeated.",
 )
 @pass_invocation
 def depend(invocation: Invocation, reference: str, blockers: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from slateboard.cli import parameters, tables
+from slateboard.cli import completion, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.parameters import DURATION
 from slateboard.protocol.errors import Invalid, TooLarge
@@ -25,7 +25,9 @@ def under_claim(command: Command) -> Command:
     command = click.option(
         "--fence", type=int, required=True, envvar="SLATE_FENCE", metavar="F", help="The fence that the claim printed."
     )(command)
-    return click.argument("item", envvar="SLATE_ITEM", metavar="ITEM|REF")(command)
+    return click.argument("item", envvar="SLATE_ITEM", metavar="ITEM|REF", shell_complete=completion.references)(
+        command
+    )
 
 
 def reported(command: Command) -> Command:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from slateboard.cli import completion, parameters, tables
 from slateboard.cli import events as event_lines
-from slateboard.cli import parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.tables import Column, field, since
 from slateboard.protocol.pages import DEFAULT_PAGE
@@ -133,9 +133,9 @@ def agents(invocation: Invocation, kind: str | None, capability: str | None, lim
 
 
 @get.command()
-@click.option("--parent", metavar="TASK", help="Only the subtasks of this task.")
+@click.option("--parent", metavar="TASK", shell_complete=completion.tasks, help="Only the subtasks of this task.")
 @click.option("--roots", is_flag=True, help="Only tasks without a parent.")
-@click.option("--agent", "by", metavar="AGENT", help="Only tasks of this agent.")
+@click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only tasks of this agent.")
 @paged
 @pass_invocation
 def tasks(
@@ -149,9 +149,9 @@ def tasks(
 
 
 @get.command()
-@click.argument("reference", nargs=-1)
-@click.option("--task", metavar="TASK", help="Only the artifacts of this task.")
-@click.option("--owner", metavar="AGENT", help="Only those of this agent.")
+@click.argument("reference", nargs=-1, shell_complete=completion.references)
+@click.option("--task", metavar="TASK", shell_complete=completion.tasks, help="Only the artifacts of this task.")
+@click.option("--owner", metavar="AGENT", shell_complete=completion.agents, help="Only those of this agent.")
 @click.option("--capability", metavar="NAME", help="Only open ones that ask for this capability.")
 @click.option("--status", type=parameters.one_of(ArtifactStatus), help="Only those in this status.")
 @click.option("--stale", is_flag=True, help="Only those made from something older.")
@@ -172,7 +172,9 @@ def artifacts(
 
 @get.command()
 @click.option("--place", "--status", "place", type=parameters.one_of(Place), help="Only those in this place.")
-@click.option("--agent", "by", metavar="AGENT", help="Only those in this agent's inbox.")
+@click.option(
+    "--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those in this agent's inbox."
+)
 @click.option("--unfinished/--finished", "unfinished", default=None, help="Only those that are (not) done with.")
 @counted
 @paged
@@ -192,8 +194,8 @@ def items(
 @get.command()
 @click.option("--subject", metavar="NAME", help="Only those on this subject.")
 @click.option("--status", type=parameters.one_of(DecisionStatus), help="Only those in this status.")
-@click.option("--task", metavar="TASK", help="Only those of this task.")
-@click.option("--agent", "by", metavar="AGENT", help="Only those made by this agent.")
+@click.option("--task", metavar="TASK", shell_complete=completion.tasks, help="Only those of this task.")
+@click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those made by this agent.")
 @paged
 @pass_invocation
 def decisions(invocation: Invocation, by: str | None, limit: int, after: str | None, **filters: str | None) -> None:
@@ -205,7 +207,7 @@ def decisions(invocation: Invocation, by: str | None, limit: int, after: str | N
 
 
 @get.command("dead-letters")
-@click.option("--agent", "by", metavar="AGENT", help="Only those of this agent.")
+@click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those of this agent.")
 @click.option("--class", "failure_class", type=parameters.one_of(FailureClass), help="Only failures of this class.")
 @click.option("--search", metavar="TEXT", help="Only those with this in their error or reference.")
 @counted
@@ -222,7 +224,7 @@ def dead_letters(
 
 
 @get.command()
-@click.option("--agent", "by", metavar="AGENT", help="Only those of this agent.")
+@click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those of this agent.")
 @click.option("--live/--ended", "live", default=None, help="Only those that (no longer) work.")
 @paged
 @pass_invocation

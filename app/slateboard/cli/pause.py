@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from slateboard.cli import parameters
+from slateboard.cli import completion, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 
 
 @click.command()
-@click.option("--agent", "name", metavar="AGENT", help="Only this agent.")
+@click.option("--agent", "name", metavar="AGENT", shell_complete=completion.agents, help="Only this agent.")
 @click.option("--everything", is_flag=True, help="All boards.")
 @click.option("--reason", metavar="TEXT", help="Why; those who are refused a claim read it.")
 @pass_invocation
@@ -23,7 +23,7 @@ def pause(invocation: Invocation, name: str | None, everything: bool, reason: st
 
 
 @click.command()
-@click.option("--agent", "name", metavar="AGENT", help="Only this agent.")
+@click.option("--agent", "name", metavar="AGENT", shell_complete=completion.agents, help="Only this agent.")
 @click.option("--everything", is_flag=True, help="All boards.")
 @pass_invocation
 def resume(invocation: Invocation, name: str | None, everything: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import parameters
+from slateboard.cli import completion, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.parameters import MOMENT
 from slateboard.protocol.errors import Invalid
@@ -20,12 +20,21 @@ OF_ARTIFACTS = ("owner", "capability", "path", "run_at", "max_attempts")
 
 
 @click.command()
-@click.argument("what", metavar="TASK[/ARTIFACT]")
+@click.argument("what", metavar="TASK[/ARTIFACT]", shell_complete=completion.tasks)
 @click.option("--title", metavar="TEXT", help="What it is, in a few words.")
 @click.option("--brief", metavar="TEXT", help="What is asked for, and how to tell that it is good.")
-@click.option("--owner", metavar="AGENT", help="Who produces it; of a new task, its agent.")
+@click.option(
+    "--owner", metavar="AGENT", shell_complete=completion.agents, help="Who produces it; of a new task, its agent."
+)
 @click.option("--capability", metavar="NAME", help="Anybody with this capability may produce it.")
-@click.option("--blocked-by", "blocked_by", multiple=True, metavar="REF", help="What it waits for; may be repeated.")
+@click.option(
+    "--blocked-by",
+    "blocked_by",
+    multiple=True,
+    metavar="REF",
+    shell_complete=completion.references,
+    help="What it waits for; may be repeated.",
+)
 @click.option("--priority", type=parameters.one_of(Priority), help="How urgent it is.")
 @click.option("--due", type=MOMENT, metavar="TIME", help="When it is wanted: 4h, or 2026-12-24T18:00.")
 @click.option("--not-before", "run_at", type=MOMENT, metavar="TIME", help="When it may be started.")

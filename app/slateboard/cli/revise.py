@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from slateboard.cli import parameters
+from slateboard.cli import completion, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 
 
 @click.command()
-@click.argument("reference", metavar="TASK/ARTIFACT")
+@click.argument("reference", metavar="TASK/ARTIFACT", shell_complete=completion.references)
 @click.option("--reason", metavar="TEXT", help="What must be better.")
 @click.option("--expect-version", type=click.IntRange(1), metavar="N", help="Only if it is at this version.")
 @pass_invocation

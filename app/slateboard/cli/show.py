@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import get, parameters, tables
+from slateboard.cli import completion, get, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.tables import Column, field, since
 
@@ -24,7 +24,7 @@ NEIGHBOURS = [field("reference"), field("status"), field("owner"), field("stuck"
 
 
 @click.command()
-@click.argument("what", metavar="TASK|TASK/ARTIFACT|ITEM")
+@click.argument("what", metavar="TASK|TASK/ARTIFACT|ITEM", shell_complete=completion.references)
 @pass_invocation
 def show(invocation: Invocation, what: str) -> None:
     """Everything about one thing: a task, an artifact (task/artifact) or a work item (its number).

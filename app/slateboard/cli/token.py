@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import get, parameters, tables
+from slateboard.cli import completion, get, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.parameters import DURATION
 
@@ -24,7 +24,7 @@ token.add_command(get.tokens, "list")
 
 
 @token.command()
-@click.argument("name", metavar="AGENT")
+@click.argument("name", metavar="AGENT", shell_complete=completion.agents)
 @click.option("--expires-in", type=DURATION, metavar="TIME", help="How long it works: 30d, 12h; else for ever.")
 @pass_invocation
 def issue(invocation: Invocation, name: str, expires_in: float | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import parameters, tables
+from slateboard.cli import completion, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.protocol import durations
 
@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 
 
 @click.command()
-@click.argument("task", required=False)
+@click.argument("task", required=False, shell_complete=completion.tasks)
 @click.option("--depth", type=click.IntRange(1, MAX_DEPTH), default=MAX_DEPTH, help="How many levels below are shown.")
 @click.option("--artifacts/--no-artifacts", default=True, help="Whether artifacts are shown.")
 @pass_invocation

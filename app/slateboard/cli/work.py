@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import briefings, endings, get, parameters, tables
+from slateboard.cli import briefings, completion, endings, get, parameters, tables
 from slateboard.cli.output import Invocation, nothing_to_do, pass_invocation
 from slateboard.cli.parameters import DURATION
 from slateboard.protocol import durations
@@ -47,7 +47,9 @@ for ending in (endings.finish, endings.release, endings.fail, endings.block):
 
 
 @work.command()
-@click.option("--item", metavar="ITEM|REF", help="This very item; else the highest rated.")
+@click.option(
+    "--item", metavar="ITEM|REF", shell_complete=completion.references, help="This very item; else the highest rated."
+)
 @click.option("--lease", type=DURATION, default=SHELL_LEASE_SECONDS, metavar="TIME", help="How long it is kept [15m].")
 @click.option("--wait", type=DURATION, default=0.0, metavar="TIME", help="How long to wait for work, at most 1h.")
 @pass_invocation
@@ -157,7 +159,7 @@ def checkpoint(invocation: Invocation, item: str, fence: int, data: str | None, 
 
 
 @work.command()
-@click.argument("item", envvar="SLATE_ITEM", metavar="ITEM|REF")
+@click.argument("item", envvar="SLATE_ITEM", metavar="ITEM|REF", shell_complete=completion.references)
 @pass_invocation
 def explain(invocation: Invocation, item: str) -> None:
     """Why an item stands where it stands: what it waits for, its rating as a sum, how many come before it.
@@ -174,7 +176,7 @@ def explain(invocation: Invocation, item: str) -> None:
 
 
 @work.command()
-@click.argument("item", metavar="ITEM|REF")
+@click.argument("item", metavar="ITEM|REF", shell_complete=completion.references)
 @click.option("--rating", type=int, metavar="N", help="Higher comes first.")
 @click.option("--clear", is_flag=True, help="Let the rating be worked out again.")
 @pass_invocation

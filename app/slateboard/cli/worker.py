@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import parameters
+from slateboard.cli import completion, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.parameters import DURATION
 from slateboard.protocol.errors import BadHandler, Invalid
@@ -37,7 +37,13 @@ def worker() -> None:
 @worker.command()
 @click.argument("target", required=False, metavar="[MODULE:WORKER]")
 @click.option("--exec", "command", metavar="COMMAND", help="Run this for each item: briefing in, result out, as JSON.")
-@click.option("--agent", "name", metavar="AGENT", help="With --exec: for whom it works (else --as).")
+@click.option(
+    "--agent",
+    "name",
+    metavar="AGENT",
+    shell_complete=completion.agents,
+    help="With --exec: for whom it works (else --as).",
+)
 @click.option("--timeout", type=DURATION, metavar="TIME", help="With --exec: how long one item may take [30m].")
 @click.option("--lease", type=DURATION, metavar="TIME", help="How long a claim outlives a dead worker [60s].")
 @click.option("--concurrency", type=click.IntRange(1, 1000), metavar="N", help="How many items at once.")
