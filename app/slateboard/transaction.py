@@ -18,7 +18,7 @@ from slateboard.protocol.errors import Denied, NotYours, UnknownName
 from slateboard.protocol.rights import Actor, Right
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.sql import ClauseElement
@@ -113,6 +113,18 @@ class Transaction(ReadTransaction):
             *(list(column) for column in zip(*self._recorded, strict=True)),
         )
         self._recorded.clear()
+
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncGenerator[None]:
+        """Take back whatever is done inside: rows, events and wake-ups."""
+        recorded, woken = self._recorded.copy(), {board: set(inboxes) for board, inboxes in self.woken.items()}
+        savepoint = self.connection.transaction()
+        await savepoint.start()
+        try:
+            yield
+        finally:
+            await savepoint.rollback()
+            self._recorded, self.woken = recorded, woken
 
 
 @asynccontextmanager

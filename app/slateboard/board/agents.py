@@ -54,6 +54,16 @@ async def add(
     return rows[0]["id"]
 
 
+async def ensure(tx: Transaction, names: Iterable[str]) -> list[str]:
+    """Add the agents that are missing, by their names alone; returns the names of those that were added."""
+    tx.require(Right.ADMIN)
+    wanted = sorted({check_name(name, "agent") for name in names})
+    rows = await tx.fetch(queries.ENSURE_AGENTS, tx.board, wanted)
+    for row in rows:
+        tx.record(Subject.AGENT_ADDED, {"agent": dict(row)})
+    return [row["name"] for row in rows]
+
+
 async def ids(tx: Statement, names: Iterable[str]) -> dict[str, int]:
     """The ids of agents by their names; `UnknownName` names the first that is missing, and the nearest that is not."""
     wanted = sorted(set(names))

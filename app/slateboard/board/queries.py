@@ -86,6 +86,39 @@ WITH RECURSIVE upstream (item) AS (
 SELECT d.item, d.blocker FROM upstream u JOIN dependencies d ON d.board = $1 AND d.item = u.item
 """
 
+CHANGE_TASKS = """
+UPDATE tasks t SET title = g.title, brief = g.brief, agent = g.agent, priority = g.priority, due = g.due
+FROM unnest($2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::text[],
+            $7::text::timestamptz[]) AS g (id, title, brief, agent, priority, due)
+WHERE t.board = $1 AND t.id = g.id
+"""
+
+CHANGE_ARTIFACTS = """
+UPDATE artifacts a SET title = g.title, brief = g.brief, path = g.path, owner = g.owner, capability = g.capability
+FROM unnest($2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::bigint[],
+            $7::text::text[]) AS g (id, title, brief, path, owner, capability)
+WHERE a.board = $1 AND a.id = g.id
+"""
+
+# The first of these tasks, and of these artifacts, that is neither the agent's own nor delegated by it.
+FOREIGN_TASK = """
+SELECT t.name FROM tasks t
+WHERE t.board = $1 AND t.id = ANY ($2::text::bigint[]) AND ($3::bigint IN (t.agent, t.delegator)) IS NOT TRUE
+ORDER BY t.id LIMIT 1
+"""
+FOREIGN_ARTIFACT = """
+SELECT t.name || '/' || a.name FROM artifacts a JOIN tasks t ON t.board = a.board AND t.id = a.task
+WHERE a.board = $1 AND a.id = ANY ($2::text::bigint[])
+  AND ($3::bigint IN (a.owner, t.agent, t.delegator)) IS NOT TRUE
+ORDER BY a.id LIMIT 1
+"""
+
+# Agents by their names alone, where they are missing; somebody else's at the same moment is as good.
+ENSURE_AGENTS = """
+INSERT INTO agents (board, name) SELECT $1, g.name FROM unnest($2::text[]) AS g (name) ORDER BY g.name
+ON CONFLICT DO NOTHING RETURNING *
+"""
+
 INSERT_VERSIONS = """
 INSERT INTO artifact_versions (board, artifact, version, author, path, uri, content, hash, size, summary, created_at)
 SELECT $1, g.artifact, 1, $2, g.path, g.uri, g.content, g.hash, g.size, g.summary, $3

@@ -46,7 +46,9 @@ class DeclaredTask:
 
 @dataclass(kw_only=True, slots=True)
 class DeclaredArtifact:
-    """An artifact; `blocked_by` maps `task/artifact` to the node that names it."""
+    """An artifact; `blocked_by` maps `task/artifact` to the node that names it. An `implicit` one is a `result` that no
+    manifest names.
+    """
 
     document: Document
     node: Node
@@ -63,6 +65,7 @@ class DeclaredArtifact:
     max_attempts: int | None = None
     status: str | None = None
     imported: Result | None = None
+    implicit: bool = False
     blocked_by: dict[str, Node] = field(default_factory=dict)
 
     @property
@@ -133,7 +136,12 @@ class Declarations:
             if (task.has_children or task.name not in producing) and f"{task.name}/{RESULT}" not in self.artifacts:
                 self.add_artifact(
                     DeclaredArtifact(
-                        document=task.document, node=task.node, task=task.name, name=RESULT, title=task.title
+                        document=task.document,
+                        node=task.node,
+                        task=task.name,
+                        name=RESULT,
+                        title=task.title,
+                        implicit=True,
                     )
                 )
 

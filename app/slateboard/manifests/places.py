@@ -122,8 +122,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def located(error: Problem, place: Place) -> Problem:
-    """The same error, with the place in its message and details."""
-    return type(error)(f"{place}: {error.message}", remedy=error.remedy, **{**error.details, **place.details()})
+    """The same error, with the place in its message and details; a circle's own path is `circle` then."""
+    details = {"circle" if name == "path" else name: value for name, value in error.details.items()}
+    path = place.path
+    where = f"{place}: {path}: " if path else f"{place}: "
+    return type(error)(f"{where}{error.message}", remedy=error.remedy, **{**details, **place.details()})
 
 
 def _way(root: Node, wanted: Node) -> list[str | int]:

@@ -1,0 +1,135 @@
+"""What the board has of what manifests declare: read in a few statements, however much they declare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import UnknownName
+from slateboard.store.arrays import names, numbers
+
+if TYPE_CHECKING:
+    from slateboard.manifests.declarations import Declarations
+    from slateboard.transaction import Statement
+
+# Two applies of the same files at once: the second waits, and then finds everything there.
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('slateboard.apply', $1::bigint))"
+
+TASKS = """
+SELECT t.id, t.name, t.title, t.brief, t.priority, t.due, t.created_at, p.name AS parent, a.name AS agent
+FROM tasks t
+LEFT JOIN tasks p ON p.board = t.board AND p.id = t.parent
+LEFT JOIN agents a ON a.board = t.board AND a.id = t.agent
+WHERE t.board = $1 AND t.name = ANY ($2::text::text[])
+"""
+
+ARTIFACTS = """
+SELECT t.name || '/' || a.name AS reference, a.id, a.title, a.brief, a.path, a.capability, a.created_at, a.newest_item,
+       o.name AS owner, w.revision, w.outcome, w.base_rating, w.due, w.run_at, w.max_attempts, w.attempts, p.place
+FROM unnest($2::text::text[], $3::text::text[]) AS g (task, artifact)
+JOIN tasks t ON t.board = $1 AND t.name = g.task
+JOIN artifacts a ON a.board = $1 AND a.task = t.id AND a.name = g.artifact
+JOIN work_items w ON w.board = $1 AND w.id = a.newest_item
+JOIN item_places p ON p.board = $1 AND p.item = a.newest_item
+LEFT JOIN agents o ON o.board = $1 AND o.id = a.owner
+"""
+
+# What declared artifacts are blocked by, as artifacts; edges to revisions count as edges to their artifact.
+EDGES = """
+SELECT d.item, b.artifact AS blocker FROM dependencies d
+JOIN work_items b ON b.board = d.board AND b.id = d.blocker
+WHERE d.board = $1 AND d.item = ANY ($2::text::bigint[])
+"""
+
+DECISIONS = """
+SELECT id, subject, status, decision, rationale, context, consequences, confirmation FROM decisions
+WHERE board = $1 AND subject = ANY ($2::text::text[]) ORDER BY id
+"""
+
+AGENTS = "SELECT name FROM agents WHERE board = $1 AND name = ANY ($2::text::text[])"
+
+# What a reference to nothing may have meant.
+NEIGHBOURS = """
+SELECT t.name || '/' || a.name AS reference FROM artifacts a JOIN tasks t ON t.board = a.board AND t.id = a.task
+WHERE a.board = $1 ORDER BY t.name = $2 DESC, a.id DESC LIMIT 2000
+"""
+
+
+@dataclass(slots=True)
+class State:
+    """Rows of the board by the names that manifests use; `edges` has the ids of each artifact's blockers."""
+
+    agents: set[str] = field(default_factory=set)
+    tasks: dict[str, Any] = field(default_factory=dict)
+    artifacts: dict[str, Any] = field(default_factory=dict)
+    edges: dict[int, set[int]] = field(default_factory=dict)
+    decisions: dict[str, list[Any]] = field(default_factory=dict)
+
+
+async def load(tx: Statement, declared: Declarations) -> State:
+    """The board's rows for everything that is declared, and for every blocker that is named."""
+    state = State()
+    state.agents = {row["name"] for row in await tx.fetch(AGENTS, tx.board, names(declared.agents))}
+    state.tasks = {row["name"]: row for row in await tx.fetch(TASKS, tx.board, names(declared.tasks))}
+    wanted = [one.reference for one in declared.artifacts.values() if one.task in state.tasks]
+    wanted += {
+        reference
+        for one in declared.artifacts.values()
+        for reference in one.blocked_by
+        if reference not in declared.artifacts
+    }
+    if wanted:
+        pairs = [reference.split("/") for reference in wanted]
+        columns = (names(task for task, _ in pairs), names(artifact for _, artifact in pairs))
+        state.artifacts = {row["reference"]: row for row in await tx.fetch(ARTIFACTS, tx.board, *columns)}
+    there = [row["id"] for reference, row in state.artifacts.items() if reference in declared.artifacts]
+    if there:
+        for row in await tx.fetch(EDGES, tx.board, numbers(there)):
+            state.edges.setdefault(row["item"], set()).add(row["blocker"])
+    if declared.decisions:
+        for row in await tx.fetch(DECISIONS, tx.board, names(declared.decisions)):
+            state.decisions.setdefault(row["subject"], []).append(row)
+    return state
+
+
+async def check_blockers(tx: Statement, declared: Declarations, state: State) -> None:
+    """Refuse a blocker that is neither declared nor on the board, with the nearest that is."""
+    from slateboard.manifests.places import nearest, wrong
+
+    for one in declared.artifacts.values():
+        for reference, node in one.blocked_by.items():
+            if reference not in declared.artifacts and reference not in state.artifacts:
+                task = reference.partition("/")[0]
+                rows = await tx.fetch(NEIGHBOURS, tx.board, task)
+                known = dict.fromkeys([*declared.artifacts, *(row["reference"] for row in rows)])
+                near = nearest(reference, known)
+                if near is not None and near.startswith(f"{one.task}/"):
+                    near = near.partition("/")[2]
+                raise wrong(
+                    one.document.at(node),
+                    f"there is no artifact {reference!r}, neither in the manifests nor on the board",
+                    "an artifact of the same task, or task/artifact",
+                    remedy=f"did you mean {near!r}?" if near else "declare it, or remove the dependency",
+                    nearest=near,
+                )
+
+
+async def missing_agents(tx: Statement, declared: Declarations, state: State, *, strict: bool) -> list[str]:
+    """The agents to create; `UnknownName`, with the nearest known name, where the actor or `strict` forbids it."""
+    from slateboard.board.queries import AGENT_NAMES
+    from slateboard.manifests.places import nearest
+    from slateboard.protocol.rights import Right
+
+    missing = [name for name in declared.agents if name not in state.agents]
+    if missing and (strict or tx.actor.right < Right.ADMIN):
+        place = declared.agents[missing[0]]
+        near = nearest(missing[0], [row["name"] for row in await tx.fetch(AGENT_NAMES, tx.board)])
+        hint = f"did you mean {near!r}? Else add it" if near else "add it"
+        raise UnknownName(
+            f"{place}: {place.path}: there is no agent {missing[0]!r} on this board",
+            remedy=f"{hint} with `slate agent add {missing[0]}`",
+            agent=missing[0],
+            nearest=near,
+            **place.details(),
+        )
+    return missing

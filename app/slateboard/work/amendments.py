@@ -1,0 +1,127 @@
+"""Amending artifacts that nobody has finished: text, path, owner, priority and times; and taking over results that
+exist already.
+
+A ready or scheduled item whose owner, priority or time changes leaves its place and is placed again, so that its rating
+and inbox are always those of its row. What a claimant works on stays its own until the claim ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slateboard.board import queries as board_queries
+from slateboard.protocol.errors import NotYours
+from slateboard.protocol.events import Subject
+from slateboard.protocol.rights import Right
+from slateboard.store.arrays import numbers, texts, times
+from slateboard.work import entries, gates, inboxes, queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from slateboard.protocol.work import Result
+    from slateboard.transaction import Transaction
+
+MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
+"""Fields that decide where a waiting item stands."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amendment:
+    """An artifact, with its unfinished item, as it is to be; `changed` names the fields that differ from what it is."""
+
+    artifact: int
+    item: int
+    reference: str
+    title: str
+    brief: str
+    path: str | None
+    owner: int | None
+    capability: str | None
+    rating: int
+    due: datetime | None
+    run_at: datetime | None
+    max_attempts: int
+    changed: tuple[str, ...]
+
+
+async def amend(tx: Transaction, *, amendments: Sequence[Amendment]) -> None:
+    """Change artifacts and their items, one event each. The caller holds the items.
+
+    An agent changes what it owns, does or delegated: else `NotYours`.
+    """
+    tx.require(Right.AGENT)
+    if not amendments:
+        return
+    await _require_own(tx, [one.artifact for one in amendments])
+    open_inboxes = await inboxes.open_to(tx, {one.capability or "" for one in amendments if one.owner is None})
+    await tx.fetch(
+        board_queries.CHANGE_ARTIFACTS,
+        tx.board,
+        numbers(one.artifact for one in amendments),
+        texts(one.title for one in amendments),
+        texts(one.brief for one in amendments),
+        texts(one.path for one in amendments),
+        numbers(one.owner for one in amendments),
+        texts(one.capability for one in amendments),
+    )
+    await tx.fetch(
+        queries.CHANGE_ITEMS,
+        tx.board,
+        numbers(one.item for one in amendments),
+        numbers(open_inboxes[one.capability or ""] if one.owner is None else one.owner for one in amendments),
+        numbers(one.rating for one in amendments),
+        times(one.due for one in amendments),
+        times(one.run_at for one in amendments),
+        numbers(one.max_attempts for one in amendments),
+    )
+    await _move(tx, sorted(one.item for one in amendments if MOVING & set(one.changed)))
+    for one in amendments:
+        image = {name: getattr(one, name) for name in Amendment.__slots__ if name not in {"changed", "reference"}}
+        tx.record(
+            Subject.ARTIFACT_CHANGED, {"artifact": image, "reference": one.reference, "changed": list(one.changed)}
+        )
+
+
+async def take_over(tx: Transaction, *, results: Sequence[tuple[str, int, int, Result]]) -> set[str]:
+    """Complete waiting items with results that exist already: (reference, artifact, item, result).
+
+    Returns the references of those that were taken over; an item that somebody has claimed is left alone. The caller
+    holds the items.
+    """
+    tx.require(Right.AGENT)
+    if not results:
+        return set()
+    await _require_own(tx, [artifact for _, artifact, _, _ in results])
+    left = await tx.fetch(queries.LEAVE_WAITING, tx.board, sorted(item for _, _, item, _ in results))
+    free = {row["item"] for row in left}
+    taken = [one for one in results if one[2] in free]
+    if taken:
+        await tx.fetch(queries.MARK_DONE, tx.board, sorted(free), tx.now)
+        await entries.insert_versions(tx, [(artifact, result) for _, artifact, _, result in taken])
+        for reference, artifact, _, result in taken:
+            entries.record_import(tx, reference, artifact, result)
+        await tx.flush()  # what opens now is told after what opened it
+        await gates.release_dependents(tx, sorted(free))
+    return {reference for reference, _, _, _ in taken}
+
+
+async def _move(tx: Transaction, items: Sequence[int]) -> None:
+    """Place waiting items again; what was opened by a blocker keeps what that is worth."""
+    if not items:
+        return
+    rows: list[Any] = await tx.fetch(queries.LEAVE_PLACES_TO_MOVE, tx.board, items)
+    for unblocked in (False, True):
+        moving = sorted(row["item"] for row in rows if row["unblocked"] is unblocked)
+        if moving:
+            tx.wake(await tx.fetchval(queries.PLACE, tx.board, moving, unblocked, tx.now))
+
+
+async def _require_own(tx: Transaction, artifacts: Sequence[int]) -> None:
+    if tx.actor.right < Right.OPERATOR:
+        foreign = await tx.fetchval(board_queries.FOREIGN_ARTIFACT, tx.board, numbers(artifacts), tx.actor.agent)
+        if foreign is not None:
+            message = f"{tx.actor.name} neither owns nor delegated {foreign}, so it cannot change it"
+            raise NotYours(message, remedy="ask its delegator, or somebody with the right operator", reference=foreign)
