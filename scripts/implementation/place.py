@@ -1,4 +1,4 @@
-"""Where benchmarks and chaos run: a Slateboard of its own in a temporary home, started by `slate up` as a user would."""
+"""Where benchmarks and chaos run: a Slateboard in a temporary home, started by `slate up` as a user would."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -199,14 +198,6 @@ def _identity() -> dict[str, Any]:
 
 @contextmanager
 def _locked(path: Path) -> Generator[None]:
-    deadline = time.monotonic() + 2 * START_LIMIT_SECONDS
     with path.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield

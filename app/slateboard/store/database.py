@@ -81,6 +81,7 @@ async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float =
             server_settings=session,
             timeout=CONNECT_SECONDS,
             max_inactive_connection_lifetime=300,
+            reset=_leave_as_it_is,
         )
         database = Database(url, pool)
         try:
@@ -90,6 +91,10 @@ async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float =
             pool.terminate()
             raise
     return database
+
+
+async def _leave_as_it_is(_connection: Any) -> None:
+    """No round trip to reset a connection that goes back: only transactions set anything, and only for themselves."""
 
 
 async def check(connection: Any) -> None:

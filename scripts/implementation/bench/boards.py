@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -63,21 +60,24 @@ async def workers(place: Place, board: str, count: int, *, agent: str = "w") -> 
     """Worker processes with a no-op handler; they are told to stop, and given back what they held, at the end."""
     environment = {**place.environment, "SLATE_BOARD": board, "SLATE_DATABASE_URL": place.app_url}
     command = [sys.executable, "-P", "-m", "scripts.implementation.bench.worker", agent]
-    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(count)]
+    started = [
+        await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+        for _ in range(count)
+    ]
     try:
         for process in started:
             assert process.stdout is not None
-            await asyncio.to_thread(process.stdout.readline)
+            await process.stdout.readline()
         yield [process.pid for process in started]
     finally:
         for process in started:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
         for process in started:
             try:
-                await asyncio.to_thread(process.wait, 40)
-            except subprocess.TimeoutExpired:
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
+                await asyncio.wait_for(process.wait(), 40)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
 
 
 async def drained(owner: asyncpg.Connection[Any], client: Client) -> None:

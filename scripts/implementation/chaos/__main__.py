@@ -159,6 +159,11 @@ async def post_graph(place: places.Place, dice: random.Random) -> None:
         await client.call("post", tasks=[NewTask(name="graph", title="a random graph", agent="w")], artifacts=artifacts)
 
 
+def records(folder: Path) -> list[Path]:
+    """What the workers wrote down of the answers that they were given."""
+    return sorted(folder.glob("told-*.jsonl"))
+
+
 async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> list[str]:
     """The whole of it; returns what is wrong at the end."""
     dice = random.Random(seed)
@@ -186,7 +191,7 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
         *await checks.all_complete(owner, board, ARTIFACTS),
         *await checks.log_is_whole(owner, board),
         *await checks.order_was_kept(owner, board),
-        *await checks.clients_were_told_the_truth(owner, board, folder),
+        *await checks.clients_were_told_the_truth(owner, board, records(folder)),
         *await checks.came_back(owner, board, restarts, BACK_WITHIN_SECONDS),
     ]
     rows = await owner.fetch("SELECT outcome, count(*) FROM attempts WHERE board = $1 GROUP BY 1 ORDER BY 1", board)
