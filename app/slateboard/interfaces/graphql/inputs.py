@@ -151,3 +151,15 @@ class ArtifactInput:
         imported = self.imported.value() if self.imported else None
         values: dict[str, Any] = {**vars(self), "blocked_by": tuple(self.blocked_by), "imported": imported}
         return work.NewArtifact(**values)
+
+
+@strawberry.input
+class DocumentInput:
+    """A manifest: YAML or JSON, one or many documents. `source` names it in errors."""
+
+    source: str
+    text: str
+
+    def value(self) -> dict[str, str]:
+        """The manifest as the board takes it."""
+        return {"source": self.source, "text": self.text}

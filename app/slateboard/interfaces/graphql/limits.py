@@ -174,6 +174,9 @@ class Limits(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         context: Any = self.execution_context
         errors = refusals(context.schema._schema, context.graphql_document, context.variables or {})  # noqa: SLF001
+        operations = [one for one in context.graphql_document.definitions if isinstance(one, OperationDefinitionNode)]
+        if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001  else the first would be run
+            errors.append(GraphQLError("the document has several operations: say which one in `operationName`"))
         if errors:
             context.pre_execution_errors = errors
         yield

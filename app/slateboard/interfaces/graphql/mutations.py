@@ -21,9 +21,16 @@ from slateboard.interfaces.graphql.answers import (
     Renewed,
     Revised,
 )
-from slateboard.interfaces.graphql.inputs import ArtifactInput, BeatInput, FinishInput, GiveBackInput, TaskInput
+from slateboard.interfaces.graphql.inputs import (
+    ArtifactInput,
+    BeatInput,
+    DocumentInput,
+    FinishInput,
+    GiveBackInput,
+    TaskInput,
+)
 from slateboard.interfaces.graphql.queries import Ask
-from slateboard.interfaces.graphql.scalars import BigInt
+from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import Decision
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.work import SHELL_LEASE_SECONDS
@@ -132,6 +139,19 @@ class BoardMutation(WorkMutation):
         posted = await info.context.perform("post", board, arguments)
         made = [{"reference": reference, "item": item} for reference, item in posted.items.items()]
         return cast("Posted", {"tasks": list(posted.tasks), "artifacts": made})
+
+    @strawberry.mutation
+    async def apply(
+        self,
+        info: Ask,
+        documents: list[DocumentInput],
+        dry_run: bool = False,
+        strict: bool = False,
+        board: str | None = None,
+    ) -> JSON | None:
+        """Make the board what manifests declare, all or nothing; gives what changed, as `slate apply --json` does."""
+        arguments = {"documents": [one.value() for one in documents], "dry_run": dry_run, "strict": strict}
+        return plain_json(await info.context.perform("apply", board, arguments))
 
     @strawberry.mutation
     async def depend(self, info: Ask, reference: str, on: list[str], board: str | None = None) -> Depended | None:

@@ -131,9 +131,10 @@ async def _artifact(request: Request, board: BoardId, rows: list[Row], key: Any,
 async def _artifacts_by_id(
     request: Request, board: BoardId, ids: Sequence[int], known: dict[int, Row], group: list[Selected]
 ) -> dict[int, Row]:
-    """Artifacts by id, those already loaded taken as they are; what is selected on them is loaded too."""
+    """Artifacts by id, without asking for those that are known; what is selected on them is loaded too."""
+    # Copies: on this level other fields may be selected, under the same keys.
     missing = [one for one in ids if one not in known]
-    found = dict(known)
+    found = {one: dict(known[one]) for one in ids if one in known}
     if missing:
         page = await request.perform("list_artifacts", board, {"ids": missing})
         found |= {row["id"]: artifact_row(row) for row in page.rows}

@@ -15,7 +15,7 @@ from slateboard.interfaces.graphql import prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.request import Request
-from slateboard.interfaces.graphql.scalars import BigInt
+from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import (
     Agent,
     Artifact,
@@ -308,8 +308,7 @@ class Query:
     @strawberry.field
     async def show(self, info: Ask, name: str, board: str | None = None) -> JSON | None:
         """Everything about a task, an artifact or a work item, as the `slate show` command has it."""
-        found = await info.context.perform("show", board, {"name": name})
-        return cast("JSON", json.loads(json.dumps(found, default=str)))
+        return plain_json(await info.context.perform("show", board, {"name": name}))
 
     @strawberry.field
     async def explain(self, info: Ask, item: BigInt, board: str | None = None) -> Explanation | None:

@@ -7,37 +7,40 @@ it goes out.
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
 from typing import Any, NewType, cast
 
 import strawberry
+from graphql import GraphQLError
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.scalar import ScalarDefinition
+
+from slateboard.interfaces.plain import plain
 
 BigInt = NewType("BigInt", int)
 
 LIMIT = 2**63
+DIGITS = re.compile(r"-?[0-9]{1,19}")
 
 
 def _big_int(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        message = f"BigInt cannot represent {value!r}"
-        raise TypeError(message)
-    number = int(value)
-    if not -LIMIT <= number < LIMIT:
-        message = f"BigInt cannot represent {value!r}: it has more than 64 bits"
-        raise ValueError(message)
-    return number
+    if isinstance(value, str) and DIGITS.fullmatch(value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not -LIMIT <= value < LIMIT:
+        raise GraphQLError(f"BigInt cannot represent {value!r:.60}: it is no integer of 64 bits")
+    return value
 
 
 def _moment(value: Any) -> datetime:
-    if not isinstance(value, str):
-        message = f"DateTime cannot represent {value!r}"
-        raise TypeError(message)
-    moment = datetime.fromisoformat(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise GraphQLError(f"DateTime cannot represent {value!r:.60}: it is not ISO 8601") from error
     if moment.tzinfo is None:
-        message = f"{value!r} says no time zone: add an offset, such as Z"
-        raise ValueError(message)
+        raise GraphQLError(f"{value!r} says no time zone: add an offset, such as Z")
     return moment
 
 
@@ -58,6 +61,11 @@ DATE_TIME: ScalarDefinition = strawberry.scalar(
     serialize=_shown,
     parse_value=_moment,
 )
+
+
+def plain_json(value: Any) -> JSON:
+    """An answer without a type of its own, as JSON; moments are ISO 8601."""
+    return cast("JSON", json.loads(json.dumps(plain(value), default=_shown)))
 
 
 def value_of(source: Any, name: str) -> Any:

@@ -37,7 +37,7 @@ class PageInfo:
     end_cursor: str | None
 
 
-@strawberry.type
+@strawberry.type(description="A row and its cursor.")
 class Edge(Generic[T]):
     """A row and its cursor."""
 
@@ -45,9 +45,11 @@ class Edge(Generic[T]):
     node: T
 
 
-@strawberry.type
+@strawberry.type(
+    description="A page of rows. `totalCount` is counted only if it is selected, and no further than 100,000."
+)
 class Connection(Generic[T]):
-    """A page of rows; `nodes` are the nodes of `edges`. `totalCount` is counted only if selected, to 100,000."""
+    """A page of rows; `nodes` are the nodes of `edges`."""
 
     edges: list[Edge[T]]
     nodes: list[T]

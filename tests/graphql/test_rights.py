@@ -1,0 +1,102 @@
+"""Every operation with every right, at the one place that every door goes through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slateboard.interfaces.operations import OPERATIONS
+from slateboard.protocol.errors import Denied, SlateError
+from slateboard.protocol.rights import Actor, Right
+from slateboard.protocol.states import Outcome
+from slateboard.protocol.work import Beat, Finish, GiveBack, NewTask, Result
+from tests.support.boards import BoardUnderTest
+
+# Arguments that are in order, for an agent that asks for itself. What is not there makes another error than Denied.
+OWN = -1
+NOWHERE = 2**40
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "claim": {"agent": OWN, "worker": "w", "lease_seconds": 60},
+    "claim_one": {"agent": OWN, "worker": "w", "lease_seconds": 60, "item": NOWHERE},
+    "has_work": {"agent": OWN},
+    "heartbeat": {"beats": [Beat(item=NOWHERE, fence=1)]},
+    "checkpoint": {"item": NOWHERE, "fence": 1},
+    "mine": {"agent": OWN},
+    "finish": {"finishes": [Finish(item=NOWHERE, fence=1, result=Result())]},
+    "give_back": {"returns": [GiveBack(item=NOWHERE, fence=1, outcome=Outcome.RELEASED)]},
+    "briefing": {"item": NOWHERE},
+    "explain": {"item": NOWHERE},
+    "post": {"tasks": [NewTask(name="new", title="new")]},
+    "depend": {"reference": "no/thing", "on": ["other"]},
+    "block_on": {"item": NOWHERE, "fence": 1, "on": ["other"]},
+    "revise": {"reference": "no/thing"},
+    "cancel": {"reference": "no/thing"},
+    "redrive": {"items": [NOWHERE]},
+    "discard": {"items": [NOWHERE], "reason": "why not"},
+    "pin": {"item": NOWHERE, "rating": 1},
+    "create_board": {"name": "another"},
+    "pause": {},
+    "resume": {},
+    "add_agent": {"name": "another"},
+    "issue_token": {"agent": "somebody"},
+    "rotate_token": {"token_id": NOWHERE},
+    "revoke_token": {"token_id": NOWHERE},
+    "decide": {"decision": "Use it"},
+    "list_attempts": {"artifacts": [NOWHERE]},
+    "list_versions": {"artifacts": [NOWHERE]},
+    "list_dependencies": {"artifacts": [NOWHERE]},
+    "show": {"name": "nothing"},
+    "apply": {"documents": [{"source": "empty.yaml", "text": ""}]},
+}
+OF_ALL_BOARDS = {"create_board"}
+"""For the administrator of all boards; a board's own administrator is refused."""
+
+
+async def denied(board: BoardUnderTest, actor: Actor, operation: str) -> bool:
+    """Whether this actor is refused for its right; other errors are none of ours here."""
+    from slateboard.interfaces.operations import perform
+
+    arguments = {name: actor.agent if value == OWN else value for name, value in ARGUMENTS.get(operation, {}).items()}
+    try:
+        await perform(board.database, actor, board.id, operation, arguments)
+    except Denied:
+        return True
+    except SlateError:
+        return False
+    return False
+
+
+@pytest.mark.parametrize("right", Right)
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_an_operation_asks_for_its_right(board: BoardUnderTest, operation: str, right: Right) -> None:
+    agent = await board.add_agent("somebody", right=right.word)
+    everywhere = operation in OF_ALL_BOARDS and right is Right.ADMIN
+    actor = Actor(
+        name="somebody", right=right, agent=agent, board=None if everywhere else board.id, authenticated_by="token:1"
+    )
+    before = await board.fetchval("SELECT count(*) FROM event_outbox WHERE board = $1")
+    refused = await denied(board, actor, operation)
+    assert refused is (right < OPERATIONS[operation].right)
+    if refused:
+        assert await board.fetchval("SELECT count(*) FROM event_outbox WHERE board = $1") == before
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [("pause", {"everything": True}), ("resume", {"everything": True}), ("create_board", {"name": "another"})],
+)
+async def test_the_administrator_of_one_board_changes_no_other(
+    board: BoardUnderTest, operation: str, arguments: dict[str, Any]
+) -> None:
+    await board.add_agent("chief", right="admin")
+    with pytest.raises(Denied):
+        await board.perform(operation, by="chief", **arguments)
+
+
+@pytest.mark.parametrize("operation", ["claim", "claim_one"])
+async def test_only_an_administrator_acts_for_another(board: BoardUnderTest, operation: str) -> None:
+    await board.add_agent("boss", right="operator")
+    arguments = {**ARGUMENTS[operation], "agent": board.agents["backend"]}
+    with pytest.raises(Denied):
+        await board.perform(operation, by="boss", **arguments)
