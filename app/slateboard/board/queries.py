@@ -11,12 +11,14 @@ SELECT t.id, t.name, t.agent, t.priority, t.due, t.parent
 FROM tasks t WHERE t.board = $1 AND t.name = ANY ($2::text[])
 """
 
-# Artifacts by (task, name), each with the item that now produces it.
+# Artifacts by (task, name), each with the item that now produces it. One probe for each: where the planner knows little
+# of a board, a join reads all of its artifacts.
 ARTIFACTS_BY_REFERENCE = """
-SELECT t.name || '/' || a.name AS reference, a.id, a.newest_item, a.task
-FROM unnest($2::text[], $3::text[]) AS g (task, artifact)
-JOIN tasks t ON t.board = $1 AND t.name = g.task
-JOIN artifacts a ON a.board = $1 AND a.task = t.id AND a.name = g.artifact
+SELECT g.task || '/' || g.artifact AS reference, a.id, a.newest_item, a.task
+FROM unnest($2::text[], $3::text[]) AS g (task, artifact),
+LATERAL (SELECT t.id FROM tasks t WHERE t.board = $1 AND t.name = g.task OFFSET 0) AS t,
+LATERAL (SELECT a.id, a.newest_item, a.task FROM artifacts a
+         WHERE a.board = $1 AND a.task = t.id AND a.name = g.artifact OFFSET 0) AS a
 """
 
 # All artifacts of the given tasks, for the implied edges into a parent's `result`.
@@ -86,18 +88,25 @@ WITH RECURSIVE upstream (item) AS (
 SELECT d.item, d.blocker FROM upstream u JOIN dependencies d ON d.board = $1 AND d.item = u.item
 """
 
+# Changes take the board from the rows that they join: compared with a constant, it alone became the index condition.
 CHANGE_TASKS = """
+WITH g AS MATERIALIZED (
+    SELECT $1::bigint AS board, *
+    FROM unnest($2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::text[],
+                $7::text::timestamptz[]) AS g (id, title, brief, agent, priority, due)
+)
 UPDATE tasks t SET title = g.title, brief = g.brief, agent = g.agent, priority = g.priority, due = g.due
-FROM unnest($2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::text[],
-            $7::text::timestamptz[]) AS g (id, title, brief, agent, priority, due)
-WHERE t.board = $1 AND t.id = g.id
+FROM g WHERE t.board = g.board AND t.id = g.id
 """
 
 CHANGE_ARTIFACTS = """
+WITH g AS MATERIALIZED (
+    SELECT $1::bigint AS board, *
+    FROM unnest($2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::bigint[],
+                $7::text::text[]) AS g (id, title, brief, path, owner, capability)
+)
 UPDATE artifacts a SET title = g.title, brief = g.brief, path = g.path, owner = g.owner, capability = g.capability
-FROM unnest($2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::bigint[],
-            $7::text::text[]) AS g (id, title, brief, path, owner, capability)
-WHERE a.board = $1 AND a.id = g.id
+FROM g WHERE a.board = g.board AND a.id = g.id
 """
 
 # The first of these tasks, and of these artifacts, that is neither the agent's own nor delegated by it.

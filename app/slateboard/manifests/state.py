@@ -23,22 +23,23 @@ LEFT JOIN agents a ON a.board = t.board AND a.id = t.agent
 WHERE t.board = $1 AND t.name = ANY ($2::text::text[])
 """
 
+# One probe for each reference: where the planner knows little of a board, a join reads all of it for each row.
 ARTIFACTS = """
-SELECT t.name || '/' || a.name AS reference, a.id, a.title, a.brief, a.path, a.capability, a.created_at, a.newest_item,
-       o.name AS owner, w.revision, w.outcome, w.base_rating, w.due, w.run_at, w.max_attempts, w.attempts, p.place
-FROM unnest($2::text::text[], $3::text::text[]) AS g (task, artifact)
-JOIN tasks t ON t.board = $1 AND t.name = g.task
-JOIN artifacts a ON a.board = $1 AND a.task = t.id AND a.name = g.artifact
-JOIN work_items w ON w.board = $1 AND w.id = a.newest_item
-JOIN item_places p ON p.board = $1 AND p.item = a.newest_item
-LEFT JOIN agents o ON o.board = $1 AND o.id = a.owner
+SELECT g.task || '/' || g.artifact AS reference, a.*, o.name AS owner, w.*, p.place
+FROM unnest($2::text::text[], $3::text::text[]) AS g (task, artifact),
+LATERAL (SELECT t.id FROM tasks t WHERE t.board = $1 AND t.name = g.task OFFSET 0) AS t,
+LATERAL (SELECT a.id, a.title, a.brief, a.path, a.capability, a.created_at, a.newest_item, a.owner AS owner_id
+         FROM artifacts a WHERE a.board = $1 AND a.task = t.id AND a.name = g.artifact OFFSET 0) AS a,
+LATERAL (SELECT w.revision, w.outcome, w.base_rating, w.due, w.run_at, w.max_attempts, w.attempts
+         FROM work_items w WHERE w.board = $1 AND w.id = a.newest_item OFFSET 0) AS w,
+LATERAL (SELECT p.place FROM item_places p WHERE p.board = $1 AND p.item = a.newest_item OFFSET 0) AS p
+LEFT JOIN LATERAL (SELECT o.name FROM agents o WHERE o.board = $1 AND o.id = a.owner_id OFFSET 0) AS o ON true
 """
 
 # What declared artifacts are blocked by, as artifacts; edges to revisions count as edges to their artifact.
 EDGES = """
-SELECT d.item, b.artifact AS blocker FROM dependencies d
-JOIN work_items b ON b.board = d.board AND b.id = d.blocker
-WHERE d.board = $1 AND d.item = ANY ($2::text::bigint[])
+SELECT d.item, (SELECT b.artifact FROM work_items b WHERE b.board = $1 AND b.id = d.blocker) AS blocker
+FROM dependencies d WHERE d.board = $1 AND d.item = ANY ($2::text::bigint[])
 """
 
 DECISIONS = """

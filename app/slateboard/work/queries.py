@@ -262,17 +262,21 @@ WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETU
      s AS (DELETE FROM scheduled WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
      m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
      moved AS (SELECT item FROM r UNION ALL SELECT item FROM s)
-SELECT m.item, w.attempts = 0 AND EXISTS (
-           SELECT FROM dependencies d WHERE d.board = $1 AND d.item = m.item AND d.counted) AS unblocked
-FROM moved m JOIN work_items w ON w.board = $1 AND w.id = m.item
+SELECT m.item, (SELECT w.attempts FROM work_items w WHERE w.board = $1 AND w.id = m.item) = 0
+               AND EXISTS (SELECT FROM dependencies d WHERE d.board = $1 AND d.item = m.item AND d.counted) AS unblocked
+FROM moved m
 """
 
+# The board comes from the rows that are joined: compared with a constant, it alone became the index condition.
 CHANGE_ITEMS = """
+WITH g AS MATERIALIZED (
+    SELECT $1::bigint AS board, *
+    FROM unnest($2::text::bigint[], $3::text::bigint[], $4::text::int[], $5::text::timestamptz[],
+                $6::text::timestamptz[], $7::text::smallint[]) AS g (id, inbox, base_rating, due, run_at, max_attempts)
+)
 UPDATE work_items w SET inbox = g.inbox, base_rating = g.base_rating, due = g.due, run_at = g.run_at,
                         max_attempts = g.max_attempts
-FROM unnest($2::text::bigint[], $3::text::bigint[], $4::text::int[], $5::text::timestamptz[], $6::text::timestamptz[],
-            $7::text::smallint[]) AS g (id, inbox, base_rating, due, run_at, max_attempts)
-WHERE w.board = $1 AND w.id = g.id AND w.outcome IS NULL
+FROM g WHERE w.board = g.board AND w.id = g.id AND w.outcome IS NULL
 """
 
 MARK_DONE = "UPDATE work_items SET outcome = 'done', finished_at = $3 WHERE board = $1 AND id = ANY ($2::bigint[])"
