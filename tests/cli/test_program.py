@@ -108,6 +108,26 @@ async def test_program_that_is_not_there_is_an_os_error(guardian: Guardian) -> N
         await program.run(["/nowhere/at/all"], given=b"", environment={}, seconds=1, output_bytes=1, guardian=guardian)
 
 
+async def test_no_program_begins_when_this_process_dies_before_it_is_watched(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    source = (
+        "import asyncio, os, signal\n"
+        "from slateboard.sdk import program\n"
+        "class Dies(program.Guardian):\n"
+        "    def watch(self, group):\n"
+        "        print(group, flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"command = ['/bin/sh', '-c', 'touch {began}; exec sleep 600']\n"
+        "asyncio.run(program.run(command, given=b'', environment=os.environ, seconds=600, output_bytes=1,"
+        " guardian=Dies()))\n"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", source, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await parent.communicate()
+    assert parent.returncode == -signal.SIGKILL
+    await until(lambda: not is_running(int(printed)), "the end of what was held back")
+    assert not began.exists()
+
+
 async def test_guardian_ends_the_group_when_this_process_is_killed(tmp_path: Path) -> None:
     child = tmp_path / "child"
     source = (

@@ -2,12 +2,14 @@
 
 The program gets a process group of its own. Whatever ends the run (its exit, its time, too much output, a cancelled
 task), nothing of that group outlives it: SIGTERM, and SIGKILL for what is left after 5 s. Should this very process be
-killed, a guardian, which is one small process for all programs, notices the closed pipe and ends their groups.
+killed, a guardian, which is one small process for all programs, notices the closed pipe and ends their groups. No
+program begins before the guardian knows its group.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -27,6 +29,8 @@ TAIL_BYTES = 8_192
 """What is kept of standard error: its end. How much of that the board keeps is for the caller to say."""
 CHUNK_BYTES = 65_536
 POLL_SECONDS = 0.02
+LAUNCH = ("/bin/sh", "-c", 'read -r go && exec "$@"', "sh")
+"""Holds a program back until it is told to go; without a word, as when this process dies, it never begins."""
 
 _PROC = Path("/proc")
 _ENDED = frozenset({"Z", "X", "x"})
@@ -60,15 +64,18 @@ async def run(
 ) -> Ending:
     """Run a program with `given` on its standard input, at most `seconds`; it may print at most `output_bytes`.
 
-    Raises `OSError` if it cannot be started.
+    `command` begins with a path. Raises `OSError` if nothing is there that can be executed; what vanishes at that very
+    moment exits with 126 or 127, as in a shell.
     """
+    if not os.access(command[0], os.X_OK):
+        raise FileNotFoundError(errno.ENOENT, "it is not there, or cannot be executed")
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.subprocess_exec(
-        lambda: _Protocol(loop), *command, env=dict(environment), start_new_session=True
+        lambda: _Protocol(loop), *LAUNCH, *command, env=dict(environment), start_new_session=True
     )
     group = transport.get_pid()
     guardian.watch(group)
-    streams = _Streams(protocol, given, output_bytes)
+    streams = _Streams(protocol, b"go\n" + given, output_bytes)
     try:
         cut = await streams.until_exit(seconds)
     finally:
@@ -207,15 +214,19 @@ class Guardian:
     """Ends the watched groups when this process is gone: it reads a pipe whose other end only this process holds."""
 
     def __init__(self) -> None:
-        self._pipe: asyncio.StreamWriter | None = None
+        self._pipe: int | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start the guardian's process; once is enough for any number of programs."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", "-c", _GUARDIAN, stdin=asyncio.subprocess.PIPE, start_new_session=True
-        )
-        self._pipe = self._process.stdin
+        theirs, self._pipe = os.pipe()
+        os.set_blocking(self._pipe, False)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", "-c", _GUARDIAN, stdin=theirs, start_new_session=True
+            )
+        finally:
+            os.close(theirs)
 
     def watch(self, group: int) -> None:
         """End this group if this process dies."""
@@ -227,14 +238,18 @@ class Guardian:
 
     async def stop(self) -> None:
         """End the guardian; it ends what is still watched."""
-        if self._pipe and self._process:
-            self._pipe.close()
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+        if self._process is not None:
             await self._process.wait()
-            self._pipe = self._process = None
+            self._process = None
 
     def _tell(self, line: str) -> None:
-        if self._pipe:
-            self._pipe.write(line.encode())
+        """Write at once, before anything else happens; a guardian that is gone or stopped is not waited for."""
+        if self._pipe is not None:
+            with suppress(BrokenPipeError, BlockingIOError):
+                os.write(self._pipe, line.encode())
 
 
 _GUARDIAN = f"""
