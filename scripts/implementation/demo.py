@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from scripts.implementation import place as places
 from slateboard import connect
@@ -49,9 +49,9 @@ COLOURS = {
     "failed": "red",
     "cancelled": "magenta",
 }
-QUERY = "{ tree { task status progress } artifacts(first: 20) { edges { node { reference status owner version } } } }"
+QUERY = "{ artifacts(first: 20) { edges { node { reference status owner version } } } }"
 
-console = Console()
+console = Console() if sys.stdout.isatty() else Console(width=130)
 
 
 class Fleet:
@@ -86,17 +86,18 @@ class Fleet:
                 process.wait()
 
 
-def run(*arguments: str, environment: dict[str, str]) -> None:
-    """A `slate` command; its failure ends the demo with what it said."""
+def run(*arguments: str, environment: dict[str, str]) -> str:
+    """What a `slate` command prints; its failure ends the demo with what it said."""
     done = subprocess.run([SLATE, *arguments], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"slate {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 async def rows(client: Client, operation: str, **arguments: Any) -> list[dict[str, Any]]:
     """All rows of a listing of the demo's board, which is small."""
     page = await client.call(operation, first=200, **arguments)
-    return list(page.rows)
+    return list(page["rows"])
 
 
 def board_table(artifacts: list[dict[str, Any]], said: list[str], seconds: float) -> Group:
@@ -135,28 +136,20 @@ async def watch(client: Client, fleet: Fleet, killed_at: list[int]) -> float:
             await asyncio.sleep(0.15)
 
 
-def grown(node: dict[str, Any], tree: Tree) -> Tree:
-    """The task tree with its roll-up, for the terminal."""
-    for child in node["children"]:
-        done, total = child["done"], child["total"]
-        label = f"[bold]{child['task']}[/] ({child['agent'] or '-'}) {done}/{total} {child['status']}: {child['title']}"
-        grown(child, tree.add(label))
-    return tree
-
-
-async def report(client: Client, address: str) -> None:
+async def report(client: Client, environment: dict[str, str], address: str) -> None:
     """What came out: the tree, who did what in which attempt, the decisions, the files, and where to ask."""
-    answer = await client.call("tree")
-    console.print(grown({"children": answer["tasks"]}, Tree("[bold]the task tree, with its roll-up[/]")))
-
+    console.print("[bold]the task tree, with its roll-up[/]  (slate tree)")
+    print(await asyncio.to_thread(run, "tree", environment=environment))
     attempts = Table(title="who did what, in which attempt", title_justify="left")
     for column in ("artifact", "attempt", "worker", "outcome", "result or error"):
         attempts.add_column(column, overflow="fold")
+    made: list[tuple[Any, dict[str, Any], dict[str, Any]]] = []
     for one in await rows(client, "list_artifacts"):
-        shown = await client.call("show", reference=one["reference"])
-        for attempt in shown["attempts"]:
-            said = attempt["error"] or (one["summary"] if attempt["outcome"] == "completed" else attempt["note"]) or ""
-            attempts.add_row(one["reference"], str(attempt["attempt"]), attempt["worker"], attempt["outcome"], said)
+        shown = await client.call("show", name=one["reference"])
+        made += [(attempt["started_at"], one, attempt) for attempt in shown["attempts_made"]]
+    for _, one, attempt in sorted(made, key=lambda entry: entry[0]):
+        said = attempt["error"] or (one["summary"] if attempt["outcome"] == "completed" else attempt["note"]) or ""
+        attempts.add_row(one["reference"], str(attempt["attempt"]), attempt["worker"], attempt["outcome"], said)
     console.print(attempts)
 
     decisions = Table(title="decisions", title_justify="left")
@@ -172,8 +165,22 @@ async def report(client: Client, address: str) -> None:
     console.print(f"[bold]the page:[/] {page}\n[bold]all files:[/] {OUT}", soft_wrap=True)
     console.print(f"[bold]GraphQL:[/] {address}/graphql, with the token in {HOME}/admin-token; a query to paste:")
     body = json.dumps({"query": QUERY})
+    await asyncio.to_thread(ask, address, body)
     print(f'  curl -s {address}/graphql -H "Authorization: Bearer $(cat {HOME}/admin-token)" \\')
     print(f"    -H 'Content-Type: application/json' -d '{body}'")
+
+
+def ask(address: str, body: str) -> None:
+    """See that the query which the reader is shown has an answer."""
+    headers = {
+        "Authorization": f"Bearer {(HOME / 'admin-token').read_text().strip()}",
+        "Content-Type": "application/json",
+    }
+    request = urllib.request.Request(f"{address}/graphql", body.encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        data = json.load(answer)
+    if "errors" in data or not data["data"]["artifacts"]["edges"]:
+        sys.exit(f"GraphQL did not answer as it should: {data}")
 
 
 async def play(environment: dict[str, str], address: str, *, serve: bool) -> None:
@@ -189,13 +196,15 @@ async def play(environment: dict[str, str], address: str, *, serve: bool) -> Non
             seconds = await watch(client, fleet, killed)
         finally:
             fleet.end()
-        shown = await client.call("show", reference=SLOW)
-        outcomes = [one["outcome"] for one in sorted(shown["attempts"], key=lambda one: one["attempt"])]
+        shown = await client.call("show", name=SLOW)
+        outcomes = [one["outcome"] for one in sorted(shown["attempts_made"], key=lambda one: one["attempt"])]
         if not killed or outcomes != ["interrupted", "completed"]:
             sys.exit(f"the killed worker's attempt should have been taken over, but its attempts are {outcomes}")
         console.print(f"\nAll complete after {seconds:.1f} s, with one worker killed on the way.\n")
-        await report(client, address)
-    if serve:
+        await report(client, environment, address)
+    if not serve:
+        console.print("The server is taken down now; `scripts/demo --serve` keeps it up.")
+    else:
         console.print("\nThe server stays up until you press Ctrl-C.")
         try:
             await asyncio.Event().wait()

@@ -214,8 +214,8 @@ async def latency(run: Run) -> tuple[Figure, Figure]:
             await boards.drained(run.owner, client)
         board = await run.owner.fetchval("SELECT id FROM boards WHERE name = $1", client.board)
         rows = await run.owner.fetch(
-            "SELECT a.name, v.content FROM artifacts a"
-            " JOIN artifact_versions v ON v.board = a.board AND v.artifact = a.id WHERE a.board = $1 AND a.name LIKE 'probe%'",
+            "SELECT a.name, v.content FROM artifacts a JOIN artifact_versions v"
+            " ON v.board = a.board AND v.artifact = a.id WHERE a.board = $1 AND a.name LIKE 'probe%'",
             board,
         )
     p50, p99 = raw.percentiles([float(row["content"]) - starts[row["name"]] for row in rows])
@@ -255,7 +255,8 @@ async def apply_5000(run: Run) -> Figure:
 
 BOARD_QUERY = """
 query ($board: String!) { artifacts(board: $board, first: 1000) { edges { node {
-  reference owner status version dependencies { reference status } lastAttempt { outcome worker endedAt } } } } }
+  reference owner status version dependencies { nodes { reference status } } lastAttempt { outcome worker endedAt }
+} } } }
 """
 
 
