@@ -42,7 +42,8 @@ async def test_work_is_posted_claimed_renewed_and_finished(
         "mutation ($beats: [BeatInput!]!) { heartbeat(beats: $beats) { expiresAt error { code } } }", beats=[beat]
     )
     assert renewed["heartbeat"][0]["error"] is None
-    kept = "mutation ($item: BigInt!, $fence: BigInt!, $data: JSON) { checkpoint(item: $item, fence: $fence, data: $data) }"
+    kept = """mutation ($item: BigInt!, $fence: BigInt!, $data: JSON) {
+      checkpoint(item: $item, fence: $fence, data: $data) }"""
     assert await backend.ask(kept, item=claim["item"], fence=claim["fence"], data={"n": [1]}) == {"checkpoint": True}
 
     finish = {"item": claim["item"], "fence": claim["fence"], "result": {"content": "openapi", "usage": {"cost": 0.1}}}

@@ -120,7 +120,7 @@ async def test_everything_else_can_be_asked(board: BoardUnderTest, asker: Asker)
     data = await asker.ask(
         """{
           boards { nodes { name prefix paused } } board { name } agents { nodes { name kind right } }
-          tokens(agent: "cto") { nodes { agent live } } 
+          tokens(agent: "cto") { nodes { agent live } }
           tasks(roots: true) { nodes { name status artifacts { nodes { name } } } }
           task(name: "b") { parent status } items { nodes { id place stuck artifact { reference } } }
           decisions { nodes { subject options task { name } } }

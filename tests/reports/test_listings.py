@@ -55,6 +55,15 @@ async def test_pages_show_every_row_once(board: BoardUnderTest, first: int) -> N
         assert len({row["id"] for row in rows}) == len(rows) == 7
 
 
+@pytest.mark.parametrize("status", ["pending", "not_started", "complete"])
+async def test_pages_of_one_status_show_every_row_once(board: BoardUnderTest, status: str) -> None:
+    items = await board.post_graph({f"a{n}": [] for n in range(10)} | {f"b{n}": [f"a{n + 5}"] for n in range(5)})
+    await board.complete(*[items[f"a{n}"] for n in range(5)])
+    rows = await every_page(board, "list_artifacts", 2, status=status)
+    assert len({row["id"] for row in rows}) == len(rows) == 5
+    assert {row["status"] for row in rows} == {status}
+
+
 async def test_decisions_and_dead_letters_come_newest_first(board: BoardUnderTest) -> None:
     items = await board.post_graph({name: [] for name in "abcde"})
     for item in items.values():

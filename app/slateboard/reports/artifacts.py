@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 PRIORITY_WORD = {rating: priority.value for priority, rating in PRIORITY_RATING.items()}
 SOURCE = "artifacts a JOIN tasks t ON t.board = a.board AND t.id = a.task"
 
+BY_ITEM = """
+({union}) AS x
+CROSS JOIN LATERAL (SELECT w.artifact FROM work_items w WHERE w.board = x.board AND w.id = x.item OFFSET 0) AS i
+CROSS JOIN LATERAL (SELECT * FROM artifacts a
+                    WHERE a.board = x.board AND a.id = i.artifact AND a.newest_item = x.item OFFSET 0) AS a
+JOIN tasks t ON t.board = a.board AND t.id = a.task
+"""
+
 ROWS = f"""
 WITH page AS MATERIALIZED (
-    SELECT a.*, t.name AS task_name FROM {{source}} WHERE a.board = $1{{filters}} ORDER BY a.id LIMIT {{limit}}
+    SELECT a.*, t.name AS task_name FROM {{source}} WHERE a.board = $1{{filters}} ORDER BY {{order}} LIMIT {{limit}}
 )
 SELECT p.id, p.task_name || '/' || p.name AS reference, p.task_name AS task, p.task AS task_id, p.name,
        p.title, p.brief, o.name AS owner,
@@ -50,7 +58,7 @@ LEFT JOIN agents c ON c.board = l.board AND c.id = l.agent
 LEFT JOIN LATERAL (
     SELECT * FROM artifact_versions v WHERE v.board = p.board AND v.artifact = p.id ORDER BY v.version DESC LIMIT 1
 ) AS v ON true
-ORDER BY p.id
+ORDER BY {{shown_order}}
 """
 
 
@@ -69,7 +77,7 @@ async def artifacts(
     tasks: Sequence[int] | None = None,
     total: bool = False,
 ) -> Page:
-    """The artifacts of the board, in the order in which they were posted.
+    """The artifacts of the board, in the order in which they were posted (by `status`: in that of their newest items).
 
     `status` is one of the guide's words; with `references` or `ids` it is all of these (at most 20,000), and `first`
     does not count; with `tasks` (ids) it is up to `first + 1` of each task, and the page has no `next`. Raises
@@ -80,7 +88,7 @@ async def artifacts(
     filters = Filters(tx.board)
     if tasks is not None:
         return await _of_tasks(tx, tasks, first, after)
-    source = SOURCE if status is None else SOURCE + _in_status(status)
+    source, by_item = (SOURCE, False) if status is None else _in_status(status)
     for condition, value in (("t.name = ?", task), ("a.capability = ?", capability)):
         if value is not None:
             filters.add(condition, value)
@@ -91,15 +99,20 @@ async def artifacts(
     _add_keys(filters, references, ids)
     counted = await count(tx, f"{source} WHERE a.board = $1", filters) if total else None
     if after is not None:
-        filters.add("a.id > ?", *decode(after, parts=1))
-    limit = filters.argument(first + 1)
-    statement = ROWS.format(source=source, filters=filters.text, limit=limit)
+        filters.add("x.item > ?" if by_item else "a.id > ?", *decode(after, parts=1))
+    statement = ROWS.format(
+        source=source,
+        filters=filters.text,
+        limit=filters.argument(first + 1),
+        order="x.item" if by_item else "a.id",
+        shown_order="w.id" if by_item else "p.id",
+    )
     rows = [row_of(row) for row in await tx.fetch(statement, *filters.arguments)]
     if not rows:
         await require_names(tx, task=task, owner=owner)
     if references is not None and after is None and len(rows) <= first:
         _require_all(references, rows)
-    page = page_of(rows, first, id_key)
+    page = page_of(rows, first, item_key if by_item else id_key)
     return Page(rows=page.rows, next=page.next, total=counted)
 
 
@@ -115,7 +128,9 @@ async def _of_tasks(tx: Statement, tasks: Sequence[int], first: int, after: str 
         f" AND a.task = g.task AND a.id > {beyond} ORDER BY a.id LIMIT {each}) AS a"
         " JOIN tasks t ON t.board = a.board AND t.id = a.task"
     )
-    statement = ROWS.format(source=source, filters="", limit=filters.argument(MAX_KEYS))
+    statement = ROWS.format(
+        source=source, filters="", limit=filters.argument(MAX_KEYS), order="a.id", shown_order="p.id"
+    )
     return Page(rows=[row_of(row) for row in await tx.fetch(statement, *filters.arguments)])
 
 
@@ -137,15 +152,35 @@ async def require_names(tx: Statement, *, task: str | None = None, owner: str | 
         await agents.ids(tx, [owner])
 
 
-def _in_status(status: str) -> str:
-    """The join that keeps only artifacts of this status, read from where such items stand."""
+def item_key(row: dict[str, Any]) -> list[Any]:
+    """The key of an artifact among those of one status."""
+    return [row["item"]]
+
+
+def is_by_item(status: str | None) -> bool:
+    """Whether the artifacts of this status are listed in the order of their newest items."""
+    return any(word == status and place in queries.ITEMS_IN_PLACE for place, word in STATUS_OF_PLACE.items())
+
+
+def _in_status(status: str) -> tuple[str, bool]:
+    """The artifacts of one status, and whether they come in the order of their newest items.
+
+    Where such items stand in tables of their own, these are read along their key; what is finished is looked up for one
+    artifact after the other. `OFFSET 0` keeps the look-ups what they are, also without statistics.
+    """
     places = [place for place, word in STATUS_OF_PLACE.items() if word == status]
     if not places:
         words = ", ".join(ArtifactStatus)
         raise Invalid(f"{status!r} is no status of an artifact", remedy=f"use one of: {words}", status=status)
-    found = [queries.ITEMS_IN_PLACE[place] for place in places if place in queries.ITEMS_IN_PLACE]
-    union = " UNION ALL ".join(found) or "SELECT board, item FROM leases WHERE false"
-    return f" JOIN ({union}) AS x ON x.board = a.board AND x.item = a.newest_item"
+    if not is_by_item(status):
+        outcomes = ", ".join(f"'{place.value}'" for place in places)
+        return (
+            SOURCE + " CROSS JOIN LATERAL (SELECT FROM work_items w WHERE w.board = a.board AND w.id = a.newest_item"
+            f" AND w.outcome IN ({outcomes}) OFFSET 0) AS x",
+            False,
+        )
+    union = " UNION ALL ".join(queries.ITEMS_IN_PLACE[place] for place in places)
+    return BY_ITEM.format(union=union), True
 
 
 def _add_keys(filters: Filters, references: Sequence[str] | None, ids: Sequence[int] | None) -> None:

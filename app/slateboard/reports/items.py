@@ -62,6 +62,8 @@ async def items(
     filters = Filters(tx.board)
     source = "work_items w" + _candidates(place, finished)
     by_rating = place == Place.READY and agent is not None
+    if place is not None and place not in queries.ITEMS_IN_PLACE:
+        filters.add("w.outcome = ?", place)  # nobody waits yet, so there are none of the place `waiting`
     if finished is True:
         filters.add("w.outcome IS NOT NULL")
     if agent is not None:
@@ -103,8 +105,8 @@ def _candidates(place: str | None, finished: bool | None) -> str:  # noqa: FBT00
         raise Invalid(f"{place!r} is no place of a work item", remedy=f"use one of: {', '.join(Place)}", place=place)
     if place == Place.READY:
         return " JOIN ready x ON x.board = w.board AND x.item = w.id"
-    found = queries.ITEMS_IN_PLACE.get(place, "SELECT board, item FROM leases WHERE false")
-    return f" JOIN ({found}) AS x ON x.board = w.board AND x.item = w.id"
+    found = queries.ITEMS_IN_PLACE.get(place)
+    return f" JOIN ({found}) AS x ON x.board = w.board AND x.item = w.id" if found else ""
 
 
 DEAD_LETTERS = """

@@ -33,14 +33,13 @@ STUCK = """
                         WHERE b.board = g.board AND b.id = d.blocker OFFSET 0) AS b), false))
 """
 
-# Where to look for the items in a place; each is read along its key (board, item).
+# The places that are tables of their own, where few items are found without looking at all; each has the key
+# (board, item).
 ITEMS_IN_PLACE: dict[str, str] = {
     "gated": "SELECT board, item FROM gates",
     "scheduled": "SELECT board, item FROM scheduled",
     "ready": "SELECT board, item FROM ready",
     "claimed": "SELECT board, item FROM leases",
     "dead": "SELECT board, item FROM dead_letters",
-    "done": "SELECT board, id AS item FROM work_items WHERE outcome = 'done'",
-    "cancelled": "SELECT board, id AS item FROM work_items WHERE outcome = 'cancelled'",
 }
 UNFINISHED = " UNION ALL ".join(ITEMS_IN_PLACE[place] for place in ("gated", "scheduled", "ready", "claimed"))

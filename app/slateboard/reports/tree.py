@@ -25,16 +25,25 @@ MAX_TASKS = 10_000
 MAX_LISTED = 5_000
 """Artifacts that are listed in one tree; all are counted."""
 
+# Each task, item and lease is looked up by itself (`OFFSET 0` keeps it so): as joins, and without statistics, the
+# planner read the whole board for each task.
+BELOW = """
+    CROSS JOIN LATERAL (SELECT t.id FROM tasks t WHERE t.board = $1 AND t.parent = b.id OFFSET 0) AS t
+"""
 PLACED = """
     SELECT b.root, b.id AS task, a.name, a.id AS artifact, a.newest_item, a.owner, l.agent AS claimed_by, l.percent,
            a.stale_at IS NOT NULL AS stale,
-           coalesce(w.outcome, CASE WHEN l.item IS NOT NULL THEN 'claimed' WHEN g.item IS NOT NULL THEN 'gated'
+           coalesce(w.outcome, CASE WHEN l.agent IS NOT NULL THEN 'claimed' WHEN g.remaining IS NOT NULL THEN 'gated'
                                     ELSE 'ready' END) AS place
     FROM below b
-    JOIN artifacts a ON a.board = $1 AND a.task = b.id
-    JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
-    LEFT JOIN leases l ON l.board = w.board AND l.item = w.id
-    LEFT JOIN gates g ON g.board = w.board AND g.item = w.id
+    CROSS JOIN LATERAL (SELECT * FROM artifacts a WHERE a.board = $1 AND a.task = b.id OFFSET 0) AS a
+    CROSS JOIN LATERAL (SELECT w.outcome FROM work_items w WHERE w.board = $1 AND w.id = a.newest_item OFFSET 0) AS w
+    LEFT JOIN LATERAL (
+        SELECT l.agent, l.percent FROM leases l WHERE l.board = $1 AND l.item = a.newest_item OFFSET 0
+    ) AS l ON w.outcome IS NULL
+    LEFT JOIN LATERAL (
+        SELECT g.remaining FROM gates g WHERE g.board = $1 AND g.item = a.newest_item OFFSET 0
+    ) AS g ON w.outcome IS NULL
     ORDER BY a.id LIMIT $3
 """
 
@@ -42,7 +51,7 @@ COUNTS = f"""
 WITH RECURSIVE below (root, id, hops) AS (
     SELECT given, given, 0 FROM unnest($2::bigint[]) AS given
     UNION ALL
-    SELECT b.root, t.id, b.hops + 1 FROM below b JOIN tasks t ON t.board = $1 AND t.parent = b.id
+    SELECT b.root, t.id, b.hops + 1 FROM below b {BELOW}
     WHERE b.hops < {MAX_DEPTH}
 ),
 placed AS ({PLACED})
@@ -54,7 +63,7 @@ WITH RECURSIVE below (root, id, parent, hops) AS (
     SELECT t.id, t.id, NULL::bigint, 0 FROM tasks t
     WHERE t.board = $1 AND CASE WHEN $2::text IS NULL THEN t.parent IS NULL ELSE t.name = $2 END
     UNION ALL
-    SELECT b.root, t.id, b.id, b.hops + 1 FROM below b JOIN tasks t ON t.board = $1 AND t.parent = b.id
+    SELECT b.root, t.id, b.id, b.hops + 1 FROM below b {BELOW}
     WHERE b.hops < {MAX_DEPTH}
 ),
 placed AS ({PLACED}),
@@ -79,7 +88,7 @@ own AS (
 SELECT b.id, b.parent, b.hops, t.name, t.title, g.name AS agent, t.due, own.artifacts::text AS artifacts,
        used.cost, used.seconds, used.attempts
 FROM below b
-JOIN tasks t ON t.board = $1 AND t.id = b.id
+CROSS JOIN LATERAL (SELECT * FROM tasks t WHERE t.board = $1 AND t.id = b.id OFFSET 0) AS t
 LEFT JOIN agents g ON g.board = $1 AND g.id = t.agent
 LEFT JOIN own ON own.task = b.id
 LEFT JOIN used ON used.task = b.id

@@ -33,6 +33,7 @@ from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.pages import DEFAULT_PAGE, MAX_PAGE, Page
 from slateboard.protocol.states import Place
+from slateboard.reports.artifacts import is_by_item, item_key
 from slateboard.reports.items import death_key, rating_key
 from slateboard.reports.paging import check_first, decode, id_key
 
@@ -176,6 +177,7 @@ class Query:
             board,
             "list_artifacts",
             "Artifact",
+            key=item_key if is_by_item(status) else id_key,
             first=first,
             after=after,
             task=task,
