@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from asyncpg import DeadlockDetectedError, SerializationError
+
 from slateboard.protocol.errors import SlateError
-from slateboard.transaction import Transaction
+from slateboard.transaction import REPEATS, Transaction
 from tests.support.boards import BoardUnderTest
 
 MAX_QUESTIONS = 5_000
@@ -36,12 +38,17 @@ async def waits_for_lock(board: BoardUnderTest, task: asyncio.Task[Any]) -> bool
 
 
 async def attempt(board: BoardUnderTest, action: Action) -> Any:
-    """Run one change in a transaction of its own; a refusal is its answer, anything else is a fault."""
-    try:
-        async with board.writing() as tx:
-            return await action(tx)
-    except SlateError as error:
-        return error
+    """Run one change as a door does: a lost race is repeated, a refusal is its answer, anything else is a fault."""
+    for left in reversed(range(REPEATS)):
+        try:
+            async with board.writing() as tx:
+                return await action(tx)
+        except SlateError as error:
+            return error
+        except (DeadlockDetectedError, SerializationError):
+            if not left:
+                raise
+    raise AssertionError
 
 
 async def collide(board: BoardUnderTest, first: Action, second: Action, *, commit: bool = True) -> tuple[Any, Any]:

@@ -85,7 +85,10 @@ BEGIN
         FROM leased HAVING count(*) > 0
     )
     SELECT l.item, l.fence, l.attempt, w.kind, w.reference,
-           (SELECT a.title FROM artifacts a WHERE a.board = p_board AND a.id = w.artifact),
+           -- A range, in order: only the primary key serves that; of equals, a plan made while the table is empty may
+           -- take another index and read the whole board.
+           (SELECT a.title FROM artifacts a
+            WHERE a.board = p_board AND a.id BETWEEN w.artifact AND w.artifact ORDER BY a.id LIMIT 1),
            w.due, v_now, l.expires_at, w.correlation
     FROM leased l, LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = l.item OFFSET 0) AS w;
 END

@@ -20,7 +20,7 @@ BEGIN
                -rating_of(w.base_rating, w.pinned_rating, w.created_at, w.due, p_unblocked,
                           -- Ten dependents already give the most that dependents can give.
                           (SELECT count(*) FROM (SELECT FROM dependencies d
-                                                 WHERE d.board = w.board AND d.blocker = w.id LIMIT 10) AS waiting),
+                                                 WHERE d.board = p_board AND d.blocker = w.id LIMIT 10) AS waiting),
                           p_now),
                w.id
         FROM work_items w
@@ -92,10 +92,17 @@ BEGIN
         ON CONFLICT (board, blocker) DO UPDATE SET after_item = excluded.after_item;
     END IF;
 
+    -- One probe for each gate, in item order; then by position, in a snapshot of its own, since a held gate stays where
+    -- it is. A join made while few gates are there would read all of them for each.
+    PERFORM held.item
+    FROM unnest(v_items) AS w (item),
+    LATERAL (SELECT g.item FROM gates g WHERE g.board = p_board AND g.item = w.item FOR UPDATE) AS held;
+
     WITH lowered AS (
         UPDATE gates g SET remaining = g.remaining - w.blockers
-        FROM unnest(v_items, v_counts) AS w (item, blockers)
-        WHERE g.board = p_board AND g.item = w.item
+        FROM unnest(v_items, v_counts) AS w (item, blockers),
+        LATERAL (SELECT h.ctid AS place FROM gates h WHERE h.board = p_board AND h.item = w.item OFFSET 0) AS at
+        WHERE g.ctid = at.place
         RETURNING g.item, g.remaining
     )
     SELECT array_agg(item) INTO v_opened FROM lowered WHERE remaining <= 0;

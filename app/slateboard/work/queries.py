@@ -27,16 +27,18 @@ WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
 RETURNING l.item, l.fence, l.expires_at
 """
 
-# Whether a claim would find anything: not paused, and something in one of the agent's inboxes.
+# Whether a claim would find anything: not paused, and something in one of the agent's inboxes. Asked in the index's own
+# order, since a mere EXISTS may read the whole queue for an inbox that is empty.
 HAS_WORK = """
 SELECT NOT EXISTS (SELECT FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), ($1, 0), ($1, $2)))
-   AND (EXISTS (SELECT FROM ready r WHERE r.board = $1 AND r.inbox = $2)
+   AND ((SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = $2 ORDER BY r.rank, r.item LIMIT 1) IS NOT NULL
         OR EXISTS (
             SELECT FROM open_inboxes o
             WHERE o.board = $1
               AND (o.capability = '' OR o.capability = ANY (
                   ARRAY(SELECT unnest(a.capabilities) FROM agents a WHERE a.board = $1 AND a.id = $2)))
-              AND EXISTS (SELECT FROM ready r WHERE r.board = $1 AND r.inbox = o.id)))
+              AND (SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = o.id ORDER BY r.rank, r.item LIMIT 1)
+                  IS NOT NULL))
 """
 
 # Where one item stands, with its lease if it has one.

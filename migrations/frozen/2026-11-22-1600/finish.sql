@@ -58,8 +58,10 @@ BEGIN
         FROM ROWS FROM (unnest(v_held), unnest(p_paths), unnest(p_uris), unnest(p_contents), unnest(p_hashes),
                         unnest(p_sizes), unnest(p_summaries), unnest(p_notes), unnest(p_usages), unnest(p_digests))
              AS h (board, item, fence, agent, attempt, lease_seconds, claimed_at, expires_at, cause, percent, worker,
-                   progress, path, uri, content, hash, size, summary, note, usage, digest)
-        WHERE w.board = p_board AND w.id = h.item
+                   progress, path, uri, content, hash, size, summary, note, usage, digest),
+             -- One probe for each, then by position: a join made while the table is small reads the board for each.
+             LATERAL (SELECT i.ctid AS place FROM work_items i WHERE i.board = p_board AND i.id = h.item OFFSET 0) AS at
+        WHERE w.ctid = at.place
         RETURNING w.artifact, w.reference, w.correlation, w.revision > 0 AS revised,
                   CASE WHEN w.revision = 0 THEN 1
                        ELSE 1 + (SELECT max(v.version) FROM artifact_versions v
@@ -92,6 +94,11 @@ BEGIN
     )
     SELECT array_agg(d.item), array_agg(d.version), array_agg(d.revised) INTO v_items, v_versions, v_revised
     FROM done AS d;
+
+    IF v_items IS NULL OR cardinality(v_items) < cardinality(v_held) THEN
+        -- A pin changed one of the items since the snapshot; the door asks again.
+        RAISE EXCEPTION 'an item was changed meanwhile' USING ERRCODE = 'serialization_failure';
+    END IF;
 
     IF true = ANY (v_revised) THEN
         PERFORM mark_stale(

@@ -13,24 +13,35 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_at tid[];
+    v_held leases[];
     v_items bigint[];
     v_places text[];
     v_run_ats timestamptz[];
     v_woken bigint[];
 BEGIN
-    PERFORM FROM leases l
-    JOIN unnest(p_items, p_fences) AS given (item, fence) ON l.item = given.item AND l.fence = given.fence
-    WHERE l.board = p_board AND (p_agent IS NULL OR l.agent = p_agent)
-    ORDER BY l.item FOR UPDATE OF l;
+    -- Held, then deleted by position, as in `finish.sql`.
+    v_at := ARRAY(
+        SELECT held.place
+        FROM unnest(p_items, p_fences) AS given (item, fence),
+        LATERAL (SELECT l.ctid AS place FROM leases l
+                 WHERE l.board = p_board AND l.item = given.item AND l.fence = given.fence
+                   AND (p_agent IS NULL OR l.agent = p_agent)
+                 FOR UPDATE) AS held);
+    IF v_at = '{}' THEN
+        RETURN;
+    END IF;
+    WITH ended AS (
+        DELETE FROM leases l WHERE l.ctid = ANY (v_at) RETURNING l
+    )
+    SELECT array_agg(l) INTO v_held FROM ended;
 
     WITH ended AS (
-        DELETE FROM leases l
-        USING unnest(p_items, p_fences, p_outcomes, p_classes, p_errors, p_notes, p_usages, p_digests,
-                     p_delays_seconds)
-              AS g (item, fence, outcome, class, error, note, usage, digest, delay)
-        WHERE l.board = p_board AND l.item = g.item AND l.fence = g.fence AND (p_agent IS NULL OR l.agent = p_agent)
-        RETURNING l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause, g.outcome, g.class, g.error,
-                  g.note, g.usage, g.digest, g.delay
+        SELECT l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause, g.outcome, g.class, g.error,
+               g.note, g.usage, g.digest, g.delay
+        FROM unnest(v_held) AS l
+        JOIN unnest(p_items, p_fences, p_outcomes, p_classes, p_errors, p_notes, p_usages, p_digests, p_delays_seconds)
+             AS g (item, fence, outcome, class, error, note, usage, digest, delay) ON l.item = g.item AND l.fence = g.fence
     ),
     moved AS (
         UPDATE work_items w
@@ -45,10 +56,11 @@ BEGIN
                               coalesce(e.delay, (ARRAY[30, 120, 300])[least(w.failures + 1, 3)] * (0.8 + 0.4 * random())))
                           WHEN e.delay > 0 THEN v_now + make_interval(secs => e.delay) END
         FROM ended e,
-        LATERAL (SELECT e.outcome = 'failed' AND (e.class = 'logic' OR w2.failures + 1 >= w2.max_attempts)
-                        OR e.outcome = 'interrupted' AND w2.interruptions + 1 >= 10 AS dead
-                 FROM work_items w2 WHERE w2.board = p_board AND w2.id = e.item) AS n
-        WHERE w.board = p_board AND w.id = e.item
+        LATERAL (SELECT i.ctid AS place,
+                        e.outcome = 'failed' AND (e.class = 'logic' OR i.failures + 1 >= i.max_attempts)
+                        OR e.outcome = 'interrupted' AND i.interruptions + 1 >= 10 AS dead
+                 FROM work_items i WHERE i.board = p_board AND i.id = e.item OFFSET 0) AS n
+        WHERE w.ctid = n.place
         RETURNING w.id, w.reference, w.correlation, w.run_at, w.failures, w.interruptions, n.dead, e.*
     ),
     kept AS (
@@ -81,8 +93,9 @@ BEGIN
            array_agg(m.run_at ORDER BY m.id)
     INTO v_items, v_places, v_run_ats
     FROM moved m;
-    IF v_items IS NULL THEN
-        RETURN;
+    IF v_items IS NULL OR cardinality(v_items) < cardinality(v_held) THEN
+        -- A pin changed one of the items since the snapshot; the door asks again.
+        RAISE EXCEPTION 'an item was changed meanwhile' USING ERRCODE = 'serialization_failure';
     END IF;
 
     v_woken := place_items(
