@@ -41,6 +41,9 @@ _CORE = (
 _MAYBE_NO_TEXT = frozenset("0123456789+-.~nNtTfF")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _UNFIT = re.compile(r"[\x00\ud800-\udfff]")
+# YAML 1.1 broke lines at these, and so does the parser; JSON, and YAML since 1.2, do not.
+_OLD_BREAKS = {"\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P"}
+_OLD_BREAK = re.compile("[\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +258,11 @@ def _documents(source: Source, text: str, budget: _Budget) -> Iterator[Document]
 def _events(source: Source, text: str) -> Iterator[Any]:
     """The parser's events; what it cannot read is a `BadManifest` at its position."""
     if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
-        text = _SURROGATES.sub(_joined, text)
-    unfit = _UNFIT.search(text)
-    if unfit:
-        raise _unreadable(source, text, unfit.start(), "a character that no text may hold")
+        text = _OLD_BREAK.sub(lambda found: _OLD_BREAKS[found[0]], _SURROGATES.sub(_joined, text))
+    for pattern, why in ((_UNFIT, "a character that no text may hold"), (_OLD_BREAK, "a line break of old versions")):
+        unfit = pattern.search(text)
+        if unfit:
+            raise _unreadable(source, text, unfit.start(), why)
     try:
         parser = _Events(text)
         while parser.check_event():

@@ -216,7 +216,10 @@ def _compare_edges(plan: Plan, one: DeclaredArtifact, row: Any, state: State) ->
             **place.details(),
         )
     plan.edges[one.reference] = new
-    plan.changed.append({"kind": "artifact", "reference": one.reference, "field": "blocked_by", "from": [], "to": new})
+    older = [reference for reference in one.blocked_by if reference not in new]
+    plan.changed.append(
+        {"kind": "artifact", "reference": one.reference, "field": "blocked_by", "from": older, "to": older + new}
+    )
 
 
 def _compare_decision(plan: Plan, one: DeclaredDecision, rows: list[Any]) -> None:
