@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 REPEATS = 3
 """How often a door repeats a transaction that lost a deadlock or a serialization race."""
 
-_ENCODE = json.JSONEncoder(default=str, separators=(",", ":")).encode
+_ENCODE = json.JSONEncoder(default=str, separators=(",", ":"), check_circular=False).encode
 
 
 class Statement:

@@ -91,16 +91,18 @@ def test_yaml_is_read_as_its_writer_meant_it(value: Any) -> None:
 @pytest.mark.parametrize("sign", OLD_BREAKS)
 def test_line_breaks_of_old_versions_are_text_in_json_and_refused_in_yaml(sign: str) -> None:
     assert plain(one(json.dumps({"key": f"a{sign}b"}, ensure_ascii=False))) == {"key": f"a{sign}b"}
-    with pytest.raises(BadManifest, match="board.yaml:1:7: .*a line break of old versions"):
+    with pytest.raises(BadManifest, match=r"board.yaml:1:7: .*a line break of old versions"):
         one(f"key: a{sign}b")
 
 
 @given(st.text(st.sampled_from("ab:-[]{}&*!|>'\"%@#,? \n\t0~\\"), max_size=60))
 def test_no_text_breaks_the_reader(text: str) -> None:
+    refused = None
     try:
         read([{"source": "board.yaml", "text": text}])
     except (BadManifest, TooLarge) as error:
-        assert error.details["file"] == "board.yaml"
+        refused = error
+    assert refused is None or refused.details["file"] == "board.yaml"
 
 
 BAD = {

@@ -26,7 +26,7 @@ def test_a_file_is_read_whatever_its_name(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_named_so() -> None:
-    assert files.read(["-"], lambda: "ä: 1".encode()) == [{"source": "standard input", "text": "ä: 1"}]
+    assert files.read(["-"], "ä: 1".encode) == [{"source": "standard input", "text": "ä: 1"}]
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:

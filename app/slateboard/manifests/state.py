@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from slateboard.board.queries import AGENT_NAMES
+from slateboard.manifests.places import nearest, wrong
 from slateboard.protocol.errors import UnknownName
+from slateboard.protocol.rights import Right
 from slateboard.store.arrays import names, numbers
 
 if TYPE_CHECKING:
@@ -95,8 +98,6 @@ async def load(tx: Statement, declared: Declarations) -> State:
 
 async def check_blockers(tx: Statement, declared: Declarations, state: State) -> None:
     """Refuse a blocker that is neither declared nor on the board, with the nearest that is."""
-    from slateboard.manifests.places import nearest, wrong
-
     for one in declared.artifacts.values():
         for reference, node in one.blocked_by.items():
             if reference not in declared.artifacts and reference not in state.artifacts:
@@ -117,10 +118,6 @@ async def check_blockers(tx: Statement, declared: Declarations, state: State) ->
 
 async def missing_agents(tx: Statement, declared: Declarations, state: State, *, strict: bool) -> list[str]:
     """The agents to create; `UnknownName`, with the nearest known name, where the actor or `strict` forbids it."""
-    from slateboard.board.queries import AGENT_NAMES
-    from slateboard.manifests.places import nearest
-    from slateboard.protocol.rights import Right
-
     missing = [name for name in declared.agents if name not in state.agents]
     if missing and (strict or tx.actor.right < Right.ADMIN):
         place = declared.agents[missing[0]]

@@ -136,8 +136,13 @@ def record(tx: Transaction, rows: Sequence[Entry], blockers_of: Mapping[int, Seq
             "blocked_by": blockers_of[row.item],
             "imported": one.imported is not None,
         }
-        more = {"brief": one.brief, "due": row.due, "run_at": one.run_at}
-        tx.record(Subject.ARTIFACT_POSTED, image | {name: value for name, value in more.items() if value})
+        if one.brief:
+            image["brief"] = one.brief
+        if row.due is not None:
+            image["due"] = row.due
+        if one.run_at is not None:
+            image["run_at"] = one.run_at
+        tx.record(Subject.ARTIFACT_POSTED, image)
         if one.imported is not None:
             record_import(tx, row.reference, row.item, one.imported)
 

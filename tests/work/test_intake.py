@@ -1,0 +1,48 @@
+"""Posting: whose tasks one may post, and what a bulk post costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slateboard.protocol.errors import NotYours
+from slateboard.protocol.work import NewArtifact, NewTask
+from tests.support.boards import BoardUnderTest
+
+
+async def test_only_an_administrator_delegates_for_another(board: BoardUnderTest) -> None:
+    with pytest.raises(NotYours, match="backend cannot delegate forged for cto"):
+        await board.post(tasks=[NewTask(name="forged", title="f", delegator="cto")], by="backend")
+    await board.post(tasks=[NewTask(name="forged", title="f", delegator="cto")])
+
+
+async def test_a_parents_agent_delegates_to_its_children(board: BoardUnderTest) -> None:
+    root = NewTask(name="root", title="r", agent="cto")
+    child = NewTask(name="child", title="c", parent="root", agent="backend", delegator="cto")
+    await board.post(tasks=[root, child], by="frontend")
+    late = NewTask(name="late", title="l", parent="root", agent="backend", delegator="cto")
+    await board.post(tasks=[late], by="frontend")
+    with pytest.raises(NotYours):
+        await board.post(tasks=[NewTask(name="other", title="o", parent="root", delegator="backend")], by="frontend")
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_post(board: BoardUnderTest, queries: Any) -> None:
+    await board.post(NewArtifact(task="work", name="first"), tasks=[NewTask(name="work", title="w")])
+    counts = []
+    for size in (2, 1000):
+        artifacts = [NewArtifact(task="work", name=f"s{size}-{n}", blocked_by=("first",)) for n in range(size)]
+        async with queries.counted():
+            await board.post(*artifacts)
+        counts.append(queries.count)
+    assert counts[0] == counts[1]
+
+
+async def test_the_newest_circle_among_many_edges_is_shown(board: BoardUnderTest) -> None:
+    """A post whose subtask would close a circle through its parent's result changes nothing."""
+    from slateboard.protocol.errors import DependencyCycle
+
+    await board.post(tasks=[NewTask(name="root", title="r")])
+    artifact = NewArtifact(task="child", name="a", blocked_by=("root/result",))
+    with pytest.raises(DependencyCycle, match="root/result → child/a → root/result"):
+        await board.post(artifact, tasks=[NewTask(name="child", title="c", parent="root")])
