@@ -77,7 +77,7 @@ async def until(connection: asyncpg.Connection[Any], question: str, *arguments: 
     """Ask until the answer is true; what hangs says at what."""
     import asyncio
 
-    end = time.monotonic() + PATIENCE_SECONDS * 5
+    end = time.monotonic() + PATIENCE_SECONDS
     while not await connection.fetchval(question, *arguments):
         if time.monotonic() > end:
             raise TimeoutError(question)
