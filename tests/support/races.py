@@ -20,8 +20,8 @@ MAX_QUESTIONS = 5_000
 Action = Callable[[Transaction], Awaitable[Any]]
 
 WAITING = """
-SELECT EXISTS (SELECT FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid())
+SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+               WHERE NOT l.granted AND a.datname = current_database())
 """
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOKEN_PREFIX = "slate_"  # noqa: S105  what every token begins with, so that scanners find a leaked one
 MAX_OVERLAP_SECONDS = 7 * 86_400
+MAX_LIFE_SECONDS = 3_653 * 86_400
 
 
 async def add(
@@ -79,10 +80,10 @@ async def ids(tx: Statement, names: Iterable[str]) -> dict[str, int]:
 
 
 async def issue_token(tx: Transaction, *, agent: str, expires_in_seconds: float | None = None) -> dict[str, Any]:
-    """Make a token for an agent: `{token_id, token, expires_at}`. The token itself is shown once; only its hash stays."""
+    """Make a token for an agent: `{token_id, token, expires_at}`. It is shown once; only its hash stays."""
     tx.require(Right.ADMIN)
-    if expires_in_seconds is not None and expires_in_seconds <= 0:
-        raise Invalid("a token's life must be longer than 0 s", remedy="leave it out for one that does not expire")
+    if expires_in_seconds is not None and not 0 < expires_in_seconds <= MAX_LIFE_SECONDS:
+        raise Invalid("a token lives more than 0 s and at most 10 years", remedy="leave it out for no end")
     agent_id = (await ids(tx, [agent]))[agent]
     expires_at = None if expires_in_seconds is None else tx.now + timedelta(seconds=expires_in_seconds)
     return await _insert_token(tx, agent, agent_id, expires_at)

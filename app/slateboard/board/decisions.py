@@ -1,6 +1,7 @@
 """Decisions: who decided what, why, over which options, replacing which earlier one (the fields of MADR 4).
 
-Append-only: a decision is never edited, only superseded. At most one is accepted for a subject; the database keeps that.
+Append-only: a decision is never edited, only superseded. At most one is accepted for a subject: the database keeps it
+so.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ async def decide(
         rationale,
         context,
         list(drivers),
-        json.dumps(list(options)),
+        _json(options),
         consequences,
         confirmation,
         decided_by,
@@ -84,6 +85,13 @@ async def decide(
     return image
 
 
+def _json(options: Sequence[str | dict[str, Any]]) -> str:
+    try:
+        return json.dumps(list(options), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"the options are not JSON: {error}", remedy="give texts, or objects of texts") from error
+
+
 def _subject(text: str) -> str:
     """The slug of a text; one that has no sign of a name in it is told apart by its hash."""
     found = slug(text)
@@ -93,7 +101,8 @@ def _subject(text: str) -> str:
 async def _supersede(tx: Transaction, which: str) -> int:
     """Mark the accepted decision of that subject (or id) as superseded, and the work that used it as stale."""
     row = await tx.fetchrow(
-        "SELECT id, status, task, decided_at, subject FROM decisions WHERE board = $1 AND (subject = $2 OR id::text = $2)"
+        "SELECT id, status, task, decided_at, subject FROM decisions"
+        " WHERE board = $1 AND (subject = $2 OR id::text = $2)"
         " ORDER BY status = 'accepted' DESC, id DESC LIMIT 1 FOR UPDATE",
         tx.board,
         which,

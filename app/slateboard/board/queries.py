@@ -33,14 +33,17 @@ TASK_NAMES = "SELECT id, name FROM tasks WHERE board = $1 AND id = ANY ($2::bigi
 NEW_IDS = "SELECT array_agg(nextval('ids')) FROM generate_series(1, $1::int)"
 
 INSERT_TASKS = """
-INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by, created_at)
+INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by,
+                   created_at)
 SELECT $1, g.* , $2, $3
 FROM unnest($4::text::bigint[], $5::text::text[], $6::text::bigint[], $7::text::text[], $8::text::text[],
-            $9::text::bigint[], $10::text::bigint[], $11::text::text[], $12::text::timestamptz[], $13::text::text[]) AS g
+            $9::text::bigint[], $10::text::bigint[], $11::text::text[], $12::text::timestamptz[], $13::text::text[])
+     AS g
 """
 
 INSERT_ARTIFACTS = """
-INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by, created_at)
+INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by,
+                       created_at)
 SELECT $1, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, $2, $3
 FROM unnest($4::text::bigint[], $5::text::bigint[], $6::text::text[], $7::text::text[], $8::text::text[],
             $9::text::bigint[], $10::text::text[], $11::text::text[])

@@ -1,4 +1,4 @@
-"""The tables of the board: what is wanted and what is known. Wide rows, written rarely; every key begins with the board.
+"""The tables of the board: what is wanted and known. Wide rows, written rarely; every key begins with the board.
 
 An artifact has the id of the work item that first produces it, so that a dependency between two artifacts and a gate
 between two items are one row.

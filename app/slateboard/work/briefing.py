@@ -22,7 +22,8 @@ WITH RECURSIVE item AS (
     WHERE w.board = $1 AND w.id = $2
 ),
 chain (id, name, title, brief, parent, agent, hops) AS (
-    SELECT t.id, t.name, t.title, t.brief, t.parent, t.agent, 0 FROM item i JOIN tasks t ON t.board = $1 AND t.id = i.task
+    SELECT t.id, t.name, t.title, t.brief, t.parent, t.agent, 0
+    FROM item i JOIN tasks t ON t.board = $1 AND t.id = i.task
     UNION ALL
     SELECT t.id, t.name, t.title, t.brief, t.parent, t.agent, c.hops + 1
     FROM chain c JOIN tasks t ON t.board = $1 AND t.id = c.parent WHERE c.hops < 32

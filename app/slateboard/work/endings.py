@@ -1,6 +1,6 @@
 """Ending unfinished items without a result: cancel, and discard from the dead letters; and bringing dead ones back.
 
-What waits for an ended item stays gated unless the caller chooses: `cascade` ends it too, `waive` lets it go on without.
+What waits for an ended item stays gated unless the caller chooses: `cascade` ends it too, `waive` lets it go without.
 A lease ends at once; its worker hears of it at its next call.
 """
 

@@ -40,7 +40,8 @@ BEGIN
 END
 $$;
 
--- Open gated items whose blockers are all finished. Writes: gates, then everything `place_items` writes, one event.
+-- Open gated items whose blockers are all finished; the caller holds their gates. Writes: gates, then everything that
+-- `place_items` writes, one event.
 CREATE OR REPLACE FUNCTION open_items(
     p_board bigint, p_items bigint[], p_actor text, p_authenticated_by text, p_now timestamptz
 ) RETURNS bigint[] LANGUAGE plpgsql
@@ -49,7 +50,10 @@ AS $$
 DECLARE
     v_inboxes bigint[];
 BEGIN
-    DELETE FROM gates WHERE board = p_board AND item = ANY (p_items);
+    DELETE FROM gates WHERE ctid = ANY (ARRAY(
+        SELECT at.place
+        FROM unnest(p_items) AS w (item),
+        LATERAL (SELECT g.ctid AS place FROM gates g WHERE g.board = p_board AND g.item = w.item OFFSET 0) AS at));
     v_inboxes := place_items(p_board, p_items, true, p_now);
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, happened_at)
     VALUES ((SELECT lane FROM event_lane), p_board, 'board.item.opened',

@@ -58,7 +58,8 @@ SELECT g.item, g.fence, p.place, l.worker AS holder, l.agent AS holder_agent, l.
 FROM unnest($2::bigint[], $3::bigint[]) AS g (item, fence)
 LEFT JOIN item_places p ON p.board = $1 AND p.item = g.item
 LEFT JOIN leases l ON l.board = $1 AND l.item = g.item
-LEFT JOIN attempts a ON a.board = $1 AND a.item = g.item AND a.fence = g.fence AND a.ended_at > now() - interval '7 days'
+LEFT JOIN attempts a ON a.board = $1 AND a.item = g.item AND a.fence = g.fence
+                    AND a.ended_at > now() - interval '7 days'
 LEFT JOIN work_items w ON w.board = $1 AND w.id = g.item
 LEFT JOIN artifact_versions v ON v.board = $1 AND v.artifact = w.artifact AND v.item = g.item AND v.fence = g.fence
 """
@@ -294,7 +295,8 @@ FROM unnest($6::bigint[], $7::bigint[], $8::int[], $9::bigint[], $10::text[], $1
 RATING = """
 SELECT w.reference, w.base_rating, w.pinned_rating, w.due, w.created_at, p.place, -r.rank AS rating, g.remaining,
        w.run_at, (SELECT count(*) FROM dependencies d WHERE d.board = w.board AND d.blocker = w.id) AS dependents,
-       (SELECT count(*) FROM ready o WHERE o.board = r.board AND o.inbox = r.inbox AND (o.rank, o.item) < (r.rank, r.item))
+       (SELECT count(*) FROM ready o
+        WHERE o.board = r.board AND o.inbox = r.inbox AND (o.rank, o.item) < (r.rank, r.item))
            AS ahead,
        now() AS now
 FROM work_items w

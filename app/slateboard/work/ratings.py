@@ -1,4 +1,4 @@
-"""Ratings: which ready item comes first. Set when an item becomes ready; the leader rates again what time has changed."""
+"""Ratings: which ready item comes first. Set when an item becomes ready; the leader rates again what has changed."""
 
 from __future__ import annotations
 
