@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 
 from alembic import context
 from sqlalchemy import Connection, pool
@@ -10,10 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from slateboard.store.metadata import metadata
 
-import slateboard.board.tables  # noqa: F401  (fills the metadata)
-import slateboard.log.tables  # noqa: F401
-import slateboard.store.tables  # noqa: F401
-import slateboard.work.tables  # noqa: F401
+for package in ("store", "log", "board", "work"):
+    import_module(f"slateboard.{package}.tables")  # fills the metadata
 
 
 def include(name: str | None, kind: str, _parent: object) -> bool:
@@ -22,7 +21,7 @@ def include(name: str | None, kind: str, _parent: object) -> bool:
 
 
 def run(connection: Connection) -> None:
-    """Run what was asked for, under a lock and with statement limits, so that a waiting migration blocks nobody long."""
+    """Run what was asked for, one at a time, with a limit on waiting for locks."""
     connection.exec_driver_sql("SET lock_timeout = '10s'")
     connection.exec_driver_sql("SELECT pg_advisory_lock(hashtextextended('slateboard.migrate', 0))")
     connection.commit()

@@ -18,7 +18,7 @@ from slateboard.protocol.errors import Denied, NotYours, UnknownName
 from slateboard.protocol.rights import Actor, Right
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from datetime import datetime
 
     from sqlalchemy.sql import ClauseElement
@@ -103,7 +103,8 @@ class Transaction(ReadTransaction):
         if not self._recorded:
             return
         await self.connection.execute(
-            "INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)"
+            "INSERT INTO event_outbox"
+            " (lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)"
             " SELECT (SELECT lane FROM event_lane), $1, r.subject, r.payload, $2, $3, r.correlation, $4"
             " FROM unnest($5::text[], $6::text[], $7::text[]) AS r (subject, payload, correlation)",
             self.board,
@@ -128,7 +129,7 @@ class Transaction(ReadTransaction):
 
 
 @asynccontextmanager
-async def reading(database: Database, actor: Actor, board: BoardId) -> AsyncIterator[ReadTransaction]:
+async def reading(database: Database, actor: Actor, board: BoardId) -> AsyncGenerator[ReadTransaction]:
     """A read-only snapshot for one request."""
     async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         tx = ReadTransaction(connection, actor, board)
@@ -139,7 +140,7 @@ async def reading(database: Database, actor: Actor, board: BoardId) -> AsyncIter
 @asynccontextmanager
 async def writing(
     database: Database, actor: Actor, board: BoardId, *, correlation: str | None = None, now: datetime | None = None
-) -> AsyncIterator[Transaction]:
+) -> AsyncGenerator[Transaction]:
     """One change: leaving commits it, an error rolls it back whole. Tests pass `now` instead of sleeping."""
     async with database.acquire() as connection, connection.transaction():
         tx = Transaction(connection, actor, board, correlation)
@@ -149,7 +150,7 @@ async def writing(
 
 
 @asynccontextmanager
-async def hot(database: Database, actor: Actor, board: BoardId) -> AsyncIterator[Statement]:
+async def hot(database: Database, actor: Actor, board: BoardId) -> AsyncGenerator[Statement]:
     """A connection for hot statements, each of which commits by itself."""
     async with database.acquire() as connection:
         yield Statement(connection, actor, board)

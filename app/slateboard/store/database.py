@@ -14,9 +14,7 @@ from slateboard.protocol.errors import DatabaseBusy, DatabaseTooOld, SchemaMisma
 from slateboard.store.driver_errors import translate, translating
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import asyncpg
+    from collections.abc import AsyncGenerator
 
 PROTOCOL = 1
 """The protocol of schema and code that this package speaks."""
@@ -37,12 +35,12 @@ SESSION = {
 class Database:
     """A pool of connections that work as `slateboard_app`; `acquire` lends one, bounded in time."""
 
-    def __init__(self, url: str, pool: asyncpg.Pool[Any]) -> None:
+    def __init__(self, url: str, pool: Any) -> None:
         self.url = url
-        self.pool = pool
+        self.pool = pool  # of asyncpg, which has no types
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Any]]:
+    async def acquire(self) -> AsyncGenerator[Any]:
         """Lend a connection; `DatabaseBusy` after 10 s without a free one."""
         try:
             connection = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
@@ -72,9 +70,10 @@ async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float =
     """
     import asyncpg
 
+    driver: Any = asyncpg
     session = {**SESSION, "statement_timeout": str(int(statement_timeout_seconds * 1000))}
     with translating():
-        pool = await asyncpg.create_pool(
+        pool = await driver.create_pool(
             url,
             min_size=1,
             max_size=size,

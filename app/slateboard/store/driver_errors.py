@@ -25,7 +25,7 @@ from slateboard.protocol.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 # Each named constraint, and the error that a user sees when it refuses a row.
 CONSTRAINTS: dict[str, tuple[type[SlateError], str, str]] = {
@@ -125,7 +125,7 @@ def _of_postgres(error: Any) -> BaseException:
 
 
 @contextmanager
-def translating() -> Iterator[None]:
+def translating() -> Generator[None]:
     """Raise domain errors for what the driver raises inside."""
     try:
         yield
