@@ -31,33 +31,42 @@ JSON = [
 ]
 
 
-def one_call(chance: random.Random, items: list[int], fences: list[int]) -> tuple[str, dict[str, Any]]:
-    """A random call of a random operation; some of it is right, most of it is not."""
+class Draw:
+    """Random values, some of them right."""
 
-    def text() -> str:
-        return chance.choice(TEXTS)
+    def __init__(self, chance: random.Random, items: list[int], fences: list[int]) -> None:
+        self.chance, self.items, self.fences = chance, items, fences
 
-    def item() -> int:
-        return chance.choice([*items, *INTEGERS])
+    def text(self) -> str:
+        return self.chance.choice(TEXTS)
 
-    def fence() -> int:
-        return chance.choice([*fences, *INTEGERS])
+    def item(self) -> int:
+        return self.chance.choice([*self.items, *INTEGERS])
 
-    def number() -> float:
-        return chance.choice(FLOATS)
+    def fence(self) -> int:
+        return self.chance.choice([*self.fences, *INTEGERS])
 
-    def maybe(value: Any) -> Any:
-        return chance.choice([None, value])
+    def number(self) -> float:
+        return self.chance.choice(FLOATS)
 
-    def usage() -> Any:
-        return chance.choice(JSON)
+    def maybe(self, value: Any) -> Any:
+        return self.chance.choice([None, value])
 
-    def result() -> Result:
+    def usage(self) -> Any:
+        return self.chance.choice(JSON)
+
+    def result(self) -> Result:
+        text, maybe = self.text, self.maybe
         return Result(
             path=maybe(text()), uri=maybe(text()), content=maybe(text()), hash=maybe(text()), summary=maybe(text()),
-            size_bytes=maybe(chance.choice(INTEGERS)), note=maybe(text()), usage=maybe(usage()),
+            size_bytes=maybe(self.chance.choice(INTEGERS)), note=maybe(text()), usage=maybe(self.usage()),
         )  # fmt: skip
 
+
+def one_call(draw: Draw) -> tuple[str, dict[str, Any]]:
+    """A random call of a random operation; some of it is right, most of it is not."""
+    chance, text, item, fence, number = draw.chance, draw.text, draw.item, draw.fence, draw.number
+    maybe, usage, result = draw.maybe, draw.usage, draw.result
     back = GiveBack(
         item=item(), fence=fence(), outcome=chance.choice(list(Outcome)), error=maybe(text()), note=maybe(text()),
         failure_class=maybe(chance.choice(list(FailureClass))), usage=maybe(usage()), delay_seconds=maybe(number()),
@@ -111,10 +120,10 @@ async def test_no_call_is_answered_by_the_driver(board: BoardUnderTest, seed: in
     chance = random.Random(seed)
     posted = await board.post_graph({"spec": [], "a": ["spec"], "b": []})
     claim: Claim = (await board.claim())[0]
-    items, fences = [*posted.values()], [claim.fence]
+    draw = Draw(chance, [*posted.values()], [claim.fence])
     refusals: list[tuple[str, dict[str, Any], SlateError]] = []
     for _ in range(150):
-        operation, arguments = one_call(chance, items, fences)
+        operation, arguments = one_call(draw)
         try:
             await board.perform(operation, **arguments)
         except SlateError as error:
