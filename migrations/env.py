@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from slateboard.store.metadata import metadata
 
-for package in ("store", "log", "board", "work"):
-    import_module(f"slateboard.{package}.tables")  # fills the metadata
+for module in ("slateboard.store.tables", "slateboard.log.tables", "slateboard.board.tables", "slateboard.work.tables"):
+    import_module(module)  # fills the metadata
 
 
 def include(name: str | None, kind: str, _parent: object) -> bool:
