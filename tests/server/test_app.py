@@ -59,9 +59,11 @@ async def admin_token(database: Database) -> str:
 
 @pytest_asyncio.fixture
 async def led(database: Database) -> AsyncIterator[None]:
-    """Somebody leads."""
+    """Somebody leads, and has sealed what other tests left in the outbox."""
     async with database.acquire() as connection:
         await leader.take(connection, holder="somebody")
+        while await connection.fetch("SELECT * FROM seal_events(10000)"):
+            pass
     yield
     async with database.acquire() as connection:
         await leader.resign(connection, holder="somebody")
