@@ -93,10 +93,10 @@ class Transaction(ReadTransaction):
         text = _ENCODE(payload)
         self._recorded.append((subject.value, text, correlation or self.correlation))
 
-    def wake(self, inboxes: Sequence[int]) -> None:
-        """Note inboxes of this board that hold new work; the door tells the notifier after the commit."""
+    def wake(self, inboxes: Sequence[int], *, board: BoardId | None = None) -> None:
+        """Note inboxes (of this board) that may hold new work; the door tells the notifier after the commit."""
         if inboxes:
-            self.woken.setdefault(self.board, set()).update(inboxes)
+            self.woken.setdefault(board or self.board, set()).update(inboxes)
 
     async def flush(self) -> None:
         """Write the buffered events to the outbox, in the order of recording."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.board import agents
+from slateboard.board import agents, queries
 from slateboard.protocol.errors import Denied, Invalid, UnknownName
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import check_name
@@ -13,6 +13,8 @@ from slateboard.protocol.rights import Right
 if TYPE_CHECKING:
     from slateboard.transaction import Transaction
 
+MAX_WOKEN = 1_000
+"""Agents that a resume wakes; more of them notice at their next poll."""
 EVERYTHING = 0
 """The board id, and the agent id, that mean all of them in `pauses`."""
 
@@ -55,8 +57,9 @@ async def resume(tx: Transaction, *, agent: str | None = None, everything: bool 
     if row is None:
         raise UnknownName(f"{_scope(agent, everything)} is not paused", remedy="see `slate status`")
     tx.record(Subject.RESUMED, {"board": board, "agent": agent_id})
-    if agent_id:
-        tx.wake([agent_id])
+    rows = await tx.fetch(queries.RESUMED_AGENTS, board, agent_id, MAX_WOKEN)
+    for row in rows:
+        tx.wake([row["id"]], board=row["board"])
     return {"resumed": _scope(agent, everything)}
 
 

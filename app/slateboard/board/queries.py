@@ -138,3 +138,8 @@ FROM unnest($4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::te
             $9::text::bigint[], $10::text::text[])
      AS g (artifact, path, uri, content, hash, size, summary)
 """
+
+# Whom a resume concerns: an agent, all of a board (agent 0), or all of all boards (board 0).
+RESUMED_AGENTS = """
+SELECT board, id FROM agents WHERE $1::bigint IN (0, board) AND $2::bigint IN (0, id) ORDER BY board, id LIMIT $3
+"""
