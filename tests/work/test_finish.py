@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from slateboard.interfaces.operations import perform
 from slateboard.protocol.errors import Denied, FinishConflict, Invalid, LeaseLost, NotYours, TooLarge
+from slateboard.protocol.rights import Actor, Right
 from slateboard.protocol.states import Outcome
 from slateboard.protocol.work import Beat, Finish, Result
 from tests.support.boards import BoardUnderTest
@@ -88,6 +90,23 @@ async def test_agent_cannot_finish_what_another_agent_holds(board: BoardUnderTes
     assert isinstance(answer.error, NotYours)
     assert await board.place(claim.item) == "claimed"
     (answer,) = await board.finish(claim, by="backend")
+    assert answer.version == 1
+
+
+async def test_who_acts_for_an_agent_by_a_database_url_is_held_to_its_claims(board: BoardUnderTest) -> None:
+    await board.post_graph({"spec": [], "a": []})
+    claim, other = await board.claim("backend", limit=2)
+    acting = Actor(name="frontend", right=Right.ADMIN, agent=board.agents["frontend"], board=board.id)
+    finishing = {"finishes": [Finish(item=claim.item, fence=claim.fence, result=Result(content="x"))]}
+    (answer,), _ = await perform(board.database, acting, board.id, "finish", finishing)
+    assert isinstance(answer.error, NotYours)
+    with pytest.raises(NotYours):
+        await perform(board.database, acting, board.id, "checkpoint", {"item": claim.item, "fence": claim.fence})
+    assert await board.place(claim.item) == "claimed"
+    (answer,) = await board.finish(claim)
+    assert answer.version == 1
+    await board.add_agent("chief", right="admin")
+    (answer,) = await board.finish(other, by="chief")
     assert answer.version == 1
 
 

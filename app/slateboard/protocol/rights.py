@@ -34,6 +34,15 @@ class Actor:
     board: int | None = None
     authenticated_by: str = "database"
 
+    @property
+    def limited_to(self) -> int | None:
+        """The only agent whose claims it may touch; None for an administrator, who may touch all.
+
+        Whoever acts for an agent by way of a database URL (`--as`) is held to that agent's claims, like the agent.
+        """
+        acts_for = self.agent is not None and self.authenticated_by == "database"
+        return (self.agent or 0) if acts_for or self.right < Right.ADMIN else None
+
 
 ADMINISTRATOR = Actor(name="admin", right=Right.ADMIN)
 SYSTEM = Actor(name="system", right=Right.ADMIN, authenticated_by="system")

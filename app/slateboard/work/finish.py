@@ -25,7 +25,6 @@ from slateboard.protocol.work import (
     Result,
 )
 from slateboard.work import claims, queries
-from slateboard.work.leases import limited_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +58,7 @@ async def finish(
     rows = await tx.fetch(
         queries.FINISH,
         tx.board,
-        limited_to(tx),
+        tx.actor.limited_to,
         tx.actor.name,
         tx.actor.authenticated_by,
         [one.item for one in ordered],
@@ -108,7 +107,7 @@ async def give_back(
     rows = await tx.fetch(
         queries.GIVE_BACK,
         tx.board,
-        limited_to(tx),
+        tx.actor.limited_to,
         tx.actor.name,
         tx.actor.authenticated_by,
         [one.item for one in ordered],

@@ -26,7 +26,6 @@ from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome, Place
 from slateboard.protocol.work import MAX_BATCH
 from slateboard.work import claims, queries
-from slateboard.work.leases import limited_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +60,7 @@ async def block_on(
     _check_blockers(on)
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
     leases = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
-    only = limited_to(tx)
+    only = tx.actor.limited_to
     if not leases or leases[0]["fence"] != fence or (only is not None and leases[0]["agent"] != only):
         raise (await claims.explain_losses(tx, [(item, fence)])).get((item, fence)) or LeaseLost("the claim is gone")
     lease = leases[0]

@@ -36,7 +36,7 @@ async def renew(tx: Statement, *, beats: Sequence[Beat], lease_seconds: float | 
         [beat.percent for beat in ordered],
         [beat.progress for beat in ordered],
         lease_seconds,
-        limited_to(tx),
+        tx.actor.limited_to,
     )
     renewed = {(row["item"], row["fence"]): row["expires_at"] for row in rows}
     lost = [(beat.item, beat.fence) for beat in beats if (beat.item, beat.fence) not in renewed]
@@ -62,7 +62,7 @@ async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, 
         raise TooLarge("a note is limited to 1 MiB", remedy="write a file and keep its path")
     if text is not None and len(text) > MAX_CONTENT_BYTES:
         raise TooLarge("a checkpoint is limited to 1 MiB", remedy="write a file and keep its path")
-    if await tx.fetchval(queries.CHECKPOINT, tx.board, item, fence, limited_to(tx), text, note) is None:
+    if await tx.fetchval(queries.CHECKPOINT, tx.board, item, fence, tx.actor.limited_to, text, note) is None:
         raise (await claims.explain_losses(tx, [(item, fence)]))[item, fence]
 
 
@@ -75,8 +75,3 @@ async def mine(tx: Statement, *, agent: int) -> list[dict[str, Any]]:
 async def expire_due(tx: Statement, *, limit: int = 500, now: datetime | None = None) -> list[Any]:
     """Take back leases that ran out, at most `limit`: rows of board, item, place and the inboxes to wake."""
     return await tx.fetch(queries.EXPIRE, limit, now)
-
-
-def limited_to(tx: Statement) -> int | None:
-    """The only agent whose claims this actor may touch; None for an administrator, who may touch all."""
-    return None if tx.actor.right >= Right.ADMIN else (tx.actor.agent or 0)
