@@ -59,12 +59,12 @@ async def test_name_that_is_none_is_refused_with_one_that_would_do(board: BoardU
 @pytest.mark.parametrize("name", GOOD)
 async def test_name_is_taken_once(board: BoardUnderTest, name: str) -> None:
     await board.post(NewArtifact(task=name, name=name), tasks=[NewTask(name=name, title="t")])
-    with pytest.raises(DuplicateName):
+    with pytest.raises(DuplicateName, match=f": '{name}'$"):
         await board.post(tasks=[NewTask(name=name, title="t")])
-    with pytest.raises(DuplicateName):
+    with pytest.raises(DuplicateName, match=f": '{name}'$"):
         await board.post(NewArtifact(task=name, name=name))
     await board.add_agent(name)
-    with pytest.raises(DuplicateName):
+    with pytest.raises(DuplicateName, match=f": '{name}'$"):
         await board.perform("add_agent", name=name)
 
 
@@ -80,7 +80,7 @@ async def test_name_twice_in_one_call_is_refused_whole(board: BoardUnderTest) ->
 
 
 async def test_board_name_is_taken_once(board: BoardUnderTest) -> None:
-    with pytest.raises(DuplicateName):
+    with pytest.raises(DuplicateName, match=f": '{board.name}'$"):
         await board.perform("create_board", name=board.name)
 
 

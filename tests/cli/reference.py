@@ -20,11 +20,11 @@ BEGIN = "<!-- The rest is made of the commands' own help: python -m tests.cli.re
 ALWAYS = "0, 2, 7"
 """The exit codes of every command that asks the board: done, a wrong command line, no answer."""
 ENDS: dict[str, dict[int, str]] = {
-    "up": {},
+    "up": {5: "a server runs in this home already"},
     "down": {},
     "status": {},
     "backup": {},
-    "restore": {5: "there is data already"},
+    "restore": {5: "a server runs, or there is data already"},
     "migrate": {},
     "apply": {4: "a name that is nowhere", 5: "a circle, or a change that the board's state forbids", 6: "not allowed"},
     "get boards": {},

@@ -119,6 +119,7 @@ async def test_decision_keeps_its_fields_and_is_superseded_by_name(slate: Slate)
     assert (made["agent"], made["options"], made["drivers"]) == ("cto", ["ClickHouse", "Postgres"], ["speed"])
     error = await slate.wrong(5, "decide", "Use Postgres", "--subject", "storage")
     assert error["code"] == "subject_decided"
+    assert error["message"].endswith(": 'storage'")
     await slate.ok("decide", "Use Postgres", "--subject", "storage", "--supersedes", "storage")
     rows = (await slate.ok("get", "decisions", "--subject", "storage"))["rows"]
     assert [row["status"] for row in rows] == ["accepted", "superseded"]

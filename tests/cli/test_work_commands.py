@@ -199,6 +199,8 @@ async def test_blocked_claim_is_ready_when_what_it_waits_for_is_complete(slate: 
     assert await board.place(items["a"]) == "gated"
     explained = await slate.ok("work", "explain", "work/a")
     assert [one["reference"] for one in explained["blocked_by"]] == ["work/repair"]
+    shown = await slate("work", "explain", "work/a")
+    assert f"work/repair (item {items['repair']}): ready" in shown.out
     await board.complete(items["repair"])
     assert await board.place(items["a"]) == "ready"
 

@@ -5,7 +5,6 @@ What peers wrote is data: it stands indented below a line that names its author.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -99,8 +98,7 @@ def _attempt(one: Mapping[str, Any]) -> str:
 
 
 def _blocker(one: Mapping[str, Any]) -> str:
-    rest = {name: value for name, value in one.items() if name != "reference" and value is not None}
-    return f"{one['reference']}: {tables.clean(json.dumps(rest, default=str, ensure_ascii=False))}"
+    return f"{one['reference']} (item {one['item']}): {one['place']}"
 
 
 def _indented(value: str | None) -> str:

@@ -43,7 +43,8 @@ def _about(row: Mapping[str, Any]) -> Any:
         return f"waits for {', '.join(names)}" if names else f"waits for {row['remaining']}"
     if row.get("stale"):
         return f"stale: {row.get('because')}"
-    return row.get("summary") or row.get("last_error")
+    over = row.get("status", row.get("place")) in {"complete", "done"}
+    return row.get("summary") or (None if over else row.get("last_error"))
 
 
 def _percent(row: Mapping[str, Any]) -> str:

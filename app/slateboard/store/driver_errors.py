@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +52,16 @@ CONSTRAINTS: dict[str, tuple[type[SlateError], str, str]] = {
     "decisions_one_accepted_key": (
         SubjectDecided,
         "an accepted decision for this subject exists already",
-        "supersede it by name",
+        "supersede it (`--supersedes SUBJECT`), or choose another subject",
     ),
     "dependencies_not_itself_check": (Invalid, "an artifact cannot be blocked by itself", "name another blocker"),
     "leases_lease_seconds_check": (Invalid, "a lease lasts more than 0 s and at most 24 h", "choose another length"),
     "leases_percent_check": (Invalid, "progress is 0 to 100 percent", "give a number in that range"),
     "work_items_max_attempts_check": (Invalid, "max_attempts is 1 to 100", "give a number in that range"),
 }
+
+TAKEN = re.compile(r"=\((?:.*, )?(?P<name>[^,]+)\) already exists")
+"""The name in what Postgres says of a unique key: the last column of those above."""
 
 STATES: dict[str, tuple[type[SlateError], str]] = {
     "53100": (DatabaseFull, "free space on the database's disk; nothing was written"),
@@ -106,8 +110,10 @@ def _of_postgres(error: Any) -> BaseException:
     constraint: str | None = getattr(error, "constraint_name", None)
     if constraint in CONSTRAINTS:
         kind, message, remedy = CONSTRAINTS[constraint]
-        detail = f": {error.detail}" if error.detail else ""
-        return kind(message + detail, remedy=remedy)
+        taken = TAKEN.search(error.detail or "")
+        if taken:
+            return kind(f"{message}: {taken['name']!r}", remedy=remedy, name=taken["name"])
+        return kind(message, remedy=remedy)
     if state == "SB001":
         return Paused(str(error), remedy="resume it with `slate resume`, or wait")
     if state == "SB002":

@@ -113,11 +113,11 @@ class Embedded:
 def _start(place: Place, progress: Callable[[str], None]) -> RunFile:
     postmaster = processes.running(place)
     if postmaster is not None and postmaster.state == "stopping":
-        progress(f"waiting for the server that is stopping (process {postmaster.pid})")
+        progress(f"waiting for the Postgres that is stopping (process {postmaster.pid})")
         processes.wait_for_end(postmaster.pid, STOP_LIMIT_SECONDS)
         postmaster = None
     if postmaster is not None:
-        progress(f"adopting the server that runs already (process {postmaster.pid})")
+        progress(f"adopting the Postgres that runs already (process {postmaster.pid})")
         run = _ready(place, postmaster.pid, "", progress)
     else:
         run = _start_cold(place, progress)
@@ -133,7 +133,7 @@ def _start_cold(place: Place, progress: Callable[[str], None]) -> RunFile:
     cluster.read_passwords(place)
     stale = processes.clear_leftovers(place, progress)
     cluster.configure(place, places.make_socket_folder(place))
-    progress("starting the server")
+    progress("starting Postgres")
     pid = _launch(place, programs)
     return _ready(place, pid, stale, progress)
 

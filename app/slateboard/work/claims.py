@@ -88,9 +88,8 @@ def loss(tx: Statement, row: Any) -> SlateError:
     if row["holder_fence"] == row["fence"] and row["holder_agent"] != tx.actor.agent:
         return NotYours(f"item {item} is claimed by another agent", remedy="use the token of that agent", **details)
     if row["ended"] is not None:
-        message = (
-            f"the claim of item {item} under fence {row['fence']} has ended ({row['ended']}: {row['error'] or '-'})"
-        )
+        how = f"{row['ended']}: {row['error']}" if row["error"] else row["ended"]
+        message = f"the claim of item {item} under fence {row['fence']} has ended ({how})"
     elif row["holder_fence"] is not None:
         message = f"item {item} is held by {row['holder']} under a newer fence, until {row['until']:%H:%M:%S}"
         details |= {"holder": row["holder"], "until": row["until"].isoformat()}
