@@ -217,6 +217,11 @@ async def test_every_listing_has_a_table(slate: Slate, board: BoardUnderTest, no
     assert len(lines) > 1
 
 
+async def test_what_is_too_much_for_one_page_says_how_to_read_on(slate: Slate, board: BoardUnderTest) -> None:
+    await board.post_graph({f"a{number}": [] for number in range(101)})
+    assert "… and more: slate get artifacts --task work\n" in (await slate("show", "work")).out
+
+
 async def test_showing_is_for_people_too(slate: Slate, board: BoardUnderTest) -> None:
     items = await board.post_graph({"a": [], "b": ["a"]})
     await board.complete(items["a"])
