@@ -1,4 +1,7 @@
-"""The floor: what plain asyncpg and a plain table reach on the same Postgres, in the same run."""
+"""The floor: what plain asyncpg and a plain table of jobs reach on the same Postgres, in the same run.
+
+The table keeps the least that a queue must: the state of a job, who took it, and when; one partial index.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from typing import Any
 import asyncpg
 
 CLAIM = """
-WITH picked AS MATERIALIZED (SELECT id FROM raw_jobs WHERE state = 0 ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
-UPDATE raw_jobs SET state = 1 WHERE id = ANY (ARRAY(SELECT id FROM picked)) RETURNING id, payload
+WITH picked AS MATERIALIZED (
+    SELECT id FROM raw_jobs WHERE state = 0 ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
+UPDATE raw_jobs SET state = 1, worker = 'raw', claimed_at = now()
+WHERE id = ANY (ARRAY(SELECT id FROM picked)) RETURNING id, payload
 """
+COMPLETE = "UPDATE raw_jobs SET state = 2, finished_at = now() WHERE id = ANY ($1::bigint[])"
 
 
 async def drain(url: str, jobs: int) -> float:
@@ -20,10 +26,12 @@ async def drain(url: str, jobs: int) -> float:
     connection = await asyncpg.connect(url)
     try:
         await _table(connection)
-        await connection.execute("INSERT INTO raw_jobs SELECT g, 'x' FROM generate_series(1, $1::int) AS g", jobs)
+        await connection.execute(
+            "INSERT INTO raw_jobs (id, payload) SELECT g, 'x' FROM generate_series(1, $1::int) AS g", jobs
+        )
         await connection.execute("VACUUM ANALYZE raw_jobs")
         claim = await connection.prepare(CLAIM)
-        complete = await connection.prepare("UPDATE raw_jobs SET state = 2 WHERE id = ANY ($1::bigint[])")
+        complete = await connection.prepare(COMPLETE)
         start = time.perf_counter()
         while rows := await claim.fetch():
             await complete.fetch([row["id"] for row in rows])
@@ -83,6 +91,7 @@ def percentiles(seconds: list[float]) -> tuple[float, float]:
 async def _table(connection: asyncpg.Connection[Any]) -> None:
     await connection.execute(
         "DROP TABLE IF EXISTS raw_jobs;"
-        "CREATE TABLE raw_jobs (id bigint PRIMARY KEY, payload text NOT NULL, state smallint NOT NULL DEFAULT 0);"
+        "CREATE TABLE raw_jobs (id bigint PRIMARY KEY, payload text NOT NULL,"
+        " state smallint NOT NULL DEFAULT 0, worker text, claimed_at timestamptz, finished_at timestamptz);"
         "CREATE INDEX raw_jobs_ready ON raw_jobs (id) WHERE state = 0"
     )

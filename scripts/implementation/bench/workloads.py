@@ -176,19 +176,21 @@ async def fan(run: Run) -> Figure:
         before = [f"in{number}" for number in range(FAN)]
         after = [f"out{number}" for number in range(FAN)]
         artifacts = [NewArtifact(task="fan", name=name, owner="w") for name in before]
+        artifacts.append(NewArtifact(task="fan", name="warm", owner="middle"))
         artifacts.append(NewArtifact(task="fan", name="middle", owner="middle", blocked_by=tuple(before)))
         artifacts += [NewArtifact(task="fan", name=name, owner="w", blocked_by=("middle",)) for name in after]
         await client.call("post", tasks=[NewTask(name="fan", title="fan", agent="w")], artifacts=artifacts)
         board = await run.owner.fetchval("SELECT id FROM boards WHERE name = $1", client.board)
         async with boards.workers(run.place, client.board, 2):
             waiting = (
-                "SELECT count(*) = 1 FROM ready WHERE board = $1 AND NOT EXISTS (SELECT FROM leases WHERE board = $1)"
+                "SELECT count(*) = 2 FROM ready WHERE board = $1 AND NOT EXISTS (SELECT FROM leases WHERE board = $1)"
             )
             await places.until(run.owner, waiting, board)
         async with await connect(run.place.app_url, board=client.board, agent="middle") as middle:
-            (claim,) = await middle.claim(worker="fan", limit=1, lease_seconds=60)
-            start = time.perf_counter()
-            await middle.finish([Finish(item=claim.item, fence=claim.fence, result=Result(content="ok"))])
+            for _ in ("warm", "middle"):  # the first call of a connection plans its statements
+                (claim,) = await middle.claim(worker="fan", limit=1, lease_seconds=60)
+                start = time.perf_counter()
+                await middle.finish([Finish(item=claim.item, fence=claim.fence, result=Result(content="ok"))])
             await places.until(run.owner, "SELECT count(*) >= $2 FROM ready WHERE board = $1", board, FAN, every=0.001)
             seconds = time.perf_counter() - start
         async with boards.workers(run.place, client.board, 2):
