@@ -145,6 +145,7 @@ def test_killed_servers_postgres_is_adopted_and_a_backup_comes_back(embedded: En
     first = slate(embedded, "up", "--detach")[1]
     token = (home / "admin-token").read_text()
     assert slate(embedded, "agent", "add", "kept")[0] == 0
+    assert slate(embedded, "post", "task", "--owner", "kept")[0] == 0
     assert slate(embedded, "backup", str(file))[1]["size_bytes"] == file.stat().st_size
     assert slate(embedded, "restore", str(file), "--replace")[0] == 5  # a server runs
     run = read_run_file(home)
@@ -156,6 +157,7 @@ def test_killed_servers_postgres_is_adopted_and_a_backup_comes_back(embedded: En
     assert read_run_file(home) == run
     assert (home / "admin-token").read_text() == token
     assert slate(embedded, "agent", "add", "lost")[0] == 0
+    before = slate(embedded, "work", "claim", "--as", "kept")[1]["claim"]
     slate(embedded, "down")
     assert slate(embedded, "restore", str(file))[0] == 5  # the database is not empty
     assert slate(embedded, "restore", str(file), "--replace")[0] == 0
@@ -164,6 +166,9 @@ def test_killed_servers_postgres_is_adopted_and_a_backup_comes_back(embedded: En
     slate(embedded, "up", "--detach")
     rows = slate(embedded, "get", "agents")[1]["rows"]
     assert [row["name"] for row in rows] == ["kept"]
+    again = slate(embedded, "work", "claim", "--as", "kept")[1]["claim"]
+    assert again["item"] == before["item"]
+    assert again["fence"] > before["fence"]
 
 
 def test_postgres_that_ends_under_the_server_is_started_again(embedded: Environment) -> None:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from slateboard.server.schema import Standing
     from slateboard.settings import Settings
 
+NEW_FENCES = """
+SELECT setval(oid::regclass, nextval(oid::regclass) + 1000000000) FROM pg_class
+WHERE relname = 'fences' AND relkind = 'S';
+"""
+"""Fences go on far above what was given out since the backup: a worker that outlived the restore holds none of them."""
 LEADER = "SELECT holder FROM leaders WHERE name = 'leader' AND expires_at > clock_timestamp()"
 
 
@@ -53,7 +58,7 @@ def restore(settings: Settings, file: Path, *, replace: bool, progress: Callable
                 leader=leader,
             )
         progress(f"restoring {file}")
-        backups.restore(file, url, replace=replace)
+        backups.restore(file, url, replace=replace, afterwards=NEW_FENCES)
         schema.prepare(url, progress)
 
 

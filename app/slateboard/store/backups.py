@@ -8,6 +8,7 @@ the database itself, are not part of a backup.
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import subprocess
@@ -60,12 +61,12 @@ def backup(source: Path | str, file: Path) -> int:
     return size
 
 
-def restore(file: Path, target: Path | str, *, replace: bool = False) -> None:
+def restore(file: Path, target: Path | str, *, replace: bool = False, afterwards: str = "") -> None:
     """Load a backup into the database (a home whose server runs, or the owner's URL), all of it or nothing.
 
     Raises `Invalid` if the file is no backup, `Conflict` if the database holds anything and `replace` is not set,
     `ServerProblem` with what PostgreSQL said. `replace` ends all other sessions of the database; its role must be
-    allowed to create databases.
+    allowed to create databases. `afterwards` is SQL that is run in the transaction of the restore, at its end.
     """
     url = _owner_url(target)
     _check_archive(file)
@@ -74,14 +75,14 @@ def restore(file: Path, target: Path | str, *, replace: bool = False) -> None:
         if held:
             message = f"the database is not empty: it holds {held} tables, views and sequences"
             raise Conflict(message, remedy="restore with `--replace`, or into an empty database", held=held)
-        _load(file, url)
+        _load(file, url, afterwards)
         return
     name = query(url, "SELECT current_database();", what="looking at the database")[0]
     fresh = f"{name}_new"
     maintenance = with_database(url, "postgres")
     _create_fresh(url, maintenance, fresh)
     try:
-        _load(file, with_database(url, fresh))
+        _load(file, with_database(url, fresh), afterwards)
         _swap(maintenance, name, fresh)
     except BaseException:
         query(maintenance, f"DROP DATABASE IF EXISTS {_quoted(fresh)} WITH (FORCE);", what="removing what was restored")
@@ -108,7 +109,7 @@ def _check_archive(file: Path) -> None:
         raise Invalid(message, remedy="give a file that `slate backup` wrote")
 
 
-def _load(file: Path, url: str) -> None:
+def _load(file: Path, url: str, afterwards: str) -> None:
     """Run the archive's statements in one transaction: `pg_restore` writes them, `psql` executes them."""
     options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--output=/dev/null")
     command, environment = client_command("psql", url, *options, "--file=-")
@@ -123,6 +124,8 @@ def _load(file: Path, url: str) -> None:
                 if not taken:
                     statements.kill()
                 whole = statements.wait() == 0
+                if taken and whole:
+                    taken = _pipe(io.BytesIO(afterwards.encode()), _opened(session.stdin))
                 # The end of its input makes psql commit, so it sees that end only after a whole archive.
                 if taken and not whole:
                     session.kill()
