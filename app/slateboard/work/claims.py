@@ -86,7 +86,8 @@ def loss(tx: Statement, row: Any) -> SlateError:
     if place is None:
         return LeaseLost(f"there is no work item {item}", remedy="see `slate work list`", **details)
     if row["holder_fence"] == row["fence"] and row["holder_agent"] != tx.actor.agent:
-        return NotYours(f"item {item} is claimed by another agent", remedy="use the token of that agent", **details)
+        message = f"item {item} is claimed by another agent ({row['holder']}), until {row['until']:%H:%M:%S}"
+        return NotYours(message, remedy="leave it to that agent, or act as it: its token, or `--as`", **details)
     if row["ended"] is not None:
         how = f"{row['ended']}: {row['error']}" if row["error"] else row["ended"]
         message = f"the claim of item {item} under fence {row['fence']} has ended ({how})"
