@@ -18,7 +18,7 @@ CREATE OR REPLACE AGGREGATE chain_hash(bytea, bytea) (sfunc = chain_step, stype 
 
 CREATE OR REPLACE FUNCTION seal_events(p_limit int) RETURNS TABLE (board bigint, head bigint, sealed bigint)
 LANGUAGE plpgsql
-SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET work_mem = '64MB' SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -34,7 +34,7 @@ BEGIN
     WITH moved AS MATERIALIZED (
         DELETE FROM event_outbox o WHERE o.id <= v_bound RETURNING o.*
     ),
-    placed AS MATERIALIZED (
+    placed AS (
         SELECT m.*, coalesce(h.position, 0) + row_number() OVER (PARTITION BY m.board ORDER BY m.id) AS position,
                coalesce(h.hash, '') AS first, sha256(convert_to(m.payload, 'UTF8')) AS payload_hash
         FROM moved m LEFT JOIN event_heads h ON h.board = m.board
@@ -45,7 +45,7 @@ BEGIN
                    p.board, E'\n', p.position, E'\n', p.id, E'\n', p.subject, E'\n', p.actor, E'\n',
                    p.authenticated_by, E'\n', p.cause, E'\n', p.correlation, E'\n',
                    (extract(epoch FROM p.happened_at) * 1000000)::bigint), 'UTF8')) || p.payload_hash)
-                   OVER (PARTITION BY p.board ORDER BY p.position) AS hash
+                   OVER (PARTITION BY p.board ORDER BY p.id) AS hash
         FROM placed p
     ),
     written AS (
