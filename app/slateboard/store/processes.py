@@ -74,7 +74,8 @@ def clear_leftovers(place: Place, progress: Callable[[str], None]) -> str:
 
     Sessions of a server that was killed may live on for a while, attached to its memory, and PostgreSQL rightly
     refuses to start beside them: they are ended first. PostgreSQL also refuses when the dead server's pid was given to
-    any other process of the same user, so that lock file is removed; in all other cases PostgreSQL judges it itself.
+    any other process of the same user, or is still that of its unreaped body (as where a container's first process
+    reaps late), so that lock file is removed; in all other cases PostgreSQL judges it itself.
     """
     stale = read_postmaster_file(place.data)
     if stale is None:
@@ -90,7 +91,7 @@ def clear_leftovers(place: Place, progress: Callable[[str], None]) -> str:
             with contextlib.suppress(psutil.NoSuchProcess):
                 orphan.send_signal(signal.SIGQUIT if patient else signal.SIGKILL)
         psutil.wait_procs(orphans, timeout=_ORPHAN_POLL_SECONDS)
-    if start_of(stale.pid) is not None:
+    if psutil.pid_exists(stale.pid):
         (stale.socket_folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
         (place.data / "postmaster.pid").unlink(missing_ok=True)
     return stale.text
