@@ -46,3 +46,19 @@ async def test_the_newest_circle_among_many_edges_is_shown(board: BoardUnderTest
     artifact = NewArtifact(task="child", name="a", blocked_by=("root/result",))
     with pytest.raises(DependencyCycle, match="root/result → child/a → root/result"):
         await board.post(artifact, tasks=[NewTask(name="child", title="c", parent="root")])
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("depend", {"reference": "work/report", "on": ["work/facts"]}),
+        ("revise", {"reference": "work/report"}),
+        ("cancel", {"reference": "work/report"}),
+    ],
+)
+async def test_an_agent_has_no_say_in_what_it_neither_owns_nor_delegated(
+    board: BoardUnderTest, operation: str, arguments: dict[str, Any]
+) -> None:
+    await board.post_graph({"facts": [], "report": []})
+    with pytest.raises(NotYours, match="cto neither owns nor delegated work/report"):
+        await board.perform(operation, by="cto", **arguments)

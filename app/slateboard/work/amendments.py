@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from slateboard.board import artifacts
 from slateboard.board import queries as board_queries
-from slateboard.protocol.errors import NotYours
 from slateboard.protocol.events import Subject
 from slateboard.protocol.rights import Right
 from slateboard.store.arrays import numbers, texts, times
@@ -55,7 +55,7 @@ async def amend(tx: Transaction, *, amendments: Sequence[Amendment]) -> None:
     tx.require(Right.AGENT)
     if not amendments:
         return
-    await _require_own(tx, [one.artifact for one in amendments])
+    await artifacts.require_own(tx, [one.artifact for one in amendments])
     open_inboxes = await inboxes.open_to(tx, {one.capability or "" for one in amendments if one.owner is None})
     await tx.fetch(
         board_queries.CHANGE_ARTIFACTS,
@@ -94,7 +94,7 @@ async def take_over(tx: Transaction, *, results: Sequence[tuple[str, int, int, R
     tx.require(Right.AGENT)
     if not results:
         return set()
-    await _require_own(tx, [artifact for _, artifact, _, _ in results])
+    await artifacts.require_own(tx, [artifact for _, artifact, _, _ in results])
     left = await tx.fetch(queries.LEAVE_WAITING, tx.board, sorted(item for _, _, item, _ in results))
     free = {row["item"] for row in left}
     taken = [one for one in results if one[2] in free]
@@ -117,11 +117,3 @@ async def _move(tx: Transaction, items: Sequence[int]) -> None:
         moving = sorted(row["item"] for row in rows if row["unblocked"] is unblocked)
         if moving:
             tx.wake(await tx.fetchval(queries.PLACE, tx.board, moving, unblocked, tx.now))
-
-
-async def _require_own(tx: Transaction, artifacts: Sequence[int]) -> None:
-    if tx.actor.right < Right.OPERATOR:
-        foreign = await tx.fetchval(board_queries.FOREIGN_ARTIFACT, tx.board, numbers(artifacts), tx.actor.agent)
-        if foreign is not None:
-            message = f"{tx.actor.name} neither owns nor delegated {foreign}, so it cannot change it"
-            raise NotYours(message, remedy="ask its delegator, or somebody with the right operator", reference=foreign)

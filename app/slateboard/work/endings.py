@@ -32,8 +32,7 @@ async def cancel(
     tx.require(Right.AGENT)
     own = "/".join(split_reference(reference))
     item = (await gates.newest_items(tx, {own}))[own]
-    if tx.actor.right < Right.OPERATOR:
-        await _require_delegator(tx, item)
+    await gates.require_own(tx, item)
     ended = await _end(tx, Subject.ITEM_CANCELLED, [item], reason=reason, cascade=cascade, waive=waive)
     return {"cancelled": [row["reference"] for row in ended], "waived": waive}
 
@@ -153,20 +152,6 @@ def _check_end(item: int, row: dict[str, Any] | None, *, from_dead: bool) -> Non
         raise WrongState(message, remedy=f"use `slate dead-letters discard {item}`", item=item)
     if not from_dead and row["outcome"] is not None:
         raise WrongState(f"{row['reference']} is {row['outcome']} already", remedy="nothing to do", item=item)
-
-
-async def _require_delegator(tx: Transaction, item: int) -> None:
-    """An agent may cancel what it owns or delegated; operators may cancel everything."""
-    allowed = await tx.fetchval(
-        "SELECT EXISTS (SELECT FROM work_items w JOIN artifacts a ON a.board = w.board AND a.id = w.artifact"
-        " JOIN tasks t ON t.board = a.board AND t.id = a.task WHERE w.board = $1 AND w.id = $2"
-        " AND $3::bigint IN (a.owner, t.agent, t.delegator))",
-        tx.board,
-        item,
-        tx.actor.agent,
-    )
-    if not allowed:
-        tx.require(Right.OPERATOR)
 
 
 def _bounded(items: Sequence[int]) -> list[int]:

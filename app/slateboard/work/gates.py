@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.board import graph
+from slateboard.board import artifacts, graph
 from slateboard.board import queries as board_queries
 from slateboard.protocol.errors import (
     AlreadyStarted,
@@ -43,6 +43,7 @@ async def depend(tx: Transaction, *, reference: str, on: Sequence[str]) -> dict[
     task, name = split_reference(reference)
     own = f"{task}/{name}"
     numbers = await newest_items(tx, {own, *(_full(one, task) for one in on)})
+    await require_own(tx, numbers[own])
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
     blockers = [numbers[_full(one, task)] for one in on]
     await add_edges(tx, item=numbers[own], reference=own, blockers=blockers)
@@ -121,6 +122,13 @@ async def newest_items(tx: Statement, references: Iterable[str]) -> dict[str, in
             message = f"there is no artifact {reference!r} on this board"
             raise UnknownName(message, remedy="see `slate get artifacts`", artifact=reference)
     return found
+
+
+async def require_own(tx: Statement, item: int) -> None:
+    """Refuse an agent that has no say in the artifact of this item."""
+    await artifacts.require_own(
+        tx, [await tx.fetchval("SELECT artifact FROM work_items WHERE board = $1 AND id = $2", tx.board, item)]
+    )
 
 
 async def lock_blockers(tx: Transaction, items: Sequence[int]) -> set[int]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slateboard.board import artifacts
 from slateboard.protocol.errors import UnknownName, VersionConflict, WrongState
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import split_reference
@@ -50,6 +51,7 @@ async def revise(
     )
     if row is None:
         raise UnknownName(f"there is no artifact {own!r}", remedy="see `slate get artifacts`", artifact=own)
+    await artifacts.require_own(tx, [row["id"]])
     if expect_version is not None and row["version"] != expect_version:
         message = f"{own} is at version {row['version']}, not {expect_version}"
         raise VersionConflict(message, remedy="read the artifact again", version=row["version"])
