@@ -62,7 +62,7 @@ min_dynamic_shared_memory = 16MB
 dynamic_shared_memory_type = mmap
 jit = off
 
-max_wal_size = 2GB
+max_wal_size = 4GB
 checkpoint_timeout = 15min
 wal_compression = on
 autovacuum_naptime = 15s

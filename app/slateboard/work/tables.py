@@ -29,7 +29,7 @@ from slateboard.store.metadata import metadata
 fences = Sequence("fences", metadata=metadata)
 
 CHURN = {
-    "autovacuum_vacuum_scale_factor": 0,
+    "autovacuum_vacuum_scale_factor": 0.2,
     "autovacuum_vacuum_threshold": 5000,
     "autovacuum_analyze_threshold": 10000,
 }

@@ -185,7 +185,7 @@ CREATE TABLE gates (
     remaining INTEGER NOT NULL, 
     CONSTRAINT gates_pkey PRIMARY KEY (board, item)
 )
- WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
+ WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
 
 CREATE TABLE leaders (
     name TEXT NOT NULL, 
@@ -211,7 +211,7 @@ CREATE TABLE leases (
     CONSTRAINT leases_lease_seconds_check CHECK (lease_seconds > 0 AND lease_seconds <= 86400), 
     CONSTRAINT leases_percent_check CHECK (percent BETWEEN 0 AND 100)
 )
- WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
+ WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
 
 CREATE TABLE open_inboxes (
     board BIGINT NOT NULL, 
@@ -247,7 +247,7 @@ CREATE TABLE ready (
     CONSTRAINT ready_pkey PRIMARY KEY (board, inbox, rank, item), 
     CONSTRAINT ready_board_item_key UNIQUE (board, item)
 )
- WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
+ WITH (autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
 
 CREATE TABLE scheduled (
     board BIGINT NOT NULL, 
@@ -256,7 +256,7 @@ CREATE TABLE scheduled (
     unblocked BOOLEAN DEFAULT 'false' NOT NULL, 
     CONSTRAINT scheduled_pkey PRIMARY KEY (board, item)
 )
- WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
+ WITH (autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
 
 CREATE INDEX scheduled_run_at_idx ON scheduled (run_at);
 

@@ -24,8 +24,12 @@ DRAINED = """
 SELECT NOT EXISTS (SELECT FROM ready WHERE board = $1) AND NOT EXISTS (SELECT FROM leases WHERE board = $1)
    AND NOT EXISTS (SELECT FROM gates WHERE board = $1) AND NOT EXISTS (SELECT FROM event_outbox WHERE board = $1)
 """
-DONE = """
-SELECT count(*) >= $2 FROM (SELECT FROM work_items WHERE board = $1 AND outcome = 'done' LIMIT $2) AS done
+# Nothing of high priority is ready or claimed any more; cheap, however much is ranked behind it.
+FRONT_DONE = """
+SELECT NOT EXISTS (SELECT FROM ready r WHERE r.board = $1 AND r.rank <= -100
+                   AND r.inbox = (SELECT id FROM agents WHERE board = $1 AND name = 'w'))
+   AND NOT EXISTS (SELECT FROM leases l JOIN work_items w ON w.board = l.board AND w.id = l.item
+                   WHERE l.board = $1 AND w.base_rating >= 100)
 """
 
 
