@@ -236,6 +236,16 @@ def test_reused_pid_neither_reads_as_running_nor_blocks_the_start(server: Embedd
         other.kill()
 
 
+def test_killed_postgres_that_nobody_has_reaped_does_not_block_the_start(server: Embedded, home: Path) -> None:
+    run = server.start(quiet)
+    lock_file = (run.data / "postmaster.pid").read_text()
+    kill(run.pid)
+    with subprocess.Popen(["true"]) as unreaped:
+        os.waitid(os.P_PID, unreaped.pid, os.WEXITED | os.WNOWAIT)
+        (run.data / "postmaster.pid").write_text(lock_file.replace(str(run.pid), str(unreaped.pid), 1))
+        assert server.start(quiet).pid != run.pid
+
+
 def test_run_file_of_a_live_process_that_is_not_the_server_is_not_believed(server: Embedded, home: Path) -> None:
     run = server.start(quiet)
     fields = {name: getattr(run, name) for name in ("owner_url", "app_url", "data", "version")}

@@ -94,7 +94,7 @@ def _detach(invocation: Invocation, environment: dict[str, str], keep_postgres: 
     try:
         answer = _answer_of(process, log, begin, invocation)
         _wait_until_healthy(answer["url"], process, invocation)
-    except BaseException:
+    except (SlateError, KeyboardInterrupt):  # not where only what we say finds no reader any more
         process.send_signal(signal.SIGTERM)
         raise
     answer["log"] = str(log)
