@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from slateboard.protocol.states import Outcome
 from slateboard.protocol.work import Finish, NewArtifact, NewTask, Result
 from slateboard.reports import overview, tree
 from tests.support.boards import BoardUnderTest, QueryCount
@@ -42,6 +43,16 @@ async def test_an_artifact_is_shown_with_all_that_concerns_it(board: BoardUnderT
     spec = await board.perform("show", name="work/spec")
     assert spec["versions"][0]["content"] == f"result of {items['spec']}"
     assert [one["outcome"] for one in spec["attempts_made"]] == ["completed"]
+
+
+async def test_what_is_not_shown_is_said_to_be_there(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"spec": [], **{f"page{number}": ["spec"] for number in range(101)}})
+    for _ in range(21):
+        await board.give_back(await board.claim_item(items["spec"]), Outcome.RELEASED)
+    shown = await board.perform("show", name="work/spec")
+    assert (len(shown["attempts_made"]), shown["more_attempts_made"]) == (20, True)
+    assert (len(shown["dependents"]), shown["more_dependents"]) == (100, True)
+    assert (shown["more_blockers"], shown["more_versions"], shown["more_decisions"]) == (False, False, False)
 
 
 async def test_an_item_is_shown_by_its_number(board: BoardUnderTest) -> None:

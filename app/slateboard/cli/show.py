@@ -57,8 +57,9 @@ def _print(found: Mapping[str, Any]) -> None:
         if rows:
             click.echo(f"\n{heading}\n" + tables.table(columns, rows))
         if found.get(f"more_{name}"):
-            of_this = "--task" if name == "artifacts" else "--parent"
-            click.echo(f"… and more: slate get {name} {of_this} {found['name']}")
+            of_this = {"artifacts": "--task", "tasks": "--parent"}.get(name)
+            where = f": slate get {name} {of_this} {found['name']}" if of_this else ", older or later ones"
+            click.echo(f"… and more{where}")
     versions: Sequence[Mapping[str, Any]] = found.get("versions") or []
     if versions and versions[0].get("content"):
         click.echo(f"\nContent of version {versions[0]['version']}\n" + tables.block(versions[0]["content"]))

@@ -20,6 +20,8 @@ SHOWN = 20
 MAX_NEIGHBOURS = 100
 """Blockers, dependents and artifacts that are shown."""
 
+NEIGHBOUR = ("reference", "status", "owner", "claimed_by", "stuck", "item")
+
 CHECKPOINT = "SELECT data, note, kept_at FROM checkpoints WHERE board = $1 AND item = $2"
 
 
@@ -27,7 +29,8 @@ async def show(tx: Statement, *, name: str | int) -> dict[str, Any]:
     """A task by its name, an artifact by its reference, or a work item by its id: a dict whose `type` says which.
 
     A task comes with its artifacts, subtasks and decisions; an artifact with versions (the newest with its inline
-    content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Raises `UnknownName`.
+    content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Where not all is shown,
+    `more_<name>` is true. Raises `UnknownName`.
     """
     tx.require(Right.READER)
     name = str(name)
@@ -57,13 +60,14 @@ async def _task(tx: Statement, row: dict[str, Any]) -> dict[str, Any]:
         "tasks": below.rows,
         "more_tasks": below.next is not None,
         "decisions": decided.rows,
+        "more_decisions": decided.next is not None,
     }
 
 
 async def _artifact(tx: Statement, reference: str) -> dict[str, Any]:
     row = (await artifacts(tx, references=[reference])).rows[0]
     key = [row["id"]]
-    versions = await history.versions(tx, artifacts=key, last=SHOWN)
+    versions = await history.versions(tx, artifacts=key, last=SHOWN + 1)
     if versions and versions[0]["has_content"]:
         versions[0] = (await history.versions(tx, artifacts=key, last=1, content=True))[0]
     decided = await listings.decisions(tx, task=row["task"], first=SHOWN)
@@ -71,21 +75,25 @@ async def _artifact(tx: Statement, reference: str) -> dict[str, Any]:
         "type": "artifact",
         **row,
         **await _kept(tx, row["item"]),
-        "versions": versions,
-        "attempts_made": await history.attempts(tx, artifacts=key, last=SHOWN),
-        "blockers": await _neighbours(tx, row["id"], dependents=False),
-        "dependents": await _neighbours(tx, row["id"], dependents=True),
+        **_cut("versions", versions, SHOWN),
+        **_cut("attempts_made", await history.attempts(tx, artifacts=key, last=SHOWN + 1), SHOWN),
+        **await _neighbours(tx, row["id"]),
         "decisions": decided.rows,
+        "more_decisions": decided.next is not None,
     }
+
+
+def _cut(name: str, rows: list[dict[str, Any]], most: int) -> dict[str, Any]:
+    """The rows that are shown, and whether there are more."""
+    return {name: rows[:most], f"more_{name}": len(rows) > most}
 
 
 async def _item(tx: Statement, row: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"type": "item", **row, **await _kept(tx, row["id"])}
     if row["artifact"] is not None:
-        attempts = await history.attempts(tx, artifacts=[row["artifact"]], last=SHOWN)
-        answer["attempts_made"] = [one for one in attempts if one["item"] == row["id"]]
-        answer["blockers"] = await _neighbours(tx, row["artifact"], dependents=False)
-        answer["dependents"] = await _neighbours(tx, row["artifact"], dependents=True)
+        attempts = await history.attempts(tx, artifacts=[row["artifact"]], last=SHOWN + 1)
+        answer |= _cut("attempts_made", [one for one in attempts if one["item"] == row["id"]], SHOWN)
+        answer |= await _neighbours(tx, row["artifact"])
     return answer
 
 
@@ -97,14 +105,12 @@ async def _kept(tx: Statement, item: int) -> dict[str, Any]:
     return {"checkpoint": None if row["data"] is None else json.loads(row["data"]), "note": row["note"]}
 
 
-async def _neighbours(tx: Statement, artifact: int, *, dependents: bool) -> list[dict[str, Any]]:
-    """What blocks an artifact, or what it blocks, each with its status."""
-    edges = await history.dependencies(tx, artifacts=[artifact], dependents=dependents, first=MAX_NEIGHBOURS)
-    ids = sorted({edge["id"] for edge in edges if edge["id"] is not None})
-    if not ids:
-        return []
-    found = await artifacts(tx, ids=ids, first=len(ids))
-    return [
-        {name: row[name] for name in ("reference", "status", "owner", "claimed_by", "stuck", "item")}
-        for row in found.rows
-    ]
+async def _neighbours(tx: Statement, artifact: int) -> dict[str, Any]:
+    """What blocks an artifact, and what it blocks, each with its status."""
+    answer: dict[str, Any] = {}
+    for name, dependents in (("blockers", False), ("dependents", True)):
+        edges = await history.dependencies(tx, artifacts=[artifact], dependents=dependents, first=MAX_NEIGHBOURS + 1)
+        ids = sorted({edge["id"] for edge in edges if edge["id"] is not None})
+        rows = (await artifacts(tx, ids=ids, first=len(ids))).rows if ids else []
+        answer |= _cut(name, [{key: row[key] for key in NEIGHBOUR} for row in rows], MAX_NEIGHBOURS)
+    return answer
