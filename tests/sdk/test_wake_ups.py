@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from slateboard import NewArtifact, NewTask, Work, Worker
-from slateboard.store.notifications import INBOXES_PER_MESSAGE, Listener, Notifier, listener_of
+from slateboard.store.notifications import INBOXES_PER_MESSAGE, Listener, Notifier, Subscription, listener_of
 
 SOON_SECONDS = 20
 BOARD = 4711
@@ -147,3 +147,13 @@ async def test_closing_the_last_subscription_ends_the_connection(listener, count
         await subscription.close()
     assert not listener.listening.is_set()
     assert listener._task is None
+
+
+async def test_a_wait_that_is_cancelled_while_a_hint_comes_ends_all_the_same() -> None:
+    watch = Subscription(None, set(), None)
+    waiting = asyncio.create_task(watch.wait(3600))
+    await asyncio.sleep(0)
+    watch.set()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

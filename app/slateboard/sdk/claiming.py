@@ -126,7 +126,8 @@ class Claiming:
     async def _nap(self, seconds: float) -> bool:
         """Wait so long, or until there is reason to look again; whether there is."""
         try:
-            await asyncio.wait_for(self._look.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._look.wait()
         except TimeoutError:
             return False
         return True

@@ -310,7 +310,8 @@ class Run:
         for held in self._serving:
             self._end(held, self._returned(held, Outcome.INTERRUPTED))
         try:
-            await asyncio.wait_for(self._settler.drain(), SETTLE_SECONDS)
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._settler.drain()
         except TimeoutError:
             log.error(  # noqa: TRY400  there is no exception to show
                 "%d claims could not be ended, the board cannot be reached: their leases will run out", len(self._held)

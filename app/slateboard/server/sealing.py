@@ -105,4 +105,5 @@ async def seal_for_ever(duty: Duty) -> float:
                 await asyncio.sleep(pause)
             else:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(duty.grown.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await duty.grown.wait()

@@ -58,7 +58,8 @@ class Database:
     async def close(self) -> None:
         """Close the pool, waiting at most 5 s for connections in use."""
         try:
-            await asyncio.wait_for(self.pool.close(), 5)
+            async with asyncio.timeout(5):
+                await self.pool.close()
         except TimeoutError:
             self.pool.terminate()
 

@@ -86,7 +86,8 @@ class Notifier:
         backoff = Backoff()
         while messages := self._take():
             try:
-                await asyncio.wait_for(self._send(messages), SEND_SECONDS)
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._send(messages)
                 backoff.reset()
                 await asyncio.sleep(GATHER_SECONDS)
             except Exception as error:  # noqa: BLE001  hints may be lost, whatever the reason
@@ -142,7 +143,8 @@ class Subscription:
         """Wait for a hint, at most so long; whether one came."""
         if not self._event.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._event.wait(), timeout_seconds)
+                async with asyncio.timeout(timeout_seconds):
+                    await self._event.wait()
         came = self._event.is_set()
         self._event.clear()
         return came
