@@ -4,7 +4,6 @@ from __future__ import annotations
 
 AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[])"
 AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 ORDER BY name LIMIT 1000"
-AGENT_BY_ID = "SELECT name FROM agents WHERE board = $1 AND id = $2"
 
 TASKS_BY_NAME = """
 SELECT t.id, t.name, t.agent, t.priority, t.due, t.parent
@@ -19,12 +18,6 @@ FROM unnest($2::text[], $3::text[]) AS g (task, artifact),
 LATERAL (SELECT t.id FROM tasks t WHERE t.board = $1 AND t.name = g.task OFFSET 0) AS t,
 LATERAL (SELECT a.id, a.newest_item, a.task FROM artifacts a
          WHERE a.board = $1 AND a.task = t.id AND a.name = g.artifact OFFSET 0) AS a
-"""
-
-# All artifacts of the given tasks, for the implied edges into a parent's `result`.
-ARTIFACTS_OF_TASKS = """
-SELECT a.task, a.id, a.name, a.newest_item FROM artifacts a
-WHERE a.board = $1 AND a.task = ANY ($2::bigint[]) ORDER BY a.id
 """
 
 TASK_NAMES = "SELECT id, name FROM tasks WHERE board = $1 AND id = ANY ($2::bigint[])"

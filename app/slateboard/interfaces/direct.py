@@ -25,7 +25,7 @@ from slateboard.protocol.work import Beat, Claim, Finish, Finished, GiveBack, Gi
 from slateboard.store import database as databases
 from slateboard.store.notifications import Listener, Notifier, Subscription, listener_of
 from slateboard.store.run_file import read_run_file
-from slateboard.transaction import REPEATS, Statement, board_named, hot
+from slateboard.transaction import Statement, board_named, hot
 from slateboard.work import claims, finish, leases
 
 log = logging.getLogger(__name__)
@@ -224,17 +224,15 @@ class DirectTransport:
                 watch.set()
 
     async def _hot(self, action: Callable[[Statement], Awaitable[Answer]]) -> Answer:
-        """Run a hot action; one that lost a deadlock is repeated."""
-        from asyncpg import DeadlockDetectedError, SerializationError
+        """Run a hot action, repeated where it lost a race."""
 
-        for attempt in range(1, REPEATS + 1):
-            try:
-                async with asyncio.timeout(HOT_SECONDS), hot(self._database, self._actor, self._board_id) as tx:
-                    return await action(tx)
-            except TimeoutError as error:
-                message = f"the database did not answer within {HOT_SECONDS:.0f} s"
-                raise DatabaseUnreachable(message, remedy="it is asked again") from error
-            except (DeadlockDetectedError, SerializationError):
-                if attempt == REPEATS:
-                    raise
-        raise AssertionError
+        async def once() -> Answer:
+            async with hot(self._database, self._actor, self._board_id) as tx:
+                return await action(tx)
+
+        try:
+            async with asyncio.timeout(HOT_SECONDS):
+                return await operations.repeated("a call", once)
+        except TimeoutError as error:
+            message = f"the database did not answer within {HOT_SECONDS:.0f} s"
+            raise DatabaseUnreachable(message, remedy="it is asked again") from error

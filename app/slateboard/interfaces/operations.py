@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from slateboard.store.database import Database
 
     Wake = Callable[[BoardId, Iterable[int]], None]
+
+
+Answer = TypeVar("Answer")
 
 
 class Mode(StrEnum):
@@ -130,20 +133,29 @@ async def perform(
         raise UnknownName(f"there is no operation {operation!r}", remedy=f"one of: {', '.join(OPERATIONS)}")
     action = entry.load()
     _check_arguments(operation, action, arguments)
+
+    async def once() -> Any:
+        if entry.mode is HOT:
+            async with hot(database, actor, board) as tx:
+                return await action(tx, **arguments)
+        if entry.mode is READ:
+            async with reading(database, actor, board) as tx:
+                return await action(tx, **arguments)
+        return await _write(database, actor, board, action, arguments, wake, correlation)
+
+    return await repeated(operation, once)
+
+
+async def repeated(what: str, once: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Do it, up to three times while it loses a deadlock or a serialization race; then `DatabaseBusy`."""
     from asyncpg import DeadlockDetectedError, SerializationError
 
     for attempt in range(1, REPEATS + 1):
         try:
-            if entry.mode is HOT:
-                async with hot(database, actor, board) as tx:
-                    return await action(tx, **arguments)
-            if entry.mode is READ:
-                async with reading(database, actor, board) as tx:
-                    return await action(tx, **arguments)
-            return await _write(database, actor, board, action, arguments, wake, correlation)
+            return await once()
         except (DeadlockDetectedError, SerializationError) as error:
             if attempt == REPEATS:
-                raise DatabaseBusy(f"{operation} lost a race {REPEATS} times", remedy="ask again") from error
+                raise DatabaseBusy(f"{what} lost a race {REPEATS} times", remedy="ask again") from error
     raise AssertionError
 
 

@@ -14,7 +14,6 @@ class Subject(StrEnum):
 
     BOARD_CREATED = "board.board.created"
     AGENT_ADDED = "board.agent.added"
-    AGENT_CHANGED = "board.agent.changed"
     TOKEN_ISSUED = "board.token.issued"  # noqa: S105  a subject
     TOKEN_REVOKED = "board.token.revoked"  # noqa: S105  a subject
     PAUSED = "board.work.paused"
