@@ -102,4 +102,4 @@ def chain_hash(previous: bytes, row: Any) -> bytes:
     head = "\n".join("" if one is None else str(one) for one in fields)
     digest = hashlib.sha256(row["payload"].encode()).digest()
     assert digest == row["payload_hash"], f"payload of position {row['position']} was changed"
-    return hashlib.sha256(previous + hashlib.sha256(head.encode()).digest() + digest).digest()
+    return hashlib.sha256(previous + digest + head.encode()).digest()

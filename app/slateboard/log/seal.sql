@@ -3,14 +3,14 @@
 -- Ids are taken while the locks of the change are held; of two changes to the same thing the second therefore has the
 -- higher id and becomes visible later, and the log has them in the order in which they took effect.
 --
--- chain: hash = sha256(previous hash || sha256(head) || payload_hash), where head is the UTF-8 text of
+-- chain: hash = sha256(previous hash || payload_hash || head), where head is the UTF-8 text of
 --   board, position, id, subject, actor, authenticated_by, cause, correlation, happened_at (µs since 1970)
 -- joined by line feeds, an absent one empty, and payload_hash = sha256(payload's UTF-8 bytes). The first previous hash
 -- is empty.
-CREATE OR REPLACE FUNCTION chain_step(p_state bytea, p_first bytea, p_digest bytea) RETURNS bytea
+CREATE OR REPLACE FUNCTION chain_step(p_state bytea, p_first bytea, p_link bytea) RETURNS bytea
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
-    RETURN sha256(coalesce(p_state, p_first) || p_digest);
+    RETURN sha256(coalesce(p_state, p_first) || p_link);
 END
 $$;
 
@@ -18,7 +18,7 @@ CREATE OR REPLACE AGGREGATE chain_hash(bytea, bytea) (sfunc = chain_step, stype 
 
 CREATE OR REPLACE FUNCTION seal_events(p_limit int) RETURNS TABLE (board bigint, head bigint, sealed bigint)
 LANGUAGE plpgsql
-SET enable_seqscan = off SET work_mem = '64MB' SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET work_mem = '64MB' SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -41,11 +41,11 @@ BEGIN
     ),
     chained AS MATERIALIZED (
         SELECT p.*,
-               chain_hash(p.first, sha256(convert_to(concat(
+               chain_hash(p.first, p.payload_hash || convert_to(concat(
                    p.board, E'\n', p.position, E'\n', p.id, E'\n', p.subject, E'\n', p.actor, E'\n',
                    p.authenticated_by, E'\n', p.cause, E'\n', p.correlation, E'\n',
-                   (extract(epoch FROM p.happened_at) * 1000000)::bigint), 'UTF8')) || p.payload_hash)
-                   OVER (PARTITION BY p.board ORDER BY p.id) AS hash
+                   (extract(epoch FROM p.happened_at) * 1000000)::bigint), 'UTF8'))
+                   OVER (PARTITION BY p.board ORDER BY p.id ROWS UNBOUNDED PRECEDING) AS hash
         FROM placed p
     ),
     written AS (
@@ -55,9 +55,11 @@ BEGIN
                c.authenticated_by, c.cause, c.correlation, c.happened_at, c.hash
         FROM chained c
     ),
-    last AS (
-        SELECT DISTINCT ON (c.board) c.board, c.position, c.hash, count(*) OVER (PARTITION BY c.board) AS sealed
-        FROM chained c ORDER BY c.board, c.position DESC
+    grown AS (
+        SELECT c.board, max(c.position) AS position, count(*) AS sealed FROM chained c GROUP BY c.board
+    ),
+    last AS MATERIALIZED (
+        SELECT g.board, g.position, c.hash, g.sealed FROM grown g JOIN chained c USING (board, position)
     ),
     moved_on AS (
         INSERT INTO event_heads AS h (board, position, hash)

@@ -1,7 +1,7 @@
 """The sequencer's loop: seal what was appended, soon but in large steps, and keep the outbox small.
 
-A full batch is followed by another at once. Otherwise the pause is as long as the seal took, within 2 and 20 ms, so
-that under load sealing takes half of one connection and its batches grow with the load. With nothing to seal the
+A full batch is followed by another at once. Otherwise the pause is twice as long as the seal took, within 2 and 40 ms,
+so that under load sealing takes a third of one connection and its batches grow with the load. With nothing to seal the
 pause grows to 25 ms, which bounds how long an event waits that comes after a silence; a write of this process ends
 that pause. The outbox's lanes are rotated after 100,000 events, and once more when silence follows work.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from slateboard.server.duty import Duty
 
 LEAST_PAUSE_SECONDS = 0.002
-MOST_PAUSE_SECONDS = 0.020
+MOST_PAUSE_SECONDS = 0.040
 IDLE_PAUSE_SECONDS = 0.025
 GROWTH = 1.3
 ROTATE_EVENTS = 100_000
@@ -46,7 +46,7 @@ class Pace:
         self._idle_seconds = LEAST_PAUSE_SECONDS
         if sealed >= sequence.BATCH:
             return 0.0
-        return min(max(took_seconds, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS)
+        return min(max(2 * took_seconds, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS)
 
 
 class Rotation:

@@ -65,6 +65,9 @@ jit = off
 max_wal_size = 4GB
 checkpoint_timeout = 15min
 wal_compression = on
+# A new segment of the log is not filled with zeroes first: that wrote as much again as the log itself, and a commit
+# waited for it. What is flushed at a commit stays the same.
+wal_init_zero = off
 autovacuum_naptime = 15s
 
 timezone = 'UTC'

@@ -13,6 +13,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_until timestamptz := v_now + make_interval(secs => p_lease_seconds);
     v_inboxes bigint[];
     v_paused text;
     -- All of the queue, or the one place in it where the wanted item stands.
@@ -47,7 +48,7 @@ BEGIN
 
     RETURN QUERY
     WITH picked AS MATERIALIZED (
-        SELECT box_row.place AS place, box_row.item, box_row.rank
+        SELECT box_row.place AS place, box_row.item
         FROM unnest(v_inboxes) AS box (inbox),
         LATERAL (
             SELECT r.ctid AS place, r.item, r.rank
@@ -61,35 +62,39 @@ BEGIN
         ORDER BY box_row.rank, box_row.item
         LIMIT p_limit
     ),
-    taken AS (
-        DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT place FROM picked)) RETURNING item, rank
-    ),
     event AS MATERIALIZED (
         -- Taken after the rows are held, so that the log has this claim after whatever made the items ready.
         SELECT nextval('event_ids') AS id FROM picked HAVING count(*) > 0
     ),
+    given AS MATERIALIZED (
+        SELECT p.item, nextval('fences') AS fence, 1 + w.attempts AS attempt, w.kind, w.reference, w.artifact, w.due,
+               w.correlation
+        FROM picked p,
+        LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = p.item OFFSET 0) AS w
+    ),
+    taken AS (
+        DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
+    ),
     leased AS (
         INSERT INTO leases (board, item, fence, agent, worker, attempt, claimed_at, expires_at, lease_seconds, cause)
-        SELECT p_board, t.item, nextval('fences'), p_agent, p_worker,
-               1 + (SELECT w.attempts FROM work_items w WHERE w.board = p_board AND w.id = t.item),
-               v_now, v_now + make_interval(secs => p_lease_seconds), p_lease_seconds, (SELECT id FROM event)
-        FROM (SELECT item FROM taken ORDER BY rank, item) AS t
-        RETURNING item, fence, attempt, expires_at
+        SELECT p_board, g.item, g.fence, p_agent, p_worker, g.attempt, v_now, v_until, p_lease_seconds,
+               (SELECT id FROM event)
+        FROM given g
     ),
     told AS (
         INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, happened_at)
         SELECT (SELECT id FROM event), (SELECT lane FROM event_lane), p_board, 'board.item.claimed',
-               json_build_object('worker', p_worker, 'expires_at', v_now + make_interval(secs => p_lease_seconds),
-                                 'items', json_agg(json_build_array(item, fence, attempt)))::text,
+               concat('{"worker":', to_json(p_worker), ',"expires_at":', to_json(v_until), ',"items":[',
+                      string_agg(concat('[', g.item, ',', g.fence, ',', g.attempt, ']'), ','), ']}'),
                p_actor, p_authenticated_by, v_now
-        FROM leased HAVING count(*) > 0
+        FROM given g HAVING count(*) > 0
     )
-    SELECT l.item, l.fence, l.attempt, w.kind, w.reference,
+    SELECT g.item, g.fence, g.attempt, g.kind, g.reference,
            -- A range, in order: only the primary key serves that; of equals, a plan made while the table is empty may
            -- take another index and read the whole board.
            (SELECT a.title FROM artifacts a
-            WHERE a.board = p_board AND a.id BETWEEN w.artifact AND w.artifact ORDER BY a.id LIMIT 1),
-           w.due, v_now, l.expires_at, w.correlation
-    FROM leased l, LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = l.item OFFSET 0) AS w;
+            WHERE a.board = p_board AND a.id BETWEEN g.artifact AND g.artifact ORDER BY a.id LIMIT 1),
+           g.due, v_now, v_until, g.correlation
+    FROM given g;
 END
 $$;

@@ -2,8 +2,8 @@
 -- Writes across the packages on purpose, in one commit: leases and work_items, attempts (work), artifact_versions
 -- and the stale marks of artifacts (board), gates, ready, scheduled, unlocks of what waited (work), event_outbox (log).
 -- The callers' arrays are sorted by item, each item once. A row that does not come back with a version was stale.
--- Three statements, each with its own snapshot: the first holds the leases, the second ends the claims and completes the
--- items, the third (`unlock_dependents`) reads the dependents only after the items' rows are held.
+-- Two statements, each with its own snapshot: the first ends the claims and completes the items, the second
+-- (`unlock_dependents`) reads the dependents only after the items' rows are held.
 CREATE OR REPLACE FUNCTION finish_items(
     p_board bigint, p_agent bigint, p_actor text, p_authenticated_by text,
     p_items bigint[], p_fences bigint[], p_paths text[], p_uris text[], p_contents text[], p_hashes text[],
@@ -15,51 +15,29 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
-    v_places tid[];
-    v_held leases[];
+    v_ended bigint;
     v_items bigint[];
     v_versions int[];
     v_revised boolean[];
     v_woken bigint[];
 BEGIN
-    -- One probe for each claim, in item order; a join would read all leases for each under a generic plan.
-    v_places := ARRAY(
-        SELECT held.place
-        FROM unnest(p_items, p_fences) AS given (item, fence),
-        LATERAL (SELECT l.ctid AS place FROM leases l
-                 WHERE l.board = p_board AND l.item = given.item AND l.fence = given.fence
-                   AND (p_agent IS NULL OR l.agent = p_agent)
-                 FOR UPDATE) AS held);
-    IF v_places = '{}' THEN
-        RETURN;
-    END IF;
-    -- In a statement of its own: what a heartbeat wrote while the one above waited is not in the snapshot of that one.
+    -- Each row is found by one probe, in item order, and then taken by its position: a join made while a table is small
+    -- would read all of it for each.
     WITH ended AS (
-        DELETE FROM leases l WHERE l.ctid = ANY (v_places) RETURNING l
-    )
-    SELECT array_agg(l ORDER BY (l).item) INTO v_held FROM ended;
-
-    IF cardinality(v_held) < cardinality(p_items) THEN
-        -- Some claims were stale: keep the rest, so that the arrays stand side by side again.
-        SELECT array_agg(g.item ORDER BY g.item), array_agg(g.path ORDER BY g.item), array_agg(g.uri ORDER BY g.item),
-               array_agg(g.content ORDER BY g.item), array_agg(g.hash ORDER BY g.item),
-               array_agg(g.size ORDER BY g.item), array_agg(g.summary ORDER BY g.item),
-               array_agg(g.note ORDER BY g.item), array_agg(g.usage ORDER BY g.item),
-               array_agg(g.digest ORDER BY g.item)
-        INTO p_items, p_paths, p_uris, p_contents, p_hashes, p_sizes, p_summaries, p_notes, p_usages, p_digests
-        FROM unnest(p_items, p_fences, p_paths, p_uris, p_contents, p_hashes, p_sizes, p_summaries, p_notes, p_usages,
-                    p_digests)
-             AS g (item, fence, path, uri, content, hash, size, summary, note, usage, digest)
-        WHERE EXISTS (SELECT FROM unnest(v_held) AS h WHERE h.item = g.item AND h.fence = g.fence);
-    END IF;
-
-    WITH done AS (
+        DELETE FROM leases l
+        USING unnest(p_items, p_fences, p_paths, p_uris, p_contents, p_hashes, p_sizes, p_summaries, p_notes, p_usages,
+                     p_digests)
+              AS g (item, fence, path, uri, content, hash, size, summary, note, usage, digest),
+             LATERAL (SELECT h.ctid AS place FROM leases h
+                      WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence
+                        AND (p_agent IS NULL OR h.agent = p_agent) OFFSET 0) AS at
+        WHERE l.ctid = at.place
+        RETURNING l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause,
+                  g.path, g.uri, g.content, g.hash, g.size, g.summary, g.note, g.usage, g.digest
+    ),
+    done AS (
         UPDATE work_items w SET outcome = 'done', finished_at = v_now, attempts = h.attempt
-        FROM ROWS FROM (unnest(v_held), unnest(p_paths), unnest(p_uris), unnest(p_contents), unnest(p_hashes),
-                        unnest(p_sizes), unnest(p_summaries), unnest(p_notes), unnest(p_usages), unnest(p_digests))
-             AS h (board, item, fence, agent, attempt, lease_seconds, claimed_at, expires_at, cause, percent, worker,
-                   progress, path, uri, content, hash, size, summary, note, usage, digest),
-             -- One probe for each, then by position: a join made while the table is small reads the board for each.
+        FROM (SELECT * FROM ended ORDER BY item) AS h,  -- sorted: all leases are taken before the first item
              LATERAL (SELECT i.ctid AS place FROM work_items i WHERE i.board = p_board AND i.id = h.item OFFSET 0) AS at
         WHERE w.ctid = at.place
         RETURNING w.artifact, w.reference, w.correlation, w.revision > 0 AS revised,
@@ -85,19 +63,31 @@ BEGIN
         INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
                                   happened_at)
         SELECT (SELECT lane FROM event_lane), p_board, 'board.artifact.completed',
-               json_build_object('reference', reference, 'artifact', artifact, 'version', version, 'item', item,
-                                 'fence', fence, 'attempt', attempt, 'agent', agent, 'worker', worker,
-                                 'path', path, 'uri', uri, 'hash', hash, 'size', size, 'summary', summary,
-                                 'note', note, 'usage', usage::json, 'started_at', claimed_at)::text,
+               -- Names need no escape; what is absent is left out. Who worked, and since when, is in the claim's event.
+               concat('{"reference":"', reference, '","artifact":', artifact, ',"version":', version, ',"item":', item,
+                      ',"fence":', fence, ',"attempt":', attempt,
+                      ',"path":' || to_json(path)::text, ',"uri":' || to_json(uri)::text,
+                      ',"hash":' || to_json(hash)::text, ',"size":' || size,
+                      ',"summary":' || to_json(summary)::text, ',"note":' || to_json(note)::text,
+                      ',"usage":' || usage, '}'),
                p_actor, p_authenticated_by, cause, correlation, v_now
         FROM done
     )
-    SELECT array_agg(d.item), array_agg(d.version), array_agg(d.revised) INTO v_items, v_versions, v_revised
+    SELECT array_agg(d.item), array_agg(d.version), array_agg(d.revised), (SELECT count(*) FROM ended)
+    INTO v_items, v_versions, v_revised, v_ended
     FROM done AS d;
 
-    IF v_items IS NULL OR cardinality(v_items) < cardinality(v_held) THEN
-        -- A pin changed one of the items since the snapshot; the door asks again.
-        RAISE EXCEPTION 'an item was changed meanwhile' USING ERRCODE = 'serialization_failure';
+    IF v_ended > coalesce(cardinality(v_items), 0) OR v_ended < cardinality(p_items) AND EXISTS (
+        SELECT FROM unnest(p_items, p_fences) AS g (item, fence),
+        LATERAL (SELECT FROM leases h
+                 WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence
+                   AND (p_agent IS NULL OR h.agent = p_agent) OFFSET 0) AS still)
+    THEN
+        -- A heartbeat moved a lease, or a pin an item, since the snapshot; the door asks again.
+        RAISE EXCEPTION 'a claim was changed meanwhile' USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF v_ended = 0 THEN
+        RETURN;
     END IF;
 
     IF true = ANY (v_revised) THEN

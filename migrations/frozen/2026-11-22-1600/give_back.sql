@@ -20,7 +20,7 @@ DECLARE
     v_run_ats timestamptz[];
     v_woken bigint[];
 BEGIN
-    -- Held, then deleted by position, as in `finish.sql`.
+    -- One probe for each claim, in item order; then deleted by position, in a snapshot that has what a heartbeat wrote.
     v_at := ARRAY(
         SELECT held.place
         FROM unnest(p_items, p_fences) AS given (item, fence),

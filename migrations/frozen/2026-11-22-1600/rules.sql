@@ -1,9 +1,9 @@
 -- What the database itself refuses, the partitions of the first days, and the rights of the application's role.
 
 CREATE TABLE event_outbox_0 PARTITION OF event_outbox FOR VALUES IN (0)
-    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500000);
 CREATE TABLE event_outbox_1 PARTITION OF event_outbox FOR VALUES IN (1)
-    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500000);
 CREATE TABLE events_default PARTITION OF events DEFAULT;
 CREATE TABLE attempts_default PARTITION OF attempts DEFAULT;
 

@@ -336,7 +336,7 @@ CREATE TABLE work_items (
     CONSTRAINT work_items_finished_at_check CHECK ((outcome IS NULL) = (finished_at IS NULL)), 
     CONSTRAINT work_items_max_attempts_check CHECK (max_attempts BETWEEN 1 AND 100)
 )
- WITH (fillfactor = 75);
+ WITH (fillfactor = 50);
 
 CREATE TABLE agents (
     board BIGINT NOT NULL, 

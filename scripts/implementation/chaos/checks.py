@@ -45,8 +45,7 @@ async def log_is_whole(owner: Connection, board: int) -> list[str]:
                 )
             )  # fmt: skip
             payload_hash = hashlib.sha256(row["payload"].encode()).digest()
-            digest = hashlib.sha256(head.encode()).digest() + payload_hash
-            previous = hashlib.sha256(previous + digest).digest()
+            previous = hashlib.sha256(previous + payload_hash + head.encode()).digest()
             if previous != row["hash"]:
                 return [f"the hash of position {expected} does not follow from the one before it"]
             expected += 1
