@@ -1,6 +1,7 @@
 """What travels between a worker and the board: claims, results, give-backs, beats, and what is posted.
 
-Plain frozen values with slots, made by the hundred thousand; both transports carry exactly these.
+Plain values with slots; both transports carry exactly these, and nobody changes one. Claims, finishes and their answers
+are made by the hundred thousand and not frozen: the guard costs more than all else that is done with them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MAX_CONTENT_BYTES = 1_048_576
 """Inline content of one version; anything larger is a file with a path."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """The exclusive, time-limited right to one work item, under its fence."""
 
@@ -67,7 +68,7 @@ NOTHING = Result()
 """The result of work that leaves nothing but its completion; shared, so that it is recognised at once."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(slots=True)
 class Finish:
     """A result under a claim."""
 
@@ -76,7 +77,7 @@ class Finish:
     result: Result
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(slots=True)
 class Finished:
     """The answer to one finish: the version it made, or why it was refused (nothing was changed then)."""
 

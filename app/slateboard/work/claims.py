@@ -35,7 +35,13 @@ async def claim(
     rows = await tx.fetch(
         queries.CLAIM, tx.board, agent, worker, limit, lease_seconds, tx.actor.name, tx.actor.authenticated_by, item
     )
-    return [Claim(**row) for row in rows]
+    if not rows:
+        return []
+    claimed_at, expires_at = rows[0]["claimed_at"], rows[0]["expires_at"]
+    return [
+        Claim(item, fence, attempt, kind, reference, title, due, claimed_at, expires_at, correlation)
+        for item, fence, attempt, kind, reference, title, due, correlation, _, _ in rows
+    ]
 
 
 async def claim_one(tx: Statement, *, agent: int, worker: str, lease_seconds: float, item: int) -> Claim:

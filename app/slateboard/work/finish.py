@@ -7,8 +7,8 @@ content it is a conflict. Both take many items at once and answer for each.
 
 from __future__ import annotations
 
-import hashlib
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slateboard.protocol.errors import FinishConflict, Invalid, SlateError, TooLarge
@@ -46,15 +46,9 @@ async def finish(
     """Accept results; returns one answer for each, in their order, and the inboxes that now hold new work."""
     tx.require(Right.AGENT)
     ordered = _ordered(finishes)
-    digests: list[bytes] = []
-    usages: list[str | None] = []
-    for one in ordered:
-        if one.result is not NOTHING:
-            _check_texts(one.result.summary, one.result.note, one.result.path, one.result.uri, one.result.hash)
-        usage = _json(one.result.usage)
-        usages.append(usage)
-        digests.append(_digest(one.result, usage))
     results = [one.result for one in ordered]
+    usages = [_json(result.usage) for result in results]
+    digests = [_digest(result, usage) for result, usage in zip(results, usages, strict=True)]
     rows = await tx.fetch(
         queries.FINISH,
         tx.board,
@@ -74,10 +68,10 @@ async def finish(
         digests,
         now,
     )
-    versions: dict[int, int] = {row["item"]: row["version"] for row in rows}
+    versions: dict[int, int] = {item: version for item, version, _ in rows}
     woken: list[int] = list(rows[0]["woken"]) if rows else []
     if len(rows) == len(finishes):
-        return [Finished(item=one.item, version=versions[one.item]) for one in finishes], woken
+        return [Finished(one.item, versions[one.item]) for one in finishes], woken
     stale = {
         (one.item, one.fence): digest for one, digest in zip(ordered, digests, strict=True) if one.item not in versions
     }
@@ -147,23 +141,30 @@ def _column(values: list[Any]) -> list[Any]:
 
 
 def _digest(result: Result, usage: str | None) -> bytes:
-    """The content of a finish in 32 bytes, by which a repetition is recognised; refuses content over the limit."""
+    """The content of a finish in 32 bytes, by which a repetition is recognised; refuses what is over its limit."""
     if result is NOTHING:
         return NOTHING_DIGEST
+    text = _text(result, usage)
+    if len(text) > MAX_TEXT_CHARACTERS:  # no part of a shorter one can be over its limit
+        _check_size(result)
+    return sha256(text.encode()).digest()
+
+
+def _text(result: Result, usage: str | None) -> str:
+    """All of it in one text, which no other content has."""
+    return repr((result.path, result.uri, result.content, result.hash, result.summary, result.note, usage))
+
+
+NOTHING_DIGEST = sha256(_text(NOTHING, None).encode()).digest()
+
+
+def _check_size(result: Result) -> None:
+    _check_texts(result.summary, result.note, result.path, result.uri, result.hash)
     if result.content is not None and len(result.content) * 4 > MAX_CONTENT_BYTES:
         size = len(result.content.encode())
         if size > MAX_CONTENT_BYTES:
             message = f"inline content is limited to 1 MiB; this is {size:,} bytes"
             raise TooLarge(message, remedy="write a file and give its path", size_bytes=size)
-    return _hash(result, usage)
-
-
-def _hash(result: Result, usage: str | None) -> bytes:
-    fields = (result.path, result.uri, result.content, result.hash, result.summary, result.note, usage)
-    return hashlib.sha256(repr(fields).encode()).digest()
-
-
-NOTHING_DIGEST = _hash(NOTHING, None)
 
 
 def _json(usage: dict[str, Any] | None) -> str | None:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-CLAIM = "SELECT * FROM claim_items($1, $2, $3, $4, $5, $6, $7, $8)"
+# The times are those of all, and stand in the first row only: the driver takes longer for a time than for a text.
+CLAIM = """
+SELECT item, fence, attempt, kind, reference, title, due, correlation,
+       CASE ordinality WHEN 1 THEN claimed_at END AS claimed_at,
+       CASE ordinality WHEN 1 THEN expires_at END AS expires_at
+FROM claim_items($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY
+"""
 
-FINISH = "SELECT * FROM finish_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+# The woken inboxes are those of all, and stand in the first row only.
+FINISH = """
+SELECT item, version, CASE ordinality WHEN 1 THEN woken END AS woken
+FROM finish_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) WITH ORDINALITY
+"""
 
 GIVE_BACK = "SELECT * FROM give_back_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
