@@ -22,25 +22,31 @@ class Appetite:
         self._concurrency = concurrency
         self._batch = batch
         self._mean_seconds: float | None = None
+        self._stalled = False
         self.adaptive = batch is None
-        self.prefetch = batch or 0
 
     def took(self, seconds: float) -> None:
         """A handler took so long."""
-        if self.adaptive:
-            mean = self._mean_seconds
-            self._mean_seconds = seconds if mean is None else mean + WEIGHT * (seconds - mean)
-            coming = PREFETCH_SECONDS * self._concurrency / max(self._mean_seconds, 1e-6)
-            self.prefetch = min(MAX_PREFETCH, int(coming))
+        mean = self._mean_seconds
+        self._mean_seconds = seconds if mean is None else mean + WEIGHT * (seconds - mean)
+        self._stalled = False
 
     def limit(self, *, queued: int, running: int, held: int) -> int:
         """How many to claim now; 0 while there is enough."""
+        prefetch = self._prefetch()
         free = self._concurrency - running if self.adaptive else 0
-        wanted = min(free + self.prefetch - queued, MAX_CLAIM if self.adaptive else self.prefetch, MAX_HELD - held)
+        wanted = min(free + prefetch - queued, MAX_CLAIM if self.adaptive else prefetch, MAX_HELD - held)
         # A few more would not be worth a claim of their own, unless there is nothing else to do.
-        return wanted if wanted > 0 and (queued == 0 or wanted * 2 >= self.prefetch) else 0
+        return wanted if wanted > 0 and (queued == 0 or wanted * 2 >= prefetch) else 0
 
     def stalled(self, seconds: float) -> None:
         """A running handler has taken at least so long: prefetch nothing until they are quick again."""
         self._mean_seconds = max(seconds, self._mean_seconds or 0.0)
-        self.prefetch = 0
+        self._stalled = True
+
+    def _prefetch(self) -> int:
+        if self._batch is not None:
+            return self._batch
+        if self._mean_seconds is None or self._stalled:
+            return 0
+        return min(MAX_PREFETCH, int(PREFETCH_SECONDS * self._concurrency / max(self._mean_seconds, 1e-6)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import BadHandler
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from slateboard.sdk.work import Work
 
 Function = Callable[..., Any]
-
-REMEMBERED = 4_096
-"""Look-ups kept, since artifacts' names are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,21 @@ class Handlers:
     """The handlers of one worker. An exact name comes first, then patterns in their order, then the kind."""
 
     def __init__(self) -> None:
-        self._patterns: list[tuple[str, Handler]] = []
+        self._names: dict[str, Handler] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], Handler]] = {}
         self._kinds: dict[str, Handler] = {}
-        self._found: dict[tuple[str, str], Handler] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._patterns or self._kinds)
+        return bool(self._names or self._patterns or self._kinds)
 
     def add_pattern(self, pattern: str, function: Function) -> None:
         """Let a function produce the artifacts whose names match (as in a shell: `api_*`)."""
-        if any(known == pattern for known, _ in self._patterns):
+        if pattern in self._names or pattern in self._patterns:
             raise BadHandler(f"two handlers for the artifact {pattern!r}", remedy="leave one of them out")
-        self._patterns.append((pattern, _handler(function)))
-        self._patterns.sort(key=lambda one: "*" in one[0] or "?" in one[0] or "[" in one[0])
+        if "*" in pattern or "?" in pattern or "[" in pattern:
+            self._patterns[pattern] = re.compile(translate(pattern)), _handler(function)
+        else:
+            self._names[pattern] = _handler(function)
 
     def add_kind(self, kind: str, function: Function) -> None:
         """Let a function do all work of a kind that no pattern matches."""
@@ -65,22 +65,16 @@ class Handlers:
 
     def find(self, kind: str, artifact: str) -> Handler:
         """The handler of an item; `LogicFailure` names those there are if none fits."""
-        found = self._found.get((kind, artifact))
-        if found is None:
-            found = self._find(kind, artifact)
-            if len(self._found) >= REMEMBERED:
-                self._found.clear()
-            self._found[kind, artifact] = found
-        return found
-
-    def _find(self, kind: str, artifact: str) -> Handler:
         if kind == ItemKind.PRODUCE:
-            for pattern, handler in self._patterns:
-                if fnmatchcase(artifact, pattern):
+            if artifact in self._names:
+                return self._names[artifact]
+            for pattern, handler in self._patterns.values():
+                if pattern.match(artifact):
                     return handler
         if kind in self._kinds:
             return self._kinds[kind]
-        names = [f"artifact {pattern!r}" for pattern, _ in self._patterns] + [f"kind {one!r}" for one in self._kinds]
+        names = [f"artifact {one!r}" for one in (*self._names, *self._patterns)]
+        names += [f"kind {one!r}" for one in self._kinds]
         message = f"no handler of this worker fits {kind} {artifact!r}; it has: {', '.join(names) or 'none'}"
         raise LogicFailure(message)
 

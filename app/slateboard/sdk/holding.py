@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from slateboard.sdk.work import Work
@@ -32,8 +31,8 @@ class Held:
     """One held claim."""
 
     claim: Claim
+    since: float
     stage: Stage = Stage.PREFETCHED
-    since: float = field(default_factory=monotonic)
     task: asyncio.Task[None] | None = None
     work: Work | None = None
     in_thread: bool = False

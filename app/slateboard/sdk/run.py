@@ -77,6 +77,7 @@ class Run:
         self._stopping = asyncio.Event()
         self._interrupted = asyncio.Event()
         self._fatal: SlateError | None = None
+        self._telling = False
         self._claiming = Claiming(
             transport,
             worker=worker,
@@ -135,7 +136,7 @@ class Run:
     def _take(self, claims: Sequence[Claim]) -> None:
         now = monotonic()
         for claim in claims:
-            held = Held(claim, since=now)
+            held = Held(claim, now)
             self._held[claim.fence] = held
             self._queue.append(held)
         self._dispatch()
@@ -151,7 +152,17 @@ class Run:
                 held.task = self.loop.create_task(self._serve(held))
         if not queue and not serving:
             self._settler.send()
-        self._claiming.freed(idle=False)
+        self._freed()
+
+    def _freed(self) -> None:
+        """Let the claiming know that there may be room: once for all that ends in this turn of the loop."""
+        if not self._telling:
+            self._telling = True
+            self.loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
+        self._claiming.freed(idle=not self._held)
 
     async def _serve(self, held: Held) -> None:
         """Run the handler of one item, and send off how it ended."""
@@ -163,7 +174,7 @@ class Run:
             held.in_thread = handler.in_thread
             held.work = Work(claim, self)
             result = await result_of(await handler(held.work))
-            ending = Finish(item=claim.item, fence=claim.fence, result=result)
+            ending = Finish(claim.item, claim.fence, result)
         except HandlerEnded:
             pass
         except asyncio.CancelledError as error:
@@ -195,14 +206,15 @@ class Run:
         error = "the worker was stopped" if outcome is Outcome.INTERRUPTED else None
         return GiveBack(item=held.claim.item, fence=held.claim.fence, outcome=outcome, error=error, note=note)
 
-    def _settled(self, fence: int, answer: Answer) -> None:
-        """The board has answered how a claim ended."""
-        held = self._held.pop(fence, None)
-        if held:
-            held.stage = Stage.GONE
-            if answer.error:
-                log.warning("what %s ended with was not accepted: %s", held.claim.reference, answer.error)
-        self._claiming.freed(idle=not self._held)
+    def _settled(self, endings: Sequence[Finish | GiveBack], answers: Sequence[Answer]) -> None:
+        """The board has answered how claims ended."""
+        for ending, answer in zip(endings, answers, strict=True):
+            held = self._held.pop(ending.fence, None)
+            if held:
+                held.stage = Stage.GONE
+                if answer.error:
+                    log.warning("what %s ended with was not accepted: %s", held.claim.reference, answer.error)
+        self._freed()
 
     def _refused(self, error: Denied) -> None:
         self._fatal = error

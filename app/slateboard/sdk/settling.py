@@ -35,13 +35,13 @@ Answer = Finished | GivenBack
 
 
 class Settler:
-    """Ends claims for a worker; `settled` is called once for each, with its fence and the answer."""
+    """Ends claims for a worker; `settled` is called with those that have ended, and an answer for each."""
 
     def __init__(
         self,
         transport: Transport,
         *,
-        settled: Callable[[int, Answer], None],
+        settled: Callable[[Sequence[Finish | GiveBack], Sequence[Answer]], None],
         refused: Callable[[Denied], None],
         outage: Outage,
     ) -> None:
@@ -132,8 +132,7 @@ class Settler:
                 await asyncio.sleep(backoff.next_seconds())
             except Denied as error:
                 self._refused(error)
-                for ending in endings:
-                    self._settled(ending.fence, GivenBack(item=ending.item, error=error))
+                self._settled(endings, [GivenBack(item=ending.item, error=error) for ending in endings])
                 return
             except Exception as error:  # noqa: BLE001  whatever the data did, the worker goes on
                 tries -= 1
@@ -144,8 +143,7 @@ class Settler:
                 return
             else:
                 self._outage.over()
-                for ending, answer in zip(endings, answers, strict=True):
-                    self._settled(ending.fence, answer)
+                self._settled(endings, answers)
                 return
 
     async def _halve(
@@ -167,7 +165,7 @@ class Settler:
         if isinstance(ending, GiveBack):
             log.error("item %d cannot be given back, its lease will run out: %s", ending.item, error)
             lost = LeaseLost(f"the give-back was refused: {error}", item=ending.item)
-            self._settled(ending.fence, GivenBack(item=ending.item, error=lost))
+            self._settled([ending], [GivenBack(item=ending.item, error=lost)])
             return
         log.warning("the result of item %d was refused: %s", ending.item, error)
         failure = GiveBack(
