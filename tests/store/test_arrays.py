@@ -36,6 +36,7 @@ async def test_names_flags_and_times_arrive(database: Database) -> None:
     assert await back(database, arrays.names(["null", "a-b", "w/x_1"]), "text") == ["null", "a-b", "w/x_1"]
     assert await back(database, arrays.names([]), "text") == []
     assert await back(database, arrays.flags([True, False]), "boolean") == [True, False]
+    assert await back(database, arrays.octets([b"", b"\0\xff\\"]), "bytea") == [b"", b"\0\xff\\"]
     moment = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
     elsewhere = moment.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
     assert await back(database, arrays.times([moment, None, elsewhere]), "timestamptz") == [moment, None, moment]

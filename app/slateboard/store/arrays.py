@@ -33,6 +33,11 @@ def texts(values: Iterable[str | None]) -> str:
     return _array(["NULL" if value is None else f'"{_escaped(value)}"' for value in values])
 
 
+def octets(values: Iterable[bytes]) -> str:
+    """For `bytea[]`."""
+    return _array([f'"\\\\x{value.hex()}"' for value in values])
+
+
 def names(values: Iterable[str]) -> str:
     """For `text[]` of names and references: in quotes, since one may be `null`; nothing in them needs an escape."""
     return _array([f'"{value}"' for value in values])

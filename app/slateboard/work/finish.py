@@ -24,6 +24,7 @@ from slateboard.protocol.work import (
     GivenBack,
     Result,
 )
+from slateboard.store.arrays import numbers, octets, texts
 from slateboard.work import claims, queries
 
 if TYPE_CHECKING:
@@ -55,17 +56,17 @@ async def finish(
         tx.actor.limited_to,
         tx.actor.name,
         tx.actor.authenticated_by,
-        [one.item for one in ordered],
-        [one.fence for one in ordered],
-        _column([result.path for result in results]),
-        _column([result.uri for result in results]),
-        _column([result.content for result in results]),
-        _column([result.hash for result in results]),
-        _column([result.size_bytes for result in results]),
-        _column([result.summary for result in results]),
-        _column([result.note for result in results]),
-        _column(usages),
-        digests,
+        numbers([one.item for one in ordered]),
+        numbers([one.fence for one in ordered]),
+        _texts([result.path for result in results]),
+        _texts([result.uri for result in results]),
+        _texts([result.content for result in results]),
+        _texts([result.hash for result in results]),
+        numbers([result.size_bytes for result in results]),
+        _texts([result.summary for result in results]),
+        _texts([result.note for result in results]),
+        _texts(usages),
+        octets(digests),
         now,
     )
     versions: dict[int, int] = {item: version for item, version, _ in rows}
@@ -135,9 +136,9 @@ def _ordered(requests: Sequence[Request]) -> list[Request]:
     return sorted(requests, key=lambda one: one.item)
 
 
-def _column(values: list[Any]) -> list[Any]:
+def _texts(values: list[str | None]) -> str:
     """A column for `unnest`, which fills a short one up with NULL: one without any value costs nothing."""
-    return [] if values.count(None) == len(values) else values
+    return "{}" if values.count(None) == len(values) else texts(values)
 
 
 def _digest(result: Result, usage: str | None) -> bytes:

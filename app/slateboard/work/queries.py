@@ -10,10 +10,12 @@ SELECT item, fence, attempt, kind, reference, title, due, correlation,
 FROM claim_items($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY
 """
 
-# The woken inboxes are those of all, and stand in the first row only.
+# Columns in Postgres's own notation for arrays: see `store.arrays`. The woken inboxes stand in the first row only.
 FINISH = """
 SELECT item, version, CASE ordinality WHEN 1 THEN woken END AS woken
-FROM finish_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) WITH ORDINALITY
+FROM finish_items($1, $2, $3, $4, $5::text::bigint[], $6::text::bigint[], $7::text::text[], $8::text::text[],
+                  $9::text::text[], $10::text::text[], $11::text::bigint[], $12::text::text[], $13::text::text[],
+                  $14::text::text[], $15::text::bytea[], $16) WITH ORDINALITY
 """
 
 GIVE_BACK = "SELECT * FROM give_back_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
