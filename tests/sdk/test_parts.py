@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from slateboard import LogicFailure, Result, ValidationFailure, Work, Worker
@@ -14,7 +16,7 @@ from slateboard.sdk.backoff import Backoff
 from slateboard.sdk.failures import ERROR_CHARACTERS, text_of
 from slateboard.sdk.handlers import Handlers
 from slateboard.sdk.results import result_of
-from slateboard.sdk.worker import worker_name
+from slateboard.sdk.worker import COLLECT_EVERY, collect_less, worker_name
 
 
 def test_waits_grow_to_a_bound_and_begin_anew() -> None:
@@ -119,6 +121,19 @@ class TestResults:
 def test_the_text_of_an_error_is_bounded_and_can_be_stored() -> None:
     assert len(text_of(ValueError("x" * 100_000))) == ERROR_CHARACTERS
     assert "\0" not in text_of(LogicFailure("a\0b"))
+
+
+@pytest.mark.parametrize(("before", "meanwhile"), [(700, COLLECT_EVERY), (0, 0), (50_000, 50_000)])
+def test_garbage_is_searched_for_less_often_while_a_worker_runs(before: int, meanwhile: int) -> None:
+    found = gc.get_threshold()
+    try:
+        gc.set_threshold(before)
+        undo = collect_less()
+        assert gc.get_threshold()[0] == meanwhile
+        undo()
+        assert gc.get_threshold()[0] == before
+    finally:
+        gc.set_threshold(*found)
 
 
 def test_every_start_has_a_name_of_its_own() -> None:
