@@ -214,6 +214,37 @@ async def test_plain_functions_run_in_threads_with_their_context(board, workers,
     assert (await version_of(board, items["report"]))["content"] == "written by a thread"
 
 
+async def test_each_handler_has_a_task_a_context_and_a_time_limit_of_its_own(board, workers, reached) -> None:
+    await board.post_graph({f"a{number}": [] for number in range(20)})
+    worker, done = Worker("backend", concurrency=4), asyncio.Event()
+    variable = contextvars.ContextVar("variable", default="none")
+    found: list[str] = []
+    tasks: set[asyncio.Task | None] = set()
+    timed_out: list[str] = []
+
+    @worker.handler()
+    async def handle(work: Work) -> None:
+        found.append(variable.get())
+        variable.set(work.artifact)
+        tasks.add(asyncio.current_task())
+        try:
+            async with asyncio.timeout(0 if work.artifact == "a7" else 3600):
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        except TimeoutError:
+            timed_out.append(work.artifact)
+        if len(found) == 20:
+            done.set()
+
+    workers.start(worker)
+    await reached(done)
+    await workers.stop()
+    assert set(found) == {"none"}
+    assert len(tasks) == 20
+    assert timed_out == ["a7"]
+    assert await board.by_place() == Counter(done=20)
+
+
 async def test_posting_and_blocking_and_going_on(board, workers, reached) -> None:
     """The reviewer finds a fault, has it repaired by somebody else, and goes on from where it was."""
     items = await board.post(

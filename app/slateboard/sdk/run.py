@@ -9,6 +9,7 @@ grace, and leaves only when everything held is finished or given back, or the bo
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from time import monotonic, perf_counter
@@ -65,6 +66,7 @@ class Run:
         batch: int | None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
         self._transport = transport
         self._handlers = handlers
         self._concurrency = concurrency
@@ -149,7 +151,8 @@ class Run:
             if held.stage is Stage.PREFETCHED:
                 held.stage = Stage.RUNNING
                 serving.add(held)
-                held.task = self.loop.create_task(self._serve(held))
+                # Not the context of the handler that has just ended and lets this one start.
+                held.task = self.loop.create_task(self._serve(held), context=self._context.copy())
         if not queue and not serving:
             self._settler.send()
         self._freed()
