@@ -2,8 +2,9 @@
 
 NOTIFY takes one lock for the whole database at its commit, so it is never sent inside a transaction that does work: the
 `Notifier` has a connection of its own, sends the first hint at once after the commit, and gathers what follows within
-15 ms. A process has one `Listener` for each database, which fans out to all who wait. Nobody is woken by its own
-events: each message names its sender. Both reconnect by themselves; after that, everybody who waits is woken once.
+15 ms. Its commits do not wait for the disk: a hint may be lost. A process has one `Listener` for each database, which
+fans out to all who wait. Nobody is woken by its own events: each message names its sender. Both reconnect by
+themselves; after that, everybody who waits is woken once.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class Notifier:
 
     async def _send(self, messages: list[tuple[str, str]]) -> None:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await _connect(self._url, "slateboard-notifier")
+            self._connection = await _connect(self._url, "slateboard-notifier", synchronous_commit="off")
         await self._connection.fetch(
             "SELECT pg_notify(m.channel, m.payload) FROM unnest($1::text[], $2::text[]) AS m (channel, payload)",
             [channel for channel, _ in messages],
@@ -244,11 +245,11 @@ def listener_of(url: str) -> Listener:
     return listeners.setdefault(url, Listener(url))
 
 
-async def _connect(url: str, name: str) -> Any:
+async def _connect(url: str, name: str, **settings: str) -> Any:
     import asyncpg
 
     driver: Any = asyncpg  # it comes without types
-    return await driver.connect(url, timeout=CONNECT_SECONDS, server_settings={"application_name": name})
+    return await driver.connect(url, timeout=CONNECT_SECONDS, server_settings={"application_name": name, **settings})
 
 
 def _set(event: asyncio.Event, _connection: Any) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 
 import asyncpg
 
+PACE_SECONDS = 0.02
+"""The pause between two posts whose latency is measured."""
+
 CLAIM = """
 WITH picked AS MATERIALIZED (
     SELECT id FROM raw_jobs WHERE state = 0 ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
@@ -42,7 +45,10 @@ async def drain(url: str, jobs: int) -> float:
 
 
 async def latency(url: str, posts: int) -> tuple[float, float]:
-    """Seconds from a post, with its NOTIFY in the transaction, to the claim of a waiting listener: p50 and p99."""
+    """Seconds from a post, with its NOTIFY in the transaction, to the claim of a waiting listener: p50 and p99.
+
+    The pace is that of `workloads.latency`, since a machine that rests longer between posts wakes up more slowly.
+    """
     poster, worker = await asyncpg.connect(url), await asyncpg.connect(url)
     seen: asyncio.Queue[None] = asyncio.Queue()
     try:
@@ -58,7 +64,7 @@ async def latency(url: str, posts: int) -> tuple[float, float]:
             await seen.get()
             assert await worker.fetch(claim)
             times.append(time.perf_counter() - start)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(PACE_SECONDS)
         return percentiles(times)
     finally:
         await worker.close()

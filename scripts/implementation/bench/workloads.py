@@ -210,7 +210,7 @@ async def latency(run: Run) -> tuple[Figure, Figure]:
             for number in range(probes):
                 starts[f"probe{number}"] = time.time()
                 await client.call("post", artifacts=[NewArtifact(task="probes", name=f"probe{number}", owner="w")])
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(raw.PACE_SECONDS)
             await boards.drained(run.owner, client)
         board = await run.owner.fetchval("SELECT id FROM boards WHERE name = $1", client.board)
         rows = await run.owner.fetch(
