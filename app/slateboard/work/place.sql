@@ -9,32 +9,36 @@ AS $$
 DECLARE
     v_inboxes bigint[];
 BEGIN
-    INSERT INTO scheduled (board, item, run_at, unblocked)
-    SELECT w.board, w.id, w.run_at, p_unblocked
-    FROM work_items w
-    WHERE w.board = p_board AND w.id = ANY (p_items) AND w.run_at > p_now;
-
-    WITH placed AS (
+    WITH wanted AS MATERIALIZED (
+        SELECT w.*
+        FROM unnest(p_items) AS given (item),
+        LATERAL (SELECT w.id, w.inbox, w.run_at, w.due, w.base_rating, w.pinned_rating, w.created_at
+                 FROM work_items w WHERE w.board = p_board AND w.id = given.item OFFSET 0) AS w
+    ),
+    later AS (
+        INSERT INTO scheduled (board, item, run_at, unblocked)
+        SELECT p_board, w.id, w.run_at, p_unblocked FROM wanted w WHERE w.run_at > p_now
+    ),
+    placed AS (
         INSERT INTO ready (board, inbox, rank, item)
-        SELECT w.board, w.inbox,
+        SELECT p_board, w.inbox,
                -rating_of(w.base_rating, w.pinned_rating, w.created_at, w.due, p_unblocked,
                           -- Ten dependents already give the most that dependents can give.
                           (SELECT count(*) FROM (SELECT FROM dependencies d
                                                  WHERE d.board = p_board AND d.blocker = w.id LIMIT 10) AS waiting),
                           p_now),
                w.id
-        FROM work_items w
-        WHERE w.board = p_board AND w.id = ANY (p_items) AND (w.run_at IS NULL OR w.run_at <= p_now)
-        RETURNING inbox
+        FROM wanted w WHERE w.run_at IS NULL OR w.run_at <= p_now
+    ),
+    changing AS (
+        INSERT INTO rating_changes (board, item, changes_at, unblocked)
+        SELECT p_board, w.id, w.created_at + (m.share * (w.due - w.created_at)), p_unblocked
+        FROM wanted w CROSS JOIN (VALUES (0.5), (0.8)) AS m (share)
+        WHERE w.due IS NOT NULL AND w.pinned_rating IS NULL
+          AND w.created_at + (m.share * (w.due - w.created_at)) > p_now
+        ON CONFLICT DO NOTHING
     )
-    SELECT array_agg(DISTINCT inbox) INTO v_inboxes FROM placed;
-
-    INSERT INTO rating_changes (board, item, changes_at, unblocked)
-    SELECT w.board, w.id, w.created_at + (m.share * (w.due - w.created_at)), p_unblocked
-    FROM work_items w CROSS JOIN (VALUES (0.5), (0.8)) AS m (share)
-    WHERE w.board = p_board AND w.id = ANY (p_items) AND w.due IS NOT NULL AND w.pinned_rating IS NULL
-      AND w.created_at + (m.share * (w.due - w.created_at)) > p_now
-    ON CONFLICT DO NOTHING;
+    SELECT array_agg(DISTINCT w.inbox) INTO v_inboxes FROM wanted w WHERE w.run_at IS NULL OR w.run_at <= p_now;
 
     RETURN coalesce(v_inboxes, '{}');
 END
@@ -74,6 +78,7 @@ AS $$
 DECLARE
     v_items bigint[];
     v_counts int[];
+    v_places tid[];
     v_opened bigint[];
 BEGIN
     SELECT array_agg(waiting.item), array_agg(waiting.blockers) INTO v_items, v_counts
@@ -96,20 +101,20 @@ BEGIN
         ON CONFLICT (board, blocker) DO UPDATE SET after_item = excluded.after_item;
     END IF;
 
-    -- One probe for each gate, in item order; then by position, in a snapshot of its own, since a held gate stays where
-    -- it is. A join made while few gates are there would read all of them for each.
-    PERFORM held.item
-    FROM unnest(v_items) AS w (item),
-    LATERAL (SELECT g.item FROM gates g WHERE g.board = p_board AND g.item = w.item FOR UPDATE) AS held;
-
-    WITH lowered AS (
+    -- One probe for each gate, in item order, which gives what the gate counts once it is held; then by position, in a
+    -- snapshot of its own, since a held gate stays where it is. A join made while few gates are there would read all of
+    -- them for each.
+    SELECT array_agg(held.place), array_agg(w.blockers),
+           array_agg(held.item) FILTER (WHERE held.remaining <= w.blockers)
+    INTO v_places, v_counts, v_opened
+    FROM unnest(v_items, v_counts) AS w (item, blockers),
+    LATERAL (SELECT g.ctid AS place, g.item, g.remaining FROM gates g
+             WHERE g.board = p_board AND g.item = w.item FOR UPDATE) AS held;
+    IF cardinality(v_opened) IS DISTINCT FROM cardinality(v_places) THEN
         UPDATE gates g SET remaining = g.remaining - w.blockers
-        FROM unnest(v_items, v_counts) AS w (item, blockers),
-        LATERAL (SELECT h.ctid AS place FROM gates h WHERE h.board = p_board AND h.item = w.item OFFSET 0) AS at
-        WHERE g.ctid = at.place
-        RETURNING g.item, g.remaining
-    )
-    SELECT array_agg(item) INTO v_opened FROM lowered WHERE remaining <= 0;
+        FROM unnest(v_places, v_counts) AS w (place, blockers)
+        WHERE g.ctid = w.place AND g.remaining > w.blockers;
+    END IF;
     IF v_opened IS NULL THEN
         RETURN '{}';
     END IF;
