@@ -3,7 +3,8 @@
 The door opens it and leaving it commits; actions never commit. `Transaction` carries the connection, the actor, the
 board, `now` (the database's clock) and `record(event)`, which buffers: the events are written last, after every lock of
 the change is held, so that the log's order agrees with the rows' order. `ReadTransaction` is another type, without
-`record`; `Statement` is what the hot actions take: one statement, which is its own transaction.
+`record`; `Statement` is what the hot actions take: one statement, which is its own transaction. A change that needs no
+more than that is no more: it begins only when something follows its `look`, and not at all if that is its last.
 
 Locks are taken in one order: leases, items, gates, outbox; rows of one table by ascending id.
 """
@@ -11,14 +12,14 @@ Locks are taken in one order: leases, items, gates, outbox; rows of one table by
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Denied, NotYours, UnknownName
 from slateboard.protocol.rights import Actor, Right
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy.sql import ClauseElement
@@ -58,7 +59,7 @@ class Statement:
         from slateboard.store.statements import compiled
 
         sql, arguments = compiled(statement)
-        return await self.connection.fetch(sql, *arguments)
+        return await self.fetch(sql, *arguments)
 
     def require(self, right: Right) -> None:
         """Refuse an actor whose right is less than `right`."""
@@ -80,13 +81,71 @@ class ReadTransaction(Statement):
 
 
 class Transaction(ReadTransaction):
-    """A change. Its events are written when the door leaves it, after all its locks are held."""
+    """A change. Its events are written when the door leaves it, after all its locks are held.
 
-    def __init__(self, connection: Any, actor: Actor, board: BoardId, correlation: str | None = None) -> None:
+    `begin` opens the transaction in the database; without it that is open already. It is opened by the first statement
+    that is neither a `look` nor the last.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        actor: Actor,
+        board: BoardId,
+        correlation: str | None = None,
+        *,
+        begin: Callable[[], Awaitable[Any]] | None = None,
+    ) -> None:
         super().__init__(connection, actor, board)
         self.correlation = correlation
         self.woken: dict[BoardId, set[int]] = {}
         self._recorded: list[tuple[str, str, str | None]] = []
+        self._begin = begin
+        self._last: tuple[str, tuple[Any, ...]] | None = None
+
+    def takes_place_at(self, now: datetime) -> None:
+        """Take the database's clock from a look, unless the change has a time already."""
+        if not hasattr(self, "now"):
+            self.now = now
+
+    async def look(self, sql: str, *arguments: Any) -> list[Any]:
+        """All rows of a statement that changes and holds nothing, so that it may come before the transaction."""
+        if self._last:
+            await self.proceed()
+        return await self.connection.fetch(sql, *arguments)
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
+        """All rows of a statement written as SQL text, with `$1`… for the arguments."""
+        await self.proceed()
+        return await self.connection.fetch(sql, *arguments)
+
+    async def fetchrow(self, sql: str, *arguments: Any) -> Any:
+        """The first row, or None."""
+        await self.proceed()
+        return await self.connection.fetchrow(sql, *arguments)
+
+    async def fetchval(self, sql: str, *arguments: Any) -> Any:
+        """The first column of the first row, or None."""
+        await self.proceed()
+        return await self.connection.fetchval(sql, *arguments)
+
+    async def conclude(self, sql: str, *arguments: Any) -> None:
+        """Leave a statement for the end, or until another follows it; its answer is the inboxes to wake.
+
+        It is given the columns of events (subject, payload, correlation) as its last three arguments and writes them
+        last of all: those recorded until then if it is the last, else none.
+        """
+        if self._last:
+            await self.proceed()
+        self._last = (sql, arguments)
+
+    async def proceed(self) -> None:
+        """Before another statement: open the transaction, and run what might have been its last."""
+        if self._begin:
+            start, self._begin = self._begin, None
+            await start()
+        if self._last:
+            await self._run_last([[], [], []])
 
     def record(self, subject: Subject, payload: dict[str, Any], *, correlation: str | None = None) -> None:
         """Buffer an event; `payload` is the after-image, of JSON values and datetimes."""
@@ -100,24 +159,39 @@ class Transaction(ReadTransaction):
 
     async def flush(self) -> None:
         """Write the buffered events to the outbox, in the order of recording."""
-        if not self._recorded:
+        await self.proceed()
+        await self.end()
+
+    async def end(self) -> None:
+        """Write what is left to write: the last statement with the events, or the events alone."""
+        if not self._last and not self._recorded:
             return
-        await self.connection.execute(
-            "INSERT INTO event_outbox"
-            " (lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)"
-            " SELECT (SELECT lane FROM event_lane), $1, r.subject, r.payload, $2, $3, r.correlation, $4"
-            " FROM unnest($5::text[], $6::text[], $7::text[]) AS r (subject, payload, correlation)",
-            self.board,
-            self.actor.name,
-            self.actor.authenticated_by,
-            self.now,
-            *(list(column) for column in zip(*self._recorded, strict=True)),
-        )
+        columns = [list(column) for column in zip(*self._recorded, strict=True)] or [[], [], []]
+        if self._last:
+            await self._run_last(columns)
+        else:
+            await self.connection.execute(
+                "INSERT INTO event_outbox"
+                " (lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)"
+                " SELECT (SELECT lane FROM event_lane), $1, r.subject, r.payload, $2, $3, r.correlation, $4"
+                " FROM unnest($5::text[], $6::text[], $7::text[]) AS r (subject, payload, correlation)",
+                self.board,
+                self.actor.name,
+                self.actor.authenticated_by,
+                self.now,
+                *columns,
+            )
         self._recorded.clear()
+
+    async def _run_last(self, events: list[list[Any]]) -> None:
+        assert self._last
+        (sql, arguments), self._last = self._last, None
+        self.wake(await self.connection.fetchval(sql, *arguments, *events))
 
     @asynccontextmanager
     async def rehearsal(self) -> AsyncGenerator[None]:
         """Take back whatever is done inside: rows, events and wake-ups."""
+        await self.proceed()
         recorded, woken = self._recorded.copy(), {board: set(inboxes) for board, inboxes in self.woken.items()}
         savepoint = self.connection.transaction()
         await savepoint.start()
@@ -125,7 +199,7 @@ class Transaction(ReadTransaction):
             yield
         finally:
             await savepoint.rollback()
-            self._recorded, self.woken = recorded, woken
+            self._recorded, self.woken, self._last = recorded, woken, None
 
 
 @asynccontextmanager
@@ -139,14 +213,31 @@ async def reading(database: Database, actor: Actor, board: BoardId) -> AsyncGene
 
 @asynccontextmanager
 async def writing(
-    database: Database, actor: Actor, board: BoardId, *, correlation: str | None = None, now: datetime | None = None
+    database: Database,
+    actor: Actor,
+    board: BoardId,
+    *,
+    correlation: str | None = None,
+    now: datetime | None = None,
+    looks_first: bool = False,
 ) -> AsyncGenerator[Transaction]:
-    """One change: leaving commits it, an error rolls it back whole. Tests pass `now` instead of sleeping."""
-    async with database.acquire() as connection, connection.transaction():
-        tx = Transaction(connection, actor, board, correlation)
-        tx.now = now or await connection.fetchval("SELECT clock_timestamp()")
+    """One change: leaving commits it, an error rolls it back whole. Tests pass `now` instead of sleeping.
+
+    One that `looks_first` takes the clock from its own first look, and begins after it.
+    """
+    async with database.acquire() as connection, AsyncExitStack() as stack:
+        tx = Transaction(
+            connection,
+            actor,
+            board,
+            correlation,
+            begin=lambda: stack.enter_async_context(connection.transaction()),
+        )
+        if not looks_first:
+            await tx.proceed()
+            tx.now = now or await connection.fetchval("SELECT clock_timestamp()")
         yield tx
-        await tx.flush()
+        await tx.end()
 
 
 @asynccontextmanager

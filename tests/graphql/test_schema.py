@@ -30,7 +30,7 @@ def field_of(operation: str) -> str:
     """Where an operation is in the schema."""
     if operation in FIELDS:
         return FIELDS[operation]
-    changes = OPERATIONS[operation].mode is Mode.WRITE or operation in MUTATING
+    changes = OPERATIONS[operation].mode in {Mode.WRITE, Mode.LOOK_FIRST} or operation in MUTATING
     return f"{'Mutation' if changes else 'Query'}.{camel(operation.removeprefix('list_'))}"
 
 

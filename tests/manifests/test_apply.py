@@ -113,6 +113,7 @@ async def test_a_dry_run_wakes_nobody(board: BoardUnderTest) -> None:
         await apply(tx, documents=[document(feature("a: {owner: backend}"))], dry_run=True)
         assert tx.woken == {}
         await apply(tx, documents=[document(feature("a: {owner: backend}"))])
+        await tx.flush()
         assert tx.woken == {board.id: {board.agents["backend"]}}
 
 

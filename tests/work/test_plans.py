@@ -29,7 +29,7 @@ CHURN = {"ready", "leases", "gates", "scheduled"}
 """What is emptied again and again, so that its statistics may say that it is empty."""
 LARGE = {"ready", "leases", "work_items", "dependencies", "gates", "scheduled", "artifacts", "artifact_versions",
          "checkpoints", "attempts", "events"}  # fmt: skip
-BY_KEY = ("item", "id", "blocker", "rank", "artifact", "run_at", "changes_at", "position", "inbox")
+BY_KEY = ("item", "id", "blocker", "rank", "artifact", "task", "run_at", "changes_at", "position", "inbox")
 """An index condition on the board alone would read all of it: one of these must stand beside it."""
 
 ITEMS = "ARRAY[7, 20007, 40007]::bigint[]"
@@ -55,7 +55,8 @@ WANTED = {"p_after": "0", "p_blockers": ITEMS, "v_inboxes": "ARRAY[1, 2]::bigint
           "v_first_rank": "-2147483648", "v_first_item": "0", "v_last_rank": "2147483647",
           "v_last_item": "9223372036854775807"}  # fmt: skip
 
-FILES = ("work/claim.sql", "work/finish.sql", "work/give_back.sql", "work/place.sql", "board/stale.sql")
+FILES = ("work/claim.sql", "work/finish.sql", "work/give_back.sql", "work/place.sql", "work/enter.sql",
+         "board/stale.sql")  # fmt: skip
 IN_FUNCTIONS = [statement for name in FILES for statement in of_function(APP / name)]
 
 IN_QUERIES: list[tuple[HotStatement, list[str]]] = [

@@ -15,7 +15,7 @@ from slateboard.protocol.names import check_name
 from slateboard.protocol.rights import Actor, Right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from datetime import datetime
 
     from slateboard.transaction import Statement, Transaction
@@ -70,13 +70,18 @@ async def ids(tx: Statement, names: Iterable[str]) -> dict[str, int]:
     wanted = sorted(set(names))
     rows = await tx.fetch(queries.AGENTS_BY_NAME, tx.board, wanted)
     found: dict[str, int] = {row["name"]: row["id"] for row in rows}
-    for name in wanted:
+    await check_found(tx, wanted, found)
+    return found
+
+
+async def check_found(tx: Statement, wanted: Iterable[str], found: Container[str]) -> None:
+    """Refuse the first agent that is wanted and was not found, and name the nearest that is there."""
+    for name in sorted(wanted):
         if name not in found:
             known = [row["name"] for row in await tx.fetch(queries.AGENT_NAMES, tx.board)]
             near = get_close_matches(name, known, 1)
             remedy = f"did you mean {near[0]!r}?" if near else f"add it with `slate agent add {name}`"
             raise UnknownName(f"there is no agent {name!r} on this board", remedy=remedy, agent=name)
-    return found
 
 
 async def issue_token(tx: Transaction, *, agent: str, expires_in_seconds: float | None = None) -> dict[str, Any]:

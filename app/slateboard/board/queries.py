@@ -5,11 +5,6 @@ from __future__ import annotations
 AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[])"
 AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 ORDER BY name LIMIT 1000"
 
-TASKS_BY_NAME = """
-SELECT t.id, t.name, t.agent, t.priority, t.due, t.parent
-FROM tasks t WHERE t.board = $1 AND t.name = ANY ($2::text[])
-"""
-
 # Artifacts by (task, name), each with the item that now produces it. One probe for each: where the planner knows little
 # of a board, a join reads all of its artifacts.
 ARTIFACTS_BY_REFERENCE = """
@@ -20,11 +15,7 @@ LATERAL (SELECT a.id, a.newest_item, a.task FROM artifacts a
          WHERE a.board = $1 AND a.task = t.id AND a.name = g.artifact OFFSET 0) AS a
 """
 
-TASK_NAMES = "SELECT id, name FROM tasks WHERE board = $1 AND id = ANY ($2::bigint[])"
-
 # The bulk inserts take their columns in Postgres's own notation for arrays: see `store.arrays`.
-NEW_IDS = "SELECT array_agg(nextval('ids')) FROM generate_series(1, $1::int)"
-
 INSERT_TASKS = """
 INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by,
                    created_at)
@@ -34,28 +25,12 @@ FROM unnest($4::text::bigint[], $5::text::text[], $6::text::bigint[], $7::text::
      AS g
 """
 
-INSERT_ARTIFACTS = """
-INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by,
-                       created_at)
-SELECT $1, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, $2, $3
-FROM unnest($4::text::bigint[], $5::text::bigint[], $6::text::text[], $7::text::text[], $8::text::text[],
-            $9::text::bigint[], $10::text::text[], $11::text::text[])
-     AS g (id, task, name, title, brief, owner, capability, path)
-"""
-
 INSERT_DEPENDENCIES = """
 INSERT INTO dependencies (board, blocker, item, counted, created_by, created_at)
 SELECT $1, g.blocker, g.item, g.counted, $2, $3
 FROM unnest($4::bigint[], $5::bigint[], $6::boolean[]) AS g (blocker, item, counted)
 ON CONFLICT DO NOTHING
 RETURNING blocker, item, counted
-"""
-
-# Edges into items that are new: nobody else can have written them.
-INSERT_NEW_DEPENDENCIES = """
-INSERT INTO dependencies (board, blocker, item, counted, created_by, created_at)
-SELECT $1, g.blocker, g.item, g.counted, $2, $3
-FROM unnest($4::text::bigint[], $5::text::bigint[], $6::text::boolean[]) AS g (blocker, item, counted)
 """
 
 # Edges into existing items of one board are added one transaction at a time: two at once could close a circle that

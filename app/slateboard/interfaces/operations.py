@@ -36,6 +36,8 @@ class Mode(StrEnum):
     HOT = "hot"
     READ = "read"
     WRITE = "write"
+    LOOK_FIRST = "look first"
+    """A change that looks before it begins, and may be one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def _load(path: str) -> Callable[..., Awaitable[Any]]:
 
 
 READER, AGENT, OPERATOR, ADMIN = Right
-HOT, READ, WRITE = Mode
+HOT, READ, WRITE, LOOK_FIRST = Mode
 
 OPERATIONS: dict[str, Operation] = {
     # the queue
@@ -72,7 +74,7 @@ OPERATIONS: dict[str, Operation] = {
     "give_back": Operation("slateboard.work.finish:give_back", HOT, AGENT),
     "briefing": Operation("slateboard.work.briefing:briefing", HOT, READER),
     "explain": Operation("slateboard.work.ratings:explain", READ, READER),
-    "post": Operation("slateboard.work.intake:post", WRITE, AGENT),
+    "post": Operation("slateboard.work.intake:post", LOOK_FIRST, AGENT),
     "depend": Operation("slateboard.work.gates:depend", WRITE, AGENT),
     "block_on": Operation("slateboard.work.gates:block_on", WRITE, AGENT),
     "revise": Operation("slateboard.work.revisions:revise", WRITE, AGENT),
@@ -141,7 +143,7 @@ async def perform(
         if entry.mode is READ:
             async with reading(database, actor, board) as tx:
                 return await action(tx, **arguments)
-        return await _write(database, actor, board, action, arguments, wake, correlation)
+        return await _write(database, actor, board, entry, arguments, wake, correlation)
 
     return await repeated(operation, once)
 
@@ -163,14 +165,15 @@ async def _write(
     database: Database,
     actor: Actor,
     board: BoardId,
-    action: Callable[..., Awaitable[Any]],
+    entry: Operation,
     arguments: Mapping[str, Any],
     wake: Wake | None,
     correlation: str | None,
 ) -> Any:
     """Run a change, then wake whom it concerns."""
-    async with writing(database, actor, board, correlation=correlation) as tx:
-        answer = await action(tx, **arguments)
+    looks_first = entry.mode is LOOK_FIRST
+    async with writing(database, actor, board, correlation=correlation, looks_first=looks_first) as tx:
+        answer = await entry.load()(tx, **arguments)
     if wake:
         for woken_board, inboxes in tx.woken.items():
             wake(woken_board, inboxes)

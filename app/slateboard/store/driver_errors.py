@@ -23,6 +23,7 @@ from slateboard.protocol.errors import (
     TooLarge,
     UnknownName,
     VersionConflict,
+    WrongState,
 )
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def _of_postgres(error: Any) -> BaseException:
         return Paused(str(error), remedy="resume it with `slate resume`, or wait")
     if state == "SB002":
         return Conflict(str(error), remedy="append a new entry instead")
+    if state == "SB004":
+        return WrongState(str(error), remedy="name another blocker")
     if state in STATES:
         kind, remedy = STATES[state]
         return kind(f"the database says: {error}", remedy=remedy)

@@ -1,5 +1,5 @@
-"""The rows of a post: tasks, artifacts with their versions and items, edges, gates and places, each table in one
-statement for all. Nothing is decided here; `intake` decides, and holds the older blockers that are named.
+"""The rows of a post: tasks, artifacts with their versions and items, edges, gates and places, in as few statements for
+all as there are programs of SQL. Nothing is decided here; `intake` decides.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import queries as board_queries
 from slateboard.protocol.events import Subject
-from slateboard.protocol.states import ItemKind
 from slateboard.store.arrays import flags, names, numbers, texts, times
 from slateboard.work import queries
 
@@ -68,17 +67,26 @@ async def insert_tasks(
         tx.record(Subject.TASK_POSTED, {"task": image, "reference": task.name})
 
 
-async def insert_artifacts(tx: Transaction, rows: Sequence[Entry]) -> None:
-    """Insert artifacts and their first items; an imported result is done at once, with its version."""
+async def enter(
+    tx: Transaction, rows: Sequence[Entry], blockers_of: Mapping[int, Sequence[int]], older: Sequence[int]
+) -> None:
+    """Enter artifacts with their items, edges, gates and places; an imported result is done at once, with its version.
+
+    `older` are the blockers that were there before.
+    """
     if not rows:
         return
-    items = numbers(row.item for row in rows)
-    await tx.fetch(
-        board_queries.INSERT_ARTIFACTS,
+    await insert_versions(tx, [(row.item, row.artifact.imported) for row in rows if row.artifact.imported])
+    record(tx, rows, blockers_of)
+    edges = [(blocker, item) for item, blockers in blockers_of.items() for blocker in blockers]
+    await tx.conclude(
+        queries.ENTER,
         tx.board,
         tx.actor.name,
+        tx.actor.authenticated_by,
+        tx.correlation,
         tx.now,
-        items,
+        numbers(row.item for row in rows),
         numbers(row.task for row in rows),
         names(row.artifact.name for row in rows),
         texts(row.artifact.title or row.artifact.name for row in rows),
@@ -86,14 +94,6 @@ async def insert_artifacts(tx: Transaction, rows: Sequence[Entry]) -> None:
         numbers(row.owner for row in rows),
         texts(row.artifact.capability for row in rows),
         texts(row.artifact.path for row in rows),
-    )
-    await tx.fetch(
-        queries.INSERT_ITEMS,
-        tx.board,
-        ItemKind.PRODUCE.value,
-        tx.correlation,
-        tx.now,
-        items,
         names(row.reference for row in rows),
         numbers(row.inbox for row in rows),
         numbers(row.rating for row in rows),
@@ -101,8 +101,10 @@ async def insert_artifacts(tx: Transaction, rows: Sequence[Entry]) -> None:
         times(row.artifact.run_at for row in rows),
         numbers(row.artifact.max_attempts for row in rows),
         flags(row.artifact.imported is not None for row in rows),
+        numbers(sorted(older)),
+        numbers(blocker for blocker, _ in edges),
+        numbers(item for _, item in edges),
     )
-    await insert_versions(tx, [(row.item, row.artifact.imported) for row in rows if row.artifact.imported])
 
 
 async def insert_versions(tx: Transaction, rows: Sequence[tuple[int, Any]]) -> None:
@@ -151,37 +153,3 @@ def record_import(tx: Transaction, reference: str, artifact: int, result: Any) -
     """The event of a result that was taken over."""
     image = {name: getattr(result, name) for name in ("path", "uri", "hash", "size_bytes", "summary")}
     tx.record(Subject.ARTIFACT_IMPORTED, {"reference": reference, "artifact": artifact, "version": 1, **image})
-
-
-async def place(
-    tx: Transaction, rows: Sequence[Entry], blockers_of: Mapping[int, Sequence[int]], unfinished: set[int]
-) -> None:
-    """Insert the edges of new items, and a gate for each that waits; place the rest."""
-    edges = [(blocker, item) for item, blockers in blockers_of.items() for blocker in blockers]
-    if edges:
-        await tx.fetch(
-            board_queries.INSERT_NEW_DEPENDENCIES,
-            tx.board,
-            tx.actor.name,
-            tx.now,
-            numbers(blocker for blocker, _ in edges),
-            numbers(item for _, item in edges),
-            flags(blocker in unfinished for blocker, _ in edges),
-        )
-    held: list[tuple[int, int]] = []
-    free: list[int] = []
-    for row in rows:
-        if row.artifact.imported is None:
-            remaining = sum(blocker in unfinished for blocker in blockers_of[row.item])
-            if remaining:
-                held.append((row.item, remaining))
-            else:
-                free.append(row.item)
-    if held:
-        columns = (numbers(item for item, _ in held), numbers(remaining for _, remaining in held))
-        await tx.fetch(queries.INSERT_NEW_GATES, tx.board, *columns)
-    if free:
-        tx.wake(await tx.fetchval(queries.PLACE, tx.board, sorted(free), False, tx.now))
-    older = {blocker for blocker, _ in edges} - blockers_of.keys()
-    if older:
-        await tx.fetch(queries.MARK_RERATED, tx.board, sorted(older), tx.now)

@@ -117,11 +117,15 @@ async def newest_items(tx: Statement, references: Iterable[str]) -> dict[str, in
         board_queries.ARTIFACTS_BY_REFERENCE, tx.board, [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     )
     found = {row["reference"]: row["newest_item"] for row in rows}
-    for reference in wanted:
-        if reference not in found:
-            message = f"there is no artifact {reference!r} on this board"
-            raise UnknownName(message, remedy="see `slate get artifacts`", artifact=reference)
+    check_found(wanted, found)
     return found
+
+
+def check_found(wanted: Iterable[str], found: Mapping[str, int]) -> None:
+    """Refuse the first reference that is wanted and was not found."""
+    for reference in sorted(set(wanted) - found.keys()):
+        message = f"there is no artifact {reference!r} on this board"
+        raise UnknownName(message, remedy="see `slate get artifacts`", artifact=reference)
 
 
 async def require_own(tx: Statement, item: int) -> None:

@@ -7,6 +7,7 @@ with subtasks has a `result` that is gated by all artifacts of its subtasks. The
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents, graph
@@ -16,12 +17,25 @@ from slateboard.protocol.names import RESULT, check_name, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import PRIORITY_RATING, Priority
 from slateboard.protocol.work import MAX_POST, NewArtifact, NewTask, Posted
-from slateboard.work import entries, gates, inboxes
+from slateboard.store.arrays import names, texts
+from slateboard.work import entries, gates, inboxes, queries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slateboard.transaction import Transaction
+
+
+@dataclass(slots=True)
+class Known:
+    """What the board has of what a post names: tasks' rows, agents, items by reference, open inboxes; and fresh ids."""
+
+    tasks: dict[str, Any] = field(default_factory=dict)
+    agents: dict[str, int] = field(default_factory=dict)
+    items: dict[str, int] = field(default_factory=dict)
+    inboxes: dict[str, int] = field(default_factory=dict)
+    ids: list[int] = field(default_factory=list)
+
 
 RATING_OF: dict[str, int] = {priority.value: rating for priority, rating in PRIORITY_RATING.items()}
 
@@ -37,20 +51,18 @@ async def post(tx: Transaction, *, tasks: Sequence[NewTask] = (), artifacts: Seq
     if len(tasks) + len(artifacts) > MAX_POST:
         raise Invalid(f"one post takes at most {MAX_POST:,} tasks and artifacts", remedy="post in several calls")
     check(tasks, artifacts)
-    known = await _known_tasks(tx, tasks, artifacts)
-    artifacts = [*artifacts, *await _results(tx, known, tasks, artifacts)]
-    agent_ids = await agents.ids(tx, _named_agents(tasks, artifacts))
-    _check_delegators(tx, tasks, known, agent_ids)
+    blockers = {f"{one.task}/{one.name}": _blockers(one) for one in artifacts}
+    known = await _look_up(tx, tasks, artifacts, blockers)
+    artifacts = [*artifacts, *_results(known, tasks, artifacts)]
+    _check_delegators(tx, tasks, known)
 
-    fresh: list[int] = await tx.fetchval(board_queries.NEW_IDS, len(tasks) + len(artifacts)) or []
-    task_ids = {name: row["id"] for name, row in known.items()} | {
-        task.name: number for task, number in zip(tasks, fresh, strict=False)
+    task_ids = {name: row["id"] for name, row in known.tasks.items()} | {
+        task.name: number for task, number in zip(tasks, known.ids, strict=False)
     }
-    items = {f"{one.task}/{one.name}": number for one, number in zip(artifacts, fresh[len(tasks) :], strict=True)}
-    await entries.insert_tasks(tx, tasks, task_ids, agent_ids)
-    rows = await _rows(tx, artifacts, tasks, known, task_ids, items, agent_ids)
-    await entries.insert_artifacts(tx, rows)
-    await _link(tx, tasks, rows, known, items)
+    items = {f"{one.task}/{one.name}": number for one, number in zip(artifacts, known.ids[len(tasks) :], strict=False)}
+    await entries.insert_tasks(tx, tasks, task_ids, known.agents)
+    rows = await _rows(tx, artifacts, tasks, known, task_ids, items)
+    await _enter(tx, tasks, rows, known, items, blockers)
     return Posted(tasks=tuple(task.name for task in tasks), items=items)
 
 
@@ -90,47 +102,75 @@ def blocker_reference(blocker: str, task: str) -> str:
     return "/".join(split_reference(blocker))
 
 
+def _blockers(one: NewArtifact) -> list[str]:
+    return [blocker_reference(blocker, one.task) for blocker in one.blocked_by]
+
+
 def _named_agents(tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]) -> set[str]:
     names = {name for task in tasks for name in (task.agent, task.delegator) if name}
     return names | {one.owner for one in artifacts if one.owner}
 
 
-def _check_delegators(
-    tx: Transaction, tasks: Sequence[NewTask], known: Mapping[str, Any], agent_ids: Mapping[str, int]
-) -> None:
+def _check_delegators(tx: Transaction, tasks: Sequence[NewTask], known: Known) -> None:
     """Only an administrator delegates for another; in a tree, a parent's agent delegates to its children."""
     if tx.actor.right >= Right.ADMIN:
         return
-    task_agents = {name: row["agent"] for name, row in known.items()} | {
-        task.name: agent_ids[task.agent] if task.agent else None for task in tasks
+    task_agents = {name: row["agent"] for name, row in known.tasks.items()} | {
+        task.name: known.agents[task.agent] if task.agent else None for task in tasks
     }
     for task in tasks:
-        if task.delegator and agent_ids[task.delegator] not in {tx.actor.agent, task_agents.get(task.parent or "")}:
+        if task.delegator and known.agents[task.delegator] not in {tx.actor.agent, task_agents.get(task.parent or "")}:
             message = f"{tx.actor.name} cannot delegate {task.name} for {task.delegator}"
             raise NotYours(message, remedy="leave the delegator out, or use its token", task=task.name)
 
 
-async def _known_tasks(tx: Transaction, tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]) -> dict[str, Any]:
-    """The tasks that are named but not posted here, by name; `UnknownName` if one is nowhere."""
+async def _look_up(
+    tx: Transaction,
+    tasks: Sequence[NewTask],
+    artifacts: Sequence[NewArtifact],
+    blockers: Mapping[str, Sequence[str]],
+) -> Known:
+    """All that a post must know of the board, in one statement. `UnknownName` if a task or an agent is nowhere."""
     own = {task.name for task in tasks}
-    wanted = ({one.task for one in artifacts} | {task.parent for task in tasks if task.parent}) - own
-    rows = await tx.fetch(board_queries.TASKS_BY_NAME, tx.board, sorted(wanted)) if wanted else []
-    known = {row["name"]: row for row in rows}
-    for name in sorted(wanted - known.keys()):
+    older = ({one.task for one in artifacts} | {task.parent for task in tasks if task.parent}) - own
+    named = _named_agents(tasks, artifacts)
+    fresh = blockers.keys() | {f"{name}/{RESULT}" for name in own}
+    references = [one.split("/", 1) for one in sorted({one for some in blockers.values() for one in some} - fresh)]
+    known = Known()
+    found = {"agent": known.agents, "artifact": known.items, "inbox": known.inboxes}
+    for row in await tx.look(
+        queries.LOOK_UP,
+        tx.board,
+        len(artifacts) + 2 * len(tasks) + len(older),  # the most: each task may get a `result`
+        texts(sorted(older)),
+        texts(sorted(named)),
+        names(task for task, _ in references),
+        names(artifact for _, artifact in references),
+        names({one.capability or "" for one in artifacts if one.owner is None} | {""}),
+    ):
+        if row["what"] == "post":
+            tx.takes_place_at(row["looked_at"])
+            known.ids = row["ids"]
+        elif row["what"] == "task":
+            known.tasks[row["name"]] = row
+            for task, result in ((row["name"], row["result"]), (row["parent"], row["parent_result"])):
+                if result is not None:
+                    known.items[f"{task}/{RESULT}"] = result
+        else:
+            found[row["what"]][row["name"]] = row["id"]
+    for name in sorted(older - known.tasks.keys()):
         raise UnknownName(f"there is no task {name!r} on this board", remedy="post it first", task=name)
+    await agents.check_found(tx, named, known.agents)
     return known
 
 
-async def _results(
-    tx: Transaction, known: Mapping[str, Any], tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]
-) -> list[NewArtifact]:
+def _results(known: Known, tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]) -> list[NewArtifact]:
     """The `result` of each new task without artifacts, and of each task that gets its first subtask."""
     parents = {task.parent for task in tasks if task.parent}
     producing = {one.task for one in artifacts}
     declared = {one.task for one in artifacts if one.name == RESULT}
-    older = sorted(parents & known.keys())
-    rows = await tx.fetch(board_queries.ARTIFACTS_BY_REFERENCE, tx.board, older, [RESULT] * len(older)) if older else []
-    declared |= {row["reference"].partition("/")[0] for row in rows}
+    older = sorted(parents & known.tasks.keys())
+    declared |= {name for name in older if known.tasks[name]["result"] is not None}
     titles = {task.name: task.title for task in tasks}
     wanted = [task.name for task in tasks if task.name not in producing or task.name in parents] + older
     return [
@@ -142,19 +182,18 @@ async def _rows(
     tx: Transaction,
     artifacts: Sequence[NewArtifact],
     tasks: Sequence[NewTask],
-    known: Mapping[str, Any],
+    known: Known,
     task_ids: Mapping[str, int],
     items: Mapping[str, int],
-    agent_ids: Mapping[str, int],
 ) -> list[entries.Entry]:
     """Each artifact with what it takes from its task: the owner, priority and due time that it does not say itself."""
-    defaults = {name: (row["agent"], row["priority"], row["due"]) for name, row in known.items()} | {
-        task.name: (agent_ids[task.agent] if task.agent else None, task.priority, task.due) for task in tasks
+    defaults = {name: (row["agent"], row["priority"], row["due"]) for name, row in known.tasks.items()} | {
+        task.name: (known.agents[task.agent] if task.agent else None, task.priority, task.due) for task in tasks
     }
     rows: list[entries.Entry] = []
     for (reference, number), one in zip(items.items(), artifacts, strict=True):
         agent, priority, due = defaults[one.task]
-        owner = agent_ids[one.owner] if one.owner else None if one.capability else agent
+        owner = known.agents[one.owner] if one.owner else None if one.capability else agent
         rows.append(
             entries.Entry(
                 artifact=one,
@@ -167,57 +206,47 @@ async def _rows(
                 due=one.due or due,
             )
         )
-    unowned = {row.artifact.capability or "" for row in rows if row.inbox is None}
-    if unowned:
-        open_inboxes = await inboxes.open_to(tx, unowned)
-        for row in rows:
-            if row.inbox is None:
-                row.inbox = open_inboxes[row.artifact.capability or ""]
+    unowned = [row for row in rows if row.inbox is None]
+    missing = {row.artifact.capability or "" for row in unowned} - known.inboxes.keys()
+    open_inboxes = {**known.inboxes, **await inboxes.open_to(tx, missing)}
+    for row in unowned:
+        row.inbox = open_inboxes[row.artifact.capability or ""]
     return rows
 
 
-async def _link(
+async def _enter(
     tx: Transaction,
     tasks: Sequence[NewTask],
     rows: Sequence[entries.Entry],
-    known: Mapping[str, Any],
+    known: Known,
     items: Mapping[str, int],
+    blockers: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write the edges: what was declared, and each parent's `result` blocked by all artifacts of its subtasks."""
-    implied = await _implied(tx, tasks, rows, known)
+    """Enter the rows and edges: what was declared, and each parent's `result` blocked by its subtasks' artifacts."""
+    implied = _implied(tasks, rows, known)
     edges: dict[str, list[str]] = {}
     for row in rows:
-        blockers = [blocker_reference(blocker, row.artifact.task) for blocker in row.artifact.blocked_by]
-        edges[row.reference] = list(dict.fromkeys([*blockers, *implied.pop(row.reference, ())]))
+        declared = blockers.get(row.reference, ())
+        edges[row.reference] = list(dict.fromkeys([*declared, *implied.pop(row.reference, ())]))
     cycle = graph.find_cycle(edges)
     if cycle:
         path = " → ".join(cycle)
         raise DependencyCycle(f"the dependencies form a circle: {path}", remedy="remove one of them", path=cycle)
-    older = {blocker for blockers in edges.values() for blocker in blockers} - edges.keys()
-    older_items = await gates.newest_items(tx, older | implied.keys())
-    numbers = {**older_items, **items}
+    older = {blocker for some in edges.values() for blocker in some} - edges.keys()
+    gates.check_found(older | implied.keys(), known.items)
+    numbers = {**known.items, **items}
     if implied:
         await tx.fetch(board_queries.LOCK_EDGES, tx.board)  # before the items, as everybody takes it
-    unfinished = await gates.lock_blockers(tx, sorted({numbers[one] for one in older}))
-    unfinished |= {row.item for row in rows if row.artifact.imported is None}
     blockers_of = {row.item: [numbers[blocker] for blocker in edges[row.reference]] for row in rows}
-    entries.record(tx, rows, blockers_of)
-    await entries.place(tx, rows, blockers_of, unfinished)
+    await entries.enter(tx, rows, blockers_of, sorted({numbers[one] for one in older}))
     if implied:
-        into = {numbers[one]: (one, [numbers[blocker] for blocker in blockers]) for one, blockers in implied.items()}
+        into = {numbers[one]: (one, [numbers[blocker] for blocker in some]) for one, some in implied.items()}
         await gates.add_many(tx, into)
 
 
-async def _implied(
-    tx: Transaction, tasks: Sequence[NewTask], rows: Sequence[entries.Entry], known: Mapping[str, Any]
-) -> dict[str, list[str]]:
+def _implied(tasks: Sequence[NewTask], rows: Sequence[entries.Entry], known: Known) -> dict[str, list[str]]:
     """For each parent's `result`: the new artifacts of its subtasks, by reference."""
-    parents = {task.name: task.parent for task in tasks}
-    above = {row["parent"] for row in known.values() if row["parent"]}
-    if above:
-        found = await tx.fetch(board_queries.TASK_NAMES, tx.board, sorted(above))
-        names = {row["id"]: row["name"] for row in found}
-        parents |= {name: names[row["parent"]] for name, row in known.items() if row["parent"]}
+    parents = {task.name: task.parent for task in tasks} | {name: row["parent"] for name, row in known.tasks.items()}
     implied: dict[str, list[str]] = {}
     for row in rows:
         parent = parents.get(row.artifact.task)

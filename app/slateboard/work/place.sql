@@ -4,6 +4,7 @@
 -- Returns the inboxes that now hold claimable work, for the wake-up after the commit.
 CREATE OR REPLACE FUNCTION place_items(p_board bigint, p_items bigint[], p_unblocked boolean, p_now timestamptz)
 RETURNS bigint[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan  -- made once: to plan for each call takes longer than to place an item
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE

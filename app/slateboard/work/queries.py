@@ -116,6 +116,19 @@ WITH due AS (
 SELECT board, unblocked, array_agg(item ORDER BY item) AS items FROM due GROUP BY board, unblocked ORDER BY board
 """
 
+# Both take their columns in Postgres's own notation for arrays, the events apart: see `store.arrays`.
+LOOK_UP = """
+SELECT * FROM look_up_names($1, $2, $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[],
+                            $7::text::text[])
+"""
+ENTER = """
+SELECT enter_items($1, $2, $3, $4, $5, $6::text::bigint[], $7::text::bigint[], $8::text::text[], $9::text::text[],
+                   $10::text::text[], $11::text::bigint[], $12::text::text[], $13::text::text[], $14::text::text[],
+                   $15::text::bigint[], $16::text::int[], $17::text::timestamptz[], $18::text::timestamptz[],
+                   $19::text::smallint[], $20::text::boolean[], $21::text::bigint[], $22::text::bigint[],
+                   $23::text::bigint[], $24, $25, $26)
+"""
+
 PLACE = "SELECT place_items($1, $2, $3, $4)"
 UNLOCK = "SELECT unlock_dependents($1, $2, $3, $4, $5, $6)"
 OPEN = "SELECT open_items($1, $2, $3, $4, $5)"
@@ -167,28 +180,12 @@ GATE_PAGE_END = """
 SELECT board, item FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, item OFFSET $3 - 1 LIMIT 1
 """
 
-# New artifacts' first items have the artifacts' ids. Columns in Postgres's own notation for arrays: see `store.arrays`.
-INSERT_ITEMS = """
-INSERT INTO work_items (board, id, kind, artifact, reference, inbox, base_rating, due, run_at, max_attempts, outcome,
-                        finished_at, correlation, created_at)
-SELECT $1, g.id, $2, g.id, g.reference, g.inbox, g.base_rating, g.due, g.run_at, g.max_attempts,
-       CASE WHEN g.done THEN 'done' END, CASE WHEN g.done THEN $4::timestamptz END, $3, $4
-FROM unnest($5::text::bigint[], $6::text::text[], $7::text::bigint[], $8::text::int[], $9::text::timestamptz[],
-            $10::text::timestamptz[], $11::text::smallint[], $12::text::boolean[])
-     AS g (id, reference, inbox, base_rating, due, run_at, max_attempts, done)
-"""
-
 # A revision: more work on an artifact that is complete, for whoever had it last.
 INSERT_REVISION = """
 INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, max_attempts, correlation,
                         created_at)
 SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, $4, $5
 FROM work_items w WHERE w.board = $1 AND w.id = $2
-"""
-
-INSERT_NEW_GATES = """
-INSERT INTO gates (board, item, remaining) SELECT $1, g.item, g.remaining
-FROM unnest($2::text::bigint[], $3::text::int[]) AS g (item, remaining)
 """
 
 INSERT_GATES = """

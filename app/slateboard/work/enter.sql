@@ -1,0 +1,148 @@
+-- What a post must know, in one round trip and without a lock; one row for each thing that is there:
+-- `post` (the database's clock and fresh ids), `task` (with its parent's name, and the items of both their results),
+-- `agent`, `artifact` (by `task/artifact`, with its newest item) and `inbox` (by its capability).
+CREATE OR REPLACE FUNCTION look_up_names(
+    p_board bigint, p_ids int, p_tasks text[], p_agents text[], p_artifact_tasks text[], p_artifacts text[],
+    p_capabilities text[]
+) RETURNS TABLE (
+    what text, name text, id bigint, agent bigint, priority text, due timestamptz, parent text, result bigint,
+    parent_result bigint, looked_at timestamptz, ids bigint[]
+) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    what := 'post';
+    looked_at := clock_timestamp();
+    ids := ARRAY(SELECT nextval('ids') FROM generate_series(1, p_ids));
+    RETURN NEXT;
+
+    RETURN QUERY
+    SELECT 'task', t.name, t.id, t.agent, t.priority, t.due,
+           (SELECT p.name FROM tasks p WHERE p.board = p_board AND p.id = t.parent),
+           (SELECT a.newest_item FROM artifacts a
+            WHERE a.board = p_board AND a.task = t.id AND a.name = 'result'),
+           (SELECT a.newest_item FROM artifacts a
+            WHERE a.board = p_board AND a.task = t.parent AND a.name = 'result'),
+           NULL::timestamptz, NULL::bigint[]
+    FROM tasks t
+    WHERE t.board = p_board AND t.name = ANY (p_tasks);
+
+    RETURN QUERY
+    SELECT 'agent', a.name, a.id, NULL::bigint, NULL, NULL::timestamptz, NULL, NULL::bigint, NULL::bigint,
+           NULL::timestamptz, NULL::bigint[]
+    FROM agents a
+    WHERE a.board = p_board AND a.name = ANY (p_agents)
+    UNION ALL
+    SELECT 'inbox', o.capability, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM open_inboxes o
+    WHERE o.board = p_board AND o.capability = ANY (p_capabilities);
+
+    IF cardinality(p_artifacts) > 0 THEN
+        -- One probe for each: where the planner knows little of a board, a join reads all of its artifacts.
+        RETURN QUERY
+        SELECT 'artifact', g.task || '/' || g.artifact, a.newest_item, NULL::bigint, NULL, NULL::timestamptz, NULL,
+               NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint[]
+        FROM unnest(p_artifact_tasks, p_artifacts) AS g (task, artifact),
+        LATERAL (SELECT t.id FROM tasks t WHERE t.board = p_board AND t.name = g.task OFFSET 0) AS t,
+        LATERAL (SELECT a.newest_item FROM artifacts a
+                 WHERE a.board = p_board AND a.task = t.id AND a.name = g.artifact OFFSET 0) AS a;
+    END IF;
+END
+$$;
+
+-- Enter new artifacts: their rows and items, the edges between them and from older items, a gate for each that waits,
+-- a place for the others, and the events of the change, last. An artifact and its first item have one id.
+-- Writes across the packages on purpose: artifacts and dependencies (board), work_items, gates and what `place_items`
+-- writes (work), event_outbox (log). `p_older` are the blockers that were there before, ascending: they are held until
+-- the commit, so that none of them completes between the statement that counts it and that.
+-- Returns the inboxes that now hold claimable work.
+CREATE OR REPLACE FUNCTION enter_items(
+    p_board bigint, p_actor text, p_authenticated_by text, p_correlation text, p_now timestamptz,
+    p_items bigint[], p_tasks bigint[], p_names text[], p_titles text[], p_briefs text[], p_owners bigint[],
+    p_capabilities text[], p_paths text[], p_references text[], p_inboxes bigint[], p_ratings int[],
+    p_dues timestamptz[], p_run_ats timestamptz[], p_max_attempts smallint[], p_imported boolean[],
+    p_older bigint[], p_blockers bigint[], p_blocked bigint[],
+    p_subjects text[], p_payloads text[], p_correlations text[]
+) RETURNS bigint[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_cancelled text;
+    v_free bigint[];
+    v_inboxes bigint[] := '{}';
+BEGIN
+    IF cardinality(p_older) > 0 THEN
+        PERFORM held.id
+        FROM unnest(p_older) AS g (item),
+        LATERAL (SELECT w.id FROM work_items w WHERE w.board = p_board AND w.id = g.item FOR NO KEY UPDATE) AS held;
+        SELECT w.reference INTO v_cancelled
+        FROM unnest(p_older) AS g (item),
+        LATERAL (SELECT w.reference, w.outcome FROM work_items w
+                 WHERE w.board = p_board AND w.id = g.item OFFSET 0) AS w
+        WHERE w.outcome = 'cancelled' LIMIT 1;
+        IF v_cancelled IS NOT NULL THEN
+            RAISE EXCEPTION '% was cancelled, so nothing can wait for it', v_cancelled USING ERRCODE = 'SB004';
+        END IF;
+    END IF;
+
+    INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by,
+                           created_at)
+    SELECT p_board, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, p_actor, p_now
+    FROM unnest(p_items, p_tasks, p_names, p_titles, p_briefs, p_owners, p_capabilities, p_paths)
+         AS g (id, task, name, title, brief, owner, capability, path);
+
+    INSERT INTO work_items (board, id, kind, artifact, reference, inbox, base_rating, due, run_at, max_attempts,
+                            outcome, finished_at, correlation, created_at)
+    SELECT p_board, g.id, 'produce', g.id, g.reference, g.inbox, g.rating, g.due, g.run_at, g.max_attempts,
+           CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_now
+    FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported)
+         AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported);
+
+    IF cardinality(p_blockers) > 0 THEN
+        INSERT INTO dependencies (board, blocker, item, counted, created_by, created_at)
+        SELECT p_board, g.blocker, g.item, w.outcome IS DISTINCT FROM 'done', p_actor, p_now
+        FROM unnest(p_blockers, p_blocked) AS g (blocker, item),
+        LATERAL (SELECT w.outcome FROM work_items w WHERE w.board = p_board AND w.id = g.blocker OFFSET 0) AS w;
+    END IF;
+
+    WITH held AS (
+        INSERT INTO gates (board, item, remaining)
+        SELECT p_board, g.item, d.remaining
+        FROM unnest(p_items, p_imported) AS g (item, imported),
+        LATERAL (SELECT count(*)::int AS remaining FROM dependencies d
+                 WHERE d.board = p_board AND d.item = g.item AND d.counted) AS d
+        WHERE cardinality(p_blockers) > 0 AND NOT g.imported AND d.remaining > 0
+        RETURNING item
+    )
+    SELECT array_agg(g.item ORDER BY g.item) INTO v_free
+    FROM unnest(p_items, p_imported) AS g (item, imported)
+    WHERE NOT g.imported AND g.item NOT IN (SELECT item FROM held);
+    IF v_free IS NOT NULL THEN
+        v_inboxes := place_items(p_board, v_free, false, p_now);
+    END IF;
+
+    -- Older blockers that are ready have one more dependent now: the leader rates them again. One that came through its
+    -- gate and was not tried since keeps what it got for that.
+    IF cardinality(p_older) > 0 THEN
+        INSERT INTO rating_changes (board, item, changes_at, unblocked)
+        SELECT p_board, r.item, p_now,
+               w.attempts = 0
+               -- No EXISTS: the planner might read all edges of the board for it, once.
+               AND (SELECT d.counted FROM dependencies d
+                    WHERE d.board = p_board AND d.item = r.item AND d.counted LIMIT 1) IS TRUE
+        FROM unnest(p_older) AS g (item),
+        LATERAL (SELECT r.item FROM ready r WHERE r.board = p_board AND r.item = g.item OFFSET 0) AS r,
+        LATERAL (SELECT w.attempts FROM work_items w WHERE w.board = p_board AND w.id = r.item OFFSET 0) AS w
+        ON CONFLICT DO NOTHING;
+    END IF;
+
+    INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)
+    SELECT (SELECT lane FROM event_lane), p_board, g.subject, g.payload, p_actor, p_authenticated_by, g.correlation,
+           p_now
+    FROM unnest(p_subjects, p_payloads, p_correlations) AS g (subject, payload, correlation);
+    RETURN v_inboxes;
+END
+$$;
