@@ -182,14 +182,19 @@ async def _write(
 
 def _check_arguments(operation: str, action: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Name the argument that is unknown or missing, instead of a TypeError from deep below."""
-    parameters = list(signature(action).parameters.values())[1:]
-    known = {one.name for one in parameters}
+    required = _parameters(action)
     for name in arguments:
-        if name not in known:
-            raise Invalid(f"{operation} takes no argument {name!r}", remedy=f"it takes: {', '.join(sorted(known))}")
-    for one in parameters:
-        if one.default is Parameter.empty and one.name not in arguments:
-            raise Invalid(f"{operation} needs the argument {one.name!r}", remedy="give it")
+        if name not in required:
+            raise Invalid(f"{operation} takes no argument {name!r}", remedy=f"it takes: {', '.join(sorted(required))}")
+    for name, needed in required.items():
+        if needed and name not in arguments:
+            raise Invalid(f"{operation} needs the argument {name!r}", remedy="give it")
+
+
+@cache
+def _parameters(action: Callable[..., Any]) -> dict[str, bool]:
+    """The arguments of an action, each with whether it must be given."""
+    return {one.name: one.default is Parameter.empty for one in list(signature(action).parameters.values())[1:]}
 
 
 __all__ = ["OPERATIONS", "Mode", "Operation", "Statement", "Transaction", "perform"]
