@@ -27,7 +27,8 @@ SINGLE = {
     "backlog_500k": workloads.backlog_500k,
     "history_500k": workloads.history_500k,
 }
-SEVERAL = {"latency_idle": None, "memory": workloads.memory, "start": workloads.start}
+SEVERAL = {"latency_idle": workloads.latency, "memory": workloads.memory, "start": workloads.start}
+"""Workloads that measure several keys, which begin with the workload's name."""
 
 
 async def measure(keys: list[str], place: places.Place, *, quick: bool) -> dict[str, Figure]:
@@ -38,10 +39,7 @@ async def measure(keys: list[str], place: places.Place, *, quick: bool) -> dict[
     run = Run(place=place, owner=owner, quick=quick, floors={}, rates={})
     found: dict[str, Figure] = {}
     for key in keys:
-        if key == "latency_idle":
-            p50, p99 = await workloads.latency(run)
-            figures = [("latency_idle_p50", p50), ("latency_idle_p99", p99)]
-        elif key in SINGLE:
+        if key in SINGLE:
             figures = [(key, await SINGLE[key](run))]
         else:
             figures = await SEVERAL[key](run)
@@ -69,7 +67,8 @@ def main() -> None:
     parser.add_argument("--only", help=f"some of: {', '.join(known)}")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
-    keys = options.only.split(",") if options.only else known
+    asked = options.only.split(",") if options.only else known
+    keys = list(dict.fromkeys(next((one for one in SEVERAL if key.startswith(one)), key) for key in asked))
     unknown = sorted(set(keys) - set(known))
     if unknown:
         sys.exit(f"unknown workloads: {', '.join(unknown)}; known are: {', '.join(known)}")
