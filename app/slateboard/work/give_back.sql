@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION give_back_items(
     p_items bigint[], p_fences bigint[], p_outcomes text[], p_classes text[], p_errors text[], p_notes text[],
     p_usages text[], p_digests bytea[], p_delays_seconds double precision[], p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (item bigint, place text, run_at timestamptz, woken bigint[]) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$
 #variable_conflict use_column

@@ -5,6 +5,7 @@
 CREATE OR REPLACE FUNCTION place_items(p_board bigint, p_items bigint[], p_unblocked boolean, p_now timestamptz)
 RETURNS bigint[] LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- made once: to plan for each call takes longer than to place an item
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
@@ -50,6 +51,7 @@ $$;
 CREATE OR REPLACE FUNCTION open_items(
     p_board bigint, p_items bigint[], p_actor text, p_authenticated_by text, p_now timestamptz
 ) RETURNS bigint[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$
 DECLARE
@@ -74,6 +76,7 @@ $$;
 CREATE OR REPLACE FUNCTION unlock_dependents(
     p_board bigint, p_blockers bigint[], p_after bigint, p_actor text, p_authenticated_by text, p_now timestamptz
 ) RETURNS bigint[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE

@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION claim_items(
     item bigint, fence bigint, attempt int, kind text, reference text, title text, due timestamptz,
     claimed_at timestamptz, expires_at timestamptz, correlation text
 ) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column

@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION finish_items(
     p_sizes bigint[], p_summaries text[], p_notes text[], p_usages text[], p_digests bytea[],
     p_now timestamptz DEFAULT NULL
 ) RETURNS TABLE (item bigint, version int, revised boolean, woken bigint[]) LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
