@@ -23,7 +23,19 @@ def run_script(script: str) -> None:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for name in ("tables", "rating", "place", "enter", "claim", "stale", "finish", "give_back", "seal", "rules"):
+    for name in (
+        "tables",
+        "rating",
+        "place",
+        "enter",
+        "claim",
+        "stale",
+        "losses",
+        "finish",
+        "give_back",
+        "seal",
+        "rules",
+    ):
         run_script((FROZEN / f"{name}.sql").read_text())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -68,8 +69,14 @@ def test_anchors_stand_for_their_node() -> None:
 
 OLD_BREAKS = "\x85\u2028\u2029"
 
+NUMBER_SINCE_1_2 = re.compile(r"[-+]?[0-9]*\.?[0-9]*[eE][-+]?[0-9]+|0o[0-7]+")
+"""A number in YAML 1.2 and a text before it: the writer that the tests use leaves it without quotes."""
+
 json_values = st.recursive(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20) | st.integers(),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20).filter(
+        lambda text: not NUMBER_SINCE_1_2.fullmatch(text)
+    )
+    | st.integers(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcdefghij", min_size=1), inner, max_size=4),
     max_leaves=20,
 )

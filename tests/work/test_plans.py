@@ -56,8 +56,12 @@ WANTED = {"p_after": "0", "p_blockers": ITEMS, "v_inboxes": "ARRAY[1, 2]::bigint
           "v_last_item": "9223372036854775807"}  # fmt: skip
 
 FILES = ("work/claim.sql", "work/finish.sql", "work/give_back.sql", "work/place.sql", "work/enter.sql",
-         "board/stale.sql")  # fmt: skip
+         "work/losses.sql",          "board/stale.sql")  # fmt: skip
 IN_FUNCTIONS = [statement for name in FILES for statement in of_function(APP / name)]
+
+ACROSS = ("expire", "lost_claims")
+"""Not of one partition: taking back leases is about all boards; a lost claim's place is looked up in a view, whose
+parts are chosen when it runs."""
 
 IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (
@@ -66,7 +70,6 @@ IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     ),
     (of_query("checkpoint", queries.CHECKPOINT), ["1", "7", "7", "NULL", "'{}'", "NULL"]),
     (of_query("has-work", queries.HAS_WORK), ["1", "1"]),
-    (of_query("losses", queries.LOSSES), ["1", ITEMS, ITEMS]),
     (of_query("standing", queries.STANDING), ["1", "7"]),
     (of_query("lock-items", queries.LOCK_ITEMS), ["1", ITEMS]),
     (of_query("leave-places", queries.LEAVE_PLACES), ["1", ITEMS]),
@@ -234,7 +237,7 @@ async def test_query_reads_by_index(
 
 @pytest.mark.parametrize("mode", ["custom", "generic"])
 @pytest.mark.parametrize(
-    "statement", [one for one in IN_FUNCTIONS if not one.name.startswith("expire")], ids=lambda one: one.name
+    "statement", [one for one in IN_FUNCTIONS if not one.name.startswith(ACROSS)], ids=lambda one: one.name
 )
 async def test_statement_touches_one_partition_of_tables_split_by_board(
     split: Any, statement: HotStatement, mode: str

@@ -13,25 +13,21 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 BEGIN
-    what := 'post';
-    looked_at := clock_timestamp();
-    ids := ARRAY(SELECT nextval('ids') FROM generate_series(1, p_ids));
-    RETURN NEXT;
-
     RETURN QUERY
+    SELECT 'post', NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::timestamptz, NULL::text, NULL::bigint,
+           NULL::bigint, clock_timestamp(), ARRAY(SELECT nextval('ids') FROM generate_series(1, p_ids))
+    UNION ALL
     SELECT 'task', t.name, t.id, t.agent, t.priority, t.due,
            (SELECT p.name FROM tasks p WHERE p.board = p_board AND p.id = t.parent),
            (SELECT a.newest_item FROM artifacts a
             WHERE a.board = p_board AND a.task = t.id AND a.name = 'result'),
            (SELECT a.newest_item FROM artifacts a
             WHERE a.board = p_board AND a.task = t.parent AND a.name = 'result'),
-           NULL::timestamptz, NULL::bigint[]
+           NULL, NULL
     FROM tasks t
-    WHERE t.board = p_board AND t.name = ANY (p_tasks);
-
-    RETURN QUERY
-    SELECT 'agent', a.name, a.id, NULL::bigint, NULL, NULL::timestamptz, NULL, NULL::bigint, NULL::bigint,
-           NULL::timestamptz, NULL::bigint[]
+    WHERE t.board = p_board AND t.name = ANY (p_tasks)
+    UNION ALL
+    SELECT 'agent', a.name, a.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM agents a
     WHERE a.board = p_board AND a.name = ANY (p_agents)
     UNION ALL
@@ -101,26 +97,26 @@ BEGIN
     FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported)
          AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported);
 
+    v_free := CASE WHEN true = ANY (p_imported) THEN ARRAY(
+        SELECT g.item FROM unnest(p_items, p_imported) AS g (item, imported) WHERE NOT g.imported) ELSE p_items END;
     IF cardinality(p_blockers) > 0 THEN
         INSERT INTO dependencies (board, blocker, item, counted, created_by, created_at)
         SELECT p_board, g.blocker, g.item, w.outcome IS DISTINCT FROM 'done', p_actor, p_now
         FROM unnest(p_blockers, p_blocked) AS g (blocker, item),
         LATERAL (SELECT w.outcome FROM work_items w WHERE w.board = p_board AND w.id = g.blocker OFFSET 0) AS w;
+        WITH held AS (
+            INSERT INTO gates (board, item, remaining)
+            SELECT p_board, g.item, d.remaining
+            FROM unnest(v_free) AS g (item),
+            LATERAL (SELECT count(*)::int AS remaining FROM dependencies d
+                     WHERE d.board = p_board AND d.item = g.item AND d.counted) AS d
+            WHERE d.remaining > 0
+            RETURNING item
+        )
+        SELECT array_agg(g.item ORDER BY g.item) INTO v_free
+        FROM unnest(v_free) AS g (item) WHERE g.item NOT IN (SELECT item FROM held);
     END IF;
-
-    WITH held AS (
-        INSERT INTO gates (board, item, remaining)
-        SELECT p_board, g.item, d.remaining
-        FROM unnest(p_items, p_imported) AS g (item, imported),
-        LATERAL (SELECT count(*)::int AS remaining FROM dependencies d
-                 WHERE d.board = p_board AND d.item = g.item AND d.counted) AS d
-        WHERE cardinality(p_blockers) > 0 AND NOT g.imported AND d.remaining > 0
-        RETURNING item
-    )
-    SELECT array_agg(g.item ORDER BY g.item) INTO v_free
-    FROM unnest(p_items, p_imported) AS g (item, imported)
-    WHERE NOT g.imported AND g.item NOT IN (SELECT item FROM held);
-    IF v_free IS NOT NULL THEN
+    IF cardinality(v_free) > 0 THEN
         v_inboxes := place_items(p_board, v_free, false, p_now);
     END IF;
 

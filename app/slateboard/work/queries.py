@@ -63,18 +63,7 @@ LEFT JOIN leases l ON l.board = w.board AND l.item = w.id
 WHERE w.board = $1 AND w.id = $2
 """
 
-# For claims that are not held any more: the item's place, who holds it now, and how the asked attempt ended.
-LOSSES = """
-SELECT g.item, g.fence, p.place, l.worker AS holder, l.agent AS holder_agent, l.fence AS holder_fence,
-       l.expires_at AS until, a.outcome AS ended, a.error, a.digest, v.version
-FROM unnest($2::bigint[], $3::bigint[]) AS g (item, fence)
-LEFT JOIN item_places p ON p.board = $1 AND p.item = g.item
-LEFT JOIN leases l ON l.board = $1 AND l.item = g.item
-LEFT JOIN attempts a ON a.board = $1 AND a.item = g.item AND a.fence = g.fence
-                    AND a.ended_at > now() - interval '7 days'
-LEFT JOIN work_items w ON w.board = $1 AND w.id = g.item
-LEFT JOIN artifact_versions v ON v.board = $1 AND v.artifact = w.artifact AND v.item = g.item AND v.fence = g.fence
-"""
+LOSSES = "SELECT * FROM lost_claims($1, $2, $3)"
 
 # What an agent holds, with the checkpoint and note that it left.
 MINE = """

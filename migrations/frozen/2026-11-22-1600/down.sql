@@ -1,6 +1,6 @@
 DROP VIEW item_places;
 DROP FUNCTION ensure_partitions, refuse_change CASCADE;
-DROP FUNCTION seal_events, rotate_outbox, claim_items, finish_items, expire_leases, give_back_items, unlock_dependents,
+DROP FUNCTION seal_events, rotate_outbox, claim_items, finish_items, expire_leases, give_back_items, unlock_dependents, lost_claims,
     enter_items, look_up_names, open_items, place_items, rating_of, mark_stale;
 DROP AGGREGATE chain_hash(bytea, bytea);
 DROP FUNCTION chain_step;
