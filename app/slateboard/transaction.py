@@ -19,7 +19,7 @@ from slateboard.protocol.errors import Denied, NotYours, UnknownName
 from slateboard.protocol.rights import Actor, Right
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy.sql import ClauseElement
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from slateboard.protocol.events import Subject
     from slateboard.protocol.names import BoardId
     from slateboard.store.database import Database
+
+    Wake = Callable[[BoardId, Iterable[int]], None]
 
 REPEATS = 3
 """How often a door repeats a transaction that lost a deadlock or a serialization race."""
@@ -220,24 +222,30 @@ async def writing(
     correlation: str | None = None,
     now: datetime | None = None,
     looks_first: bool = False,
+    wake: Wake | None = None,
 ) -> AsyncGenerator[Transaction]:
     """One change: leaving commits it, an error rolls it back whole. Tests pass `now` instead of sleeping.
 
-    One that `looks_first` takes the clock from its own first look, and begins after it.
+    One that `looks_first` takes the clock from its own first look, and begins after it. `wake` is told of each board's
+    inboxes that may hold new work, right after the commit.
     """
-    async with database.acquire() as connection, AsyncExitStack() as stack:
-        tx = Transaction(
-            connection,
-            actor,
-            board,
-            correlation,
-            begin=lambda: stack.enter_async_context(connection.transaction()),
-        )
-        if not looks_first:
-            await tx.proceed()
-            tx.now = now or await connection.fetchval("SELECT clock_timestamp()")
-        yield tx
-        await tx.end()
+    async with database.acquire() as connection:
+        async with AsyncExitStack() as stack:
+            tx = Transaction(
+                connection,
+                actor,
+                board,
+                correlation,
+                begin=lambda: stack.enter_async_context(connection.transaction()),
+            )
+            if not looks_first:
+                await tx.proceed()
+                tx.now = now or await connection.fetchval("SELECT clock_timestamp()")
+            yield tx
+            await tx.end()
+        if wake:
+            for woken, inboxes in tx.woken.items():
+                wake(woken, inboxes)
 
 
 @asynccontextmanager

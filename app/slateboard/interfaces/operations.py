@@ -19,12 +19,11 @@ from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from slateboard.protocol.names import BoardId
     from slateboard.store.database import Database
-
-    Wake = Callable[[BoardId, Iterable[int]], None]
+    from slateboard.transaction import Wake
 
 
 Answer = TypeVar("Answer")
@@ -172,12 +171,8 @@ async def _write(
 ) -> Any:
     """Run a change, then wake whom it concerns."""
     looks_first = entry.mode is LOOK_FIRST
-    async with writing(database, actor, board, correlation=correlation, looks_first=looks_first) as tx:
-        answer = await entry.load()(tx, **arguments)
-    if wake:
-        for woken_board, inboxes in tx.woken.items():
-            wake(woken_board, inboxes)
-    return answer
+    async with writing(database, actor, board, correlation=correlation, looks_first=looks_first, wake=wake) as tx:
+        return await entry.load()(tx, **arguments)
 
 
 def _check_arguments(operation: str, action: Callable[..., Any], arguments: Mapping[str, Any]) -> None:

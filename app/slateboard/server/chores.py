@@ -86,10 +86,8 @@ async def sweep_gates(duty: Duty) -> float:
 @asynccontextmanager
 async def _writing(duty: Duty) -> AsyncGenerator[Transaction]:
     """A change by the server itself; wakes after the commit whom it concerns."""
-    async with writing(duty.database, SYSTEM, NO_BOARD, now=duty.now) as tx:
+    async with writing(duty.database, SYSTEM, NO_BOARD, now=duty.now, wake=duty.wake) as tx:
         yield tx
-    for board, inboxes in tx.woken.items():
-        duty.wake(board, inboxes)
 
 
 @dataclass(frozen=True, slots=True)
