@@ -16,8 +16,6 @@ from scripts.implementation.bench import workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
-    "drain_1": workloads.drain_1,
-    "drain_2": workloads.drain_2,
     "post": workloads.post,
     "chain": workloads.chain,
     "fan": workloads.fan,
@@ -27,7 +25,12 @@ SINGLE = {
     "backlog_500k": workloads.backlog_500k,
     "history_500k": workloads.history_500k,
 }
-SEVERAL = {"latency_idle": workloads.latency, "memory": workloads.memory, "start": workloads.start}
+SEVERAL = {
+    "drain": workloads.drains,
+    "latency_idle": workloads.latency,
+    "memory": workloads.memory,
+    "start": workloads.start,
+}
 """Workloads that measure several keys, which begin with the workload's name."""
 
 
@@ -36,7 +39,7 @@ async def measure(keys: list[str], place: places.Place, *, quick: bool) -> dict[
     owner = await asyncpg.connect(place.owner_url)
     # What waits for a workload's end only looks: it must not read whole tables while they are measured.
     await owner.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
-    run = Run(place=place, owner=owner, quick=quick, floors={}, rates={})
+    run = Run(place=place, owner=owner, quick=quick, floors={})
     found: dict[str, Figure] = {}
     for key in keys:
         if key in SINGLE:
@@ -59,7 +62,7 @@ def line(name: str, figure: Figure) -> str:
 
 def main() -> None:
     """Parse the arguments, start a server of its own, measure, and write the file if one is asked for."""
-    known = [*SINGLE, *SEVERAL]
+    known = [*SEVERAL, *SINGLE]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of the items: to see that it runs, not to compare"
