@@ -106,17 +106,25 @@ async def drains(run: Run) -> list[tuple[str, Figure]]:
 
 
 async def backlog_500k(run: Run) -> Figure:
-    """The first 100,000 with 500,000 more ranked behind them, against none."""
-    alone = await drain(run, 1, behind=0, name="front")
-    rate = await drain(run, 1, behind=500_000, name="backlog")
-    return Figure(value=rate, unit="artifacts/s", raw=alone, note="raw: the same with nothing behind")
+    """The first 100,000 with 500,000 more ranked behind them, against none; each the better of two, in turn."""
+    rates = [
+        (await drain(run, 1, behind=500_000, name="backlog"), await drain(run, 1, behind=0, name="front"))
+        for _ in range(2)
+    ]
+    return _beside(rates, "the same with nothing behind")
 
 
 async def history_500k(run: Run) -> Figure:
-    """100,000 with 500,000 done before them, against none."""
-    alone = await drain(run, 1, name="young")
-    rate = await drain(run, 1, history=500_000, name="history")
-    return Figure(value=rate, unit="artifacts/s", raw=alone, note="raw: the same with nothing done before")
+    """100,000 with 500,000 done before them, against none; each the better of two, in turn."""
+    rates = [
+        (await drain(run, 1, history=500_000, name="history"), await drain(run, 1, name="young")) for _ in range(2)
+    ]
+    return _beside(rates, "the same with nothing done before")
+
+
+def _beside(rates: list[tuple[float, float]], note: str) -> Figure:
+    rate, alone = (max(several) for several in zip(*rates, strict=True))
+    return Figure(value=rate, unit="artifacts/s", raw=alone, note=f"raw: {note}")
 
 
 async def post(run: Run) -> Figure:
@@ -141,7 +149,12 @@ async def post(run: Run) -> Figure:
 
 
 async def chain(run: Run) -> Figure:
-    """200 chains of 10 dependent artifacts: steps a second."""
+    """200 chains of 10 dependent artifacts: steps a second, the best of three, since each takes a quarter of a second."""
+    rates = [await _chain(run) for _ in range(3)]
+    return Figure(value=max(rates), unit="steps/s", raw=await run.raw_drain())
+
+
+async def _chain(run: Run) -> float:
     chains, steps = 200, 10
     client = await boards.new(run.place, f"chain-{time.monotonic_ns()}")
     async with client:
@@ -159,8 +172,7 @@ async def chain(run: Run) -> Figure:
             start = time.perf_counter()
             await client.call("resume")
             await boards.drained(run.owner, client)
-            rate = chains * steps / (time.perf_counter() - start)
-    return Figure(value=rate, unit="steps/s", raw=await run.raw_drain())
+            return chains * steps / (time.perf_counter() - start)
 
 
 FAN = 1000
