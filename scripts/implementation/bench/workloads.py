@@ -149,7 +149,7 @@ async def post(run: Run) -> Figure:
 
 
 async def chain(run: Run) -> Figure:
-    """200 chains of 10 dependent artifacts: steps a second, the best of three, since each takes a quarter of a second."""
+    """200 chains of 10 dependent artifacts: steps a second, the best of three: each takes a quarter of one."""
     rates = [await _chain(run) for _ in range(3)]
     return Figure(value=max(rates), unit="steps/s", raw=await run.raw_drain())
 
