@@ -11,7 +11,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from slateboard.store.metadata import metadata
 
-for module in ("slateboard.store.tables", "slateboard.log.tables", "slateboard.board.tables", "slateboard.work.tables"):
+for module in (
+    "slateboard.store.tables",
+    "slateboard.log.tables",
+    "slateboard.board.tables",
+    "slateboard.work.tables",
+    "slateboard.patterns.tables",
+):
     import_module(module)  # fills the metadata
 
 

@@ -12,6 +12,7 @@ Locks are taken in one order: leases, items, gates, outbox; rows of one table by
 from __future__ import annotations
 
 import json
+import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 REPEATS = 3
 """How often a door repeats a transaction that lost a deadlock or a serialization race."""
+
+APPEND = "SELECT append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 _ENCODE = json.JSONEncoder(default=str, separators=(",", ":"), check_circular=False).encode
 
@@ -85,6 +88,9 @@ class ReadTransaction(Statement):
 class Transaction(ReadTransaction):
     """A change. Its events are written when the door leaves it, after all its locks are held.
 
+    They share a `correlation` (a fresh one, unless the change belongs to something that has one), and carry what led to
+    it: `cause` is an event's id, `depth` how many deliveries, `traceparent` the caller's trace.
+
     `begin` opens the transaction in the database; without it that is open already. It is opened by the first statement
     that is neither a `look` nor the last.
     """
@@ -99,7 +105,10 @@ class Transaction(ReadTransaction):
         begin: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
         super().__init__(connection, actor, board)
-        self.correlation = correlation
+        self.correlation = correlation or secrets.token_hex(8)
+        self.cause: int | None = None
+        self.depth = 0
+        self.traceparent: str | None = None
         self.woken: dict[BoardId, set[int]] = {}
         self._recorded: list[tuple[str, str, str | None]] = []
         self._begin = begin
@@ -134,8 +143,8 @@ class Transaction(ReadTransaction):
     async def conclude(self, sql: str, *arguments: Any) -> None:
         """Leave a statement for the end, or until another follows it; its answer is the inboxes to wake.
 
-        It is given the columns of events (subject, payload, correlation) as its last three arguments and writes them
-        last of all: those recorded until then if it is the last, else none.
+        Its last six arguments are what `append_events` takes at its end, by which it writes the events last of all:
+        those recorded until then if it is the last, else none.
         """
         if self._last:
             await self.proceed()
@@ -147,7 +156,7 @@ class Transaction(ReadTransaction):
             start, self._begin = self._begin, None
             await start()
         if self._last:
-            await self._run_last([[], [], []])
+            await self._run_last((None, 0, None, [], [], []))
 
     def record(self, subject: Subject, payload: dict[str, Any], *, correlation: str | None = None) -> None:
         """Buffer an event; `payload` is the after-image, of JSON values and datetimes."""
@@ -168,24 +177,19 @@ class Transaction(ReadTransaction):
         """Write what is left to write: the last statement with the events, or the events alone."""
         if not self._last and not self._recorded:
             return
-        columns = [list(column) for column in zip(*self._recorded, strict=True)] or [[], [], []]
         if self._last:
-            await self._run_last(columns)
+            await self._run_last(self._events())
         else:
             await self.connection.execute(
-                "INSERT INTO event_outbox"
-                " (lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)"
-                " SELECT (SELECT lane FROM event_lane), $1, r.subject, r.payload, $2, $3, r.correlation, $4"
-                " FROM unnest($5::text[], $6::text[], $7::text[]) AS r (subject, payload, correlation)",
-                self.board,
-                self.actor.name,
-                self.actor.authenticated_by,
-                self.now,
-                *columns,
+                APPEND, self.board, self.actor.name, self.actor.authenticated_by, self.now, *self._events()
             )
         self._recorded.clear()
 
-    async def _run_last(self, events: list[list[Any]]) -> None:
+    def _events(self) -> tuple[Any, ...]:
+        columns = [list(column) for column in zip(*self._recorded, strict=True)] or [[], [], []]
+        return (self.cause, self.depth, self.traceparent, *columns)
+
+    async def _run_last(self, events: tuple[Any, ...]) -> None:
         assert self._last
         (sql, arguments), self._last = self._last, None
         self.wake(await self.connection.fetchval(sql, *arguments, *events))

@@ -14,6 +14,9 @@ depends_on = None
 
 FROZEN = Path(__file__).parents[1] / "frozen" / "2026-11-22-1600"
 
+SCRIPTS = ("tables", "append", "rating", "place", "enter", "claim", "stale", "losses", "finish", "give_back", "seal",
+           "rules")  # fmt: skip
+
 
 def run_script(script: str) -> None:
     """Run a script of many statements, as Postgres's simple protocol takes it."""
@@ -23,19 +26,7 @@ def run_script(script: str) -> None:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for name in (
-        "tables",
-        "rating",
-        "place",
-        "enter",
-        "claim",
-        "stale",
-        "losses",
-        "finish",
-        "give_back",
-        "seal",
-        "rules",
-    ):
+    for name in SCRIPTS:
         run_script((FROZEN / f"{name}.sql").read_text())
 
 

@@ -137,6 +137,7 @@ async def test_printed_tables_are_the_tables(database_url: str) -> None:
 
     import slateboard.board.tables
     import slateboard.log.tables
+    import slateboard.patterns.tables
     import slateboard.store.tables
     import slateboard.work.tables  # noqa: F401
     from slateboard.store.metadata import metadata

@@ -48,7 +48,7 @@ ORDER BY item, fence
 
 SEALED = """
 SELECT board, position, id, subject, payload, payload_hash, actor, authenticated_by, cause, correlation,
-       (extract(epoch FROM happened_at) * 1000000)::bigint AS happened_at_microseconds, hash
+       depth, traceparent, (extract(epoch FROM happened_at) * 1000000)::bigint AS happened_at_microseconds, hash
 FROM events WHERE board = $1 ORDER BY position
 """
 
@@ -97,7 +97,18 @@ async def check_log(board: BoardUnderTest) -> None:
 
 def chain_hash(previous: bytes, row: Any) -> bytes:
     """One step of the chain, as `log/seal.sql` describes it."""
-    names = ("board", "position", "id", "subject", "actor", "authenticated_by", "cause", "correlation")
+    names = (
+        "board",
+        "position",
+        "id",
+        "subject",
+        "actor",
+        "authenticated_by",
+        "cause",
+        "correlation",
+        "depth",
+        "traceparent",
+    )
     fields = [row[name] for name in names] + [row["happened_at_microseconds"]]
     head = "\n".join("" if one is None else str(one) for one in fields)
     digest = hashlib.sha256(row["payload"].encode()).digest()

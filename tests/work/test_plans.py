@@ -35,6 +35,7 @@ BY_KEY = ("item", "id", "blocker", "rank", "artifact", "task", "run_at", "change
 ITEMS = "ARRAY[7, 20007, 40007]::bigint[]"
 LITERALS = {
     "bigint": "1",
+    "smallint": "0",
     "int": "10",
     "text": "'x'",
     "boolean": "false",

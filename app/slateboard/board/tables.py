@@ -45,6 +45,7 @@ boards = Table(
     Column("name", Text, nullable=False),
     Column("prefix", Text, nullable=False, server_default="genbrain"),
     _created_at(),
+    Column("archived_at", DateTime(timezone=True)),
     UniqueConstraint("name", name="boards_name_key"),
     CheckConstraint(NAME, name="name"),
     CheckConstraint("prefix ~ '^[a-z0-9][a-z0-9_-]*$' AND length(prefix) <= 63", name="prefix"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
+from slateboard.work import leases
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -122,8 +123,12 @@ async def perform(
     *,
     wake: Wake | None = None,
     correlation: str | None = None,
+    under: tuple[int, int] | None = None,
 ) -> Any:
     """Run one operation as `actor` on `board`; returns what the action returns. Unknown arguments are `Invalid`.
+
+    `under` is the claim (item and fence) under which it is asked for: a change then belongs to that work's correlation,
+    and is refused (`LeaseLost`) when the claim is gone.
 
     A lost race (a deadlock, a failed serialization) is repeated, three times in all; then `DatabaseBusy`.
     """
@@ -142,7 +147,7 @@ async def perform(
         if entry.mode is READ:
             async with reading(database, actor, board) as tx:
                 return await action(tx, **arguments)
-        return await _write(database, actor, board, entry, arguments, wake, correlation)
+        return await _write(database, actor, board, entry, arguments, wake, correlation, under)
 
     return await repeated(operation, once)
 
@@ -168,10 +173,13 @@ async def _write(
     arguments: Mapping[str, Any],
     wake: Wake | None,
     correlation: str | None,
+    under: tuple[int, int] | None,
 ) -> Any:
     """Run a change, then wake whom it concerns."""
     looks_first = entry.mode is LOOK_FIRST
     async with writing(database, actor, board, correlation=correlation, looks_first=looks_first, wake=wake) as tx:
+        if under:
+            await leases.hold(tx, item=under[0], fence=under[1])
         return await entry.load()(tx, **arguments)
 
 

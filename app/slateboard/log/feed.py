@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid
 from slateboard.protocol.rights import Right
+from slateboard.protocol.subjects import expression
 
 if TYPE_CHECKING:
     from slateboard.transaction import Statement
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 MAX_PAGE = 10_000
 
 AFTER = """
-SELECT position, id, subject, payload, actor, authenticated_by, cause, correlation, happened_at
+SELECT position, id, subject, payload, actor, authenticated_by, cause, correlation, depth,
+       traceparent, happened_at
 FROM events WHERE board = $1 AND position > $2 AND ($4::text IS NULL OR subject ~ $4) ORDER BY position LIMIT $3
 """
 
@@ -36,13 +37,3 @@ async def head(tx: Statement) -> int:
     """The newest position of the board's log; 0 when it is empty."""
     tx.require(Right.READER)
     return await tx.fetchval(HEAD, tx.board)
-
-
-def expression(pattern: str) -> str:
-    """A subject pattern as a regular expression, of the kind that Postgres and Python both read."""
-    tokens = pattern.split(".")
-    if not all(tokens) or ">" in tokens[:-1]:
-        message = f"{pattern!r} is not a subject pattern"
-        raise Invalid(message, remedy="use tokens between dots, '*' for one, and '>' at the end for the rest")
-    parts = [".+" if token == ">" else "[^.]+" if token == "*" else re.escape(token) for token in tokens]  # noqa: S105
-    return "^" + r"\.".join(parts) + "$"

@@ -36,6 +36,10 @@ event_outbox = Table(
     Column("authenticated_by", Text, nullable=False),
     Column("cause", BigInteger),
     Column("correlation", Text),
+    # How many deliveries led to it, one after the other.
+    Column("depth", SmallInteger, nullable=False, server_default="0"),
+    # Of W3C Trace Context, as it was given.
+    Column("traceparent", Text),
     Column("happened_at", DateTime(timezone=True), nullable=False),
     Index("event_outbox_id_idx", "id"),
     postgresql_partition_by="LIST (lane)",
@@ -55,6 +59,10 @@ events = Table(
     Column("authenticated_by", Text, nullable=False),
     Column("cause", BigInteger),
     Column("correlation", Text),
+    # How many deliveries led to it, one after the other.
+    Column("depth", SmallInteger, nullable=False, server_default="0"),
+    # Of W3C Trace Context, as it was given.
+    Column("traceparent", Text),
     Column("happened_at", DateTime(timezone=True), nullable=False),
     Column("hash", LargeBinary, nullable=False),
     postgresql_partition_by="RANGE (sealed_on)",
@@ -74,4 +82,19 @@ event_lane = Table(
     metadata,
     Column("lane", SmallInteger, nullable=False, server_default="0"),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# What was moved out of `events` into a file, with the snapshot of the board at its end, from which the rest goes on.
+archives = Table(
+    "archives",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_position", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_position", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("last_happened_at", DateTime(timezone=True), nullable=False),
+    Column("file", Text, nullable=False),
+    Column("base_file", Text, nullable=False),
+    Column("base_hash", LargeBinary, nullable=False),
+    Column("archived_at", DateTime(timezone=True), nullable=False),
 )

@@ -1,1 +1,1 @@
-"""How agents work together, made of board, work and log. Nothing stands here yet: one queue needs no pattern."""
+"""How agents work together, made of board, work and log: events become work, and results change the board."""

@@ -158,6 +158,12 @@ class BadName(Invalid):
     code = "bad_name"
 
 
+class BadSubject(Invalid):
+    """A subject is tokens between dots; in a pattern `*` is one of them, and a final `>` the rest."""
+
+    code = "bad_subject"
+
+
 class BadManifest(Invalid):
     """A manifest that cannot be applied; file, line and column are in `details`."""
 

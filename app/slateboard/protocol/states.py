@@ -76,6 +76,8 @@ class ItemKind(StrEnum):
     """What a work item asks for."""
 
     PRODUCE = "produce"
+    HANDLE = "handle"
+    """Handle an event that a subscription delivered."""
 
 
 class Priority(StrEnum):

@@ -41,8 +41,8 @@ BEGIN
         FROM (SELECT * FROM ended ORDER BY item) AS h,  -- sorted: all leases are taken before the first item
              LATERAL (SELECT i.ctid AS place FROM work_items i WHERE i.board = p_board AND i.id = h.item OFFSET 0) AS at
         WHERE w.ctid = at.place
-        RETURNING w.artifact, w.reference, w.correlation, w.revision > 0 AS revised,
-                  CASE WHEN w.revision = 0 THEN 1
+        RETURNING w.artifact, w.reference, w.correlation, w.depth, w.revision > 0 AS revised,
+                  CASE WHEN w.artifact IS NULL THEN NULL WHEN w.revision = 0 THEN 1
                        ELSE 1 + (SELECT max(v.version) FROM artifact_versions v
                                  WHERE v.board = p_board AND v.artifact = w.artifact) END AS version,
                   h.item, h.fence, h.agent, h.attempt, h.claimed_at, h.cause, h.worker, h.path, h.uri, h.content,
@@ -52,7 +52,7 @@ BEGIN
         INSERT INTO artifact_versions
             (board, artifact, version, item, fence, author, path, uri, content, hash, size, summary, created_at)
         SELECT p_board, artifact, version, item, fence, p_actor, path, uri, content, hash, size, summary, v_now
-        FROM done
+        FROM done WHERE artifact IS NOT NULL
     ),
     kept AS (
         INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, note, usage, digest, started_at,
@@ -62,16 +62,17 @@ BEGIN
     ),
     told AS (
         INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
-                                  happened_at)
-        SELECT (SELECT lane FROM event_lane), p_board, 'board.artifact.completed',
+                                  depth, happened_at)
+        SELECT (SELECT lane FROM event_lane), p_board,
+               CASE WHEN artifact IS NULL THEN 'board.delivery.completed' ELSE 'board.artifact.completed' END,
                -- Names need no escape; what is absent is left out. Who worked, and since when, is in the claim's event.
-               concat('{"reference":"', reference, '","artifact":', artifact, ',"version":', version, ',"item":', item,
+               concat('{"reference":"', reference, '"', ',"artifact":' || artifact, ',"version":' || version, ',"item":', item,
                       ',"fence":', fence, ',"attempt":', attempt,
                       ',"path":' || to_json(path)::text, ',"uri":' || to_json(uri)::text,
                       ',"hash":' || to_json(hash)::text, ',"size":' || size,
                       ',"summary":' || to_json(summary)::text, ',"note":' || to_json(note)::text,
                       ',"usage":' || usage, '}'),
-               p_actor, p_authenticated_by, cause, correlation, v_now
+               p_actor, p_authenticated_by, cause, correlation, depth, v_now
         FROM done
     )
     SELECT array_agg(d.item), array_agg(d.version), array_agg(d.revised), (SELECT count(*) FROM ended)

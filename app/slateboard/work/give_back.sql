@@ -62,7 +62,7 @@ BEGIN
                         OR e.outcome = 'interrupted' AND i.interruptions + 1 >= 10 AS dead
                  FROM work_items i WHERE i.board = p_board AND i.id = e.item OFFSET 0) AS n
         WHERE w.ctid = n.place
-        RETURNING w.id, w.reference, w.correlation, w.run_at, w.failures, w.interruptions, n.dead, e.*
+        RETURNING w.id, w.kind, w.reference, w.correlation, w.depth, w.run_at, w.failures, w.interruptions, n.dead, e.*
     ),
     kept AS (
         INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, class, error, note, usage, digest,
@@ -78,15 +78,16 @@ BEGIN
     ),
     told AS (
         INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
-                                  happened_at)
+                                  depth, happened_at)
         SELECT (SELECT lane FROM event_lane), p_board,
-               CASE WHEN m.dead THEN 'board.item.died' ELSE 'board.item.' || m.outcome END,
+               CASE WHEN m.kind = 'handle' THEN 'board.delivery.' ELSE 'board.item.' END
+               || CASE WHEN m.dead THEN 'died' ELSE m.outcome END,
                json_build_object('reference', m.reference, 'item', m.id, 'fence', m.fence, 'attempt', m.attempt,
                                  'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.class,
                                  'error', m.error, 'note', m.note, 'usage', m.usage::json, 'run_at', m.run_at,
                                  'failures', m.failures, 'interruptions', m.interruptions,
                                  'started_at', m.claimed_at)::text,
-               p_actor, p_authenticated_by, m.cause, m.correlation, v_now
+               p_actor, p_authenticated_by, m.cause, m.correlation, m.depth, v_now
         FROM moved m
     )
     SELECT array_agg(m.id ORDER BY m.id),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Invalid, TooLarge
+from slateboard.protocol.errors import Invalid, LeaseLost, TooLarge
 from slateboard.protocol.rights import Right
 from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Beat, Renewed
 from slateboard.work import claims, queries
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from slateboard.transaction import Statement
+    from slateboard.transaction import Statement, Transaction
 
 
 async def renew(tx: Statement, *, beats: Sequence[Beat], lease_seconds: float | None = None) -> list[Renewed]:
@@ -49,6 +49,16 @@ async def renew(tx: Statement, *, beats: Sequence[Beat], lease_seconds: float | 
         )
         for beat in beats
     ]
+
+
+async def hold(tx: Transaction, *, item: int, fence: int) -> None:
+    """Let a change belong to the work of this claim, which cannot end before it. Raises `LeaseLost`."""
+    row = await tx.fetchrow(queries.HOLD_CLAIM, tx.board, item, fence, tx.actor.limited_to)
+    if row is None:
+        losses = await claims.explain_losses(tx, [(item, fence)])
+        raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
+    tx.correlation = row["correlation"] or tx.correlation
+    tx.cause, tx.depth = row["cause"], row["depth"]
 
 
 async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, note: str | None = None) -> None:

@@ -20,6 +20,14 @@ FROM finish_items($1, $2, $3, $4, $5::text::bigint[], $6::text::bigint[], $7::te
 
 GIVE_BACK = "SELECT * FROM give_back_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
+# The claim under which a change is made, held so that it does not end meanwhile; heartbeats go on.
+HOLD_CLAIM = """
+SELECT w.correlation, w.depth, l.cause
+FROM leases l JOIN work_items w ON w.board = l.board AND w.id = l.item
+WHERE l.board = $1 AND l.item = $2 AND l.fence = $3 AND ($4::bigint IS NULL OR l.agent = $4)
+FOR KEY SHARE OF l
+"""
+
 # Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. No indexed
 # column changes, so every update is HOT.
 RENEW = """
@@ -115,7 +123,7 @@ SELECT enter_items($1, $2, $3, $4, $5, $6::text::bigint[], $7::text::bigint[], $
                    $10::text::text[], $11::text::bigint[], $12::text::text[], $13::text::text[], $14::text::text[],
                    $15::text::bigint[], $16::text::int[], $17::text::timestamptz[], $18::text::timestamptz[],
                    $19::text::smallint[], $20::text::boolean[], $21::text::bigint[], $22::text::bigint[],
-                   $23::text::bigint[], $24, $25, $26)
+                   $23::text::bigint[], $24, $25, $26, $27, $28, $29)
 """
 
 PLACE = "SELECT place_items($1, $2, $3, $4)"
@@ -172,8 +180,9 @@ SELECT board, item FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, ite
 # A revision: more work on an artifact that is complete, for whoever had it last.
 INSERT_REVISION = """
 INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, max_attempts, correlation,
-                        created_at)
-SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, $4, $5
+                        depth, created_at)
+SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, $4, $6,
+       $5
 FROM work_items w WHERE w.board = $1 AND w.id = $2
 """
 

@@ -61,7 +61,7 @@ async def revise(
     if row["outcome"] is None or row["version"] is None:
         raise WrongState(f"{own} is not complete, so there is nothing to revise", remedy=f"see `slate show {own}`")
     item: int = await tx.fetchval("SELECT nextval('ids')")
-    await tx.fetch(queries.INSERT_REVISION, tx.board, row["newest_item"], item, tx.correlation, tx.now)
+    await tx.fetch(queries.INSERT_REVISION, tx.board, row["newest_item"], item, tx.correlation, tx.now, tx.depth)
     await tx.fetch("UPDATE artifacts SET newest_item = $3 WHERE board = $1 AND id = $2", tx.board, row["id"], item)
     tx.record(
         Subject.ARTIFACT_REVISED,

@@ -72,6 +72,8 @@ work_items = Table(
     Column("outcome", Text),
     Column("finished_at", DateTime(timezone=True)),
     Column("correlation", Text),
+    # How many deliveries led to it, one after the other.
+    Column("depth", SmallInteger, nullable=False, server_default="0"),
     Column("last_error", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("outcome IN ('done', 'dead', 'cancelled')", name="outcome"),

@@ -1,10 +1,11 @@
 DROP VIEW item_places;
 DROP FUNCTION ensure_partitions, refuse_change CASCADE;
-DROP FUNCTION seal_events, rotate_outbox, claim_items, finish_items, expire_leases, give_back_items, unlock_dependents, lost_claims,
+DROP FUNCTION append_events, seal_events, rotate_outbox, claim_items, finish_items, expire_leases, give_back_items,
+    unlock_dependents, lost_claims,
     enter_items, look_up_names, open_items, place_items, rating_of, mark_stale;
 DROP AGGREGATE chain_hash(bytea, bytea);
 DROP FUNCTION chain_step;
-DROP TABLE agents, artifact_versions, artifacts, attempts, boards, checkpoints, dead_letters, decisions, dependencies,
-    event_heads, event_lane, event_outbox, events, gates, leaders, leases, open_inboxes, pauses, rating_changes, ready,
-    scheduled, schema_protocol, tasks, tokens, unlocks, work_items;
+DROP TABLE agents, archives, artifact_versions, artifacts, attempts, boards, chains, checkpoints, dead_letters, decisions, deliveries, dependencies,
+    event_heads, event_lane, event_outbox, event_waits, events, gates, gatherings, leaders, leases, open_inboxes, pauses, published_ids, rating_changes, ready,
+    scheduled, schedules, schema_protocol, subscriptions, tasks, tokens, unlocks, work_items;
 DROP SEQUENCE ids, event_ids, fences;

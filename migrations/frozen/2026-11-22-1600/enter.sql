@@ -60,6 +60,7 @@ CREATE OR REPLACE FUNCTION enter_items(
     p_capabilities text[], p_paths text[], p_references text[], p_inboxes bigint[], p_ratings int[],
     p_dues timestamptz[], p_run_ats timestamptz[], p_max_attempts smallint[], p_imported boolean[],
     p_older bigint[], p_blockers bigint[], p_blocked bigint[],
+    p_cause bigint, p_depth smallint, p_traceparent text,
     p_subjects text[], p_payloads text[], p_correlations text[]
 ) RETURNS bigint[] LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -91,9 +92,9 @@ BEGIN
          AS g (id, task, name, title, brief, owner, capability, path);
 
     INSERT INTO work_items (board, id, kind, artifact, reference, inbox, base_rating, due, run_at, max_attempts,
-                            outcome, finished_at, correlation, created_at)
+                            outcome, finished_at, correlation, depth, created_at)
     SELECT p_board, g.id, 'produce', g.id, g.reference, g.inbox, g.rating, g.due, g.run_at, g.max_attempts,
-           CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_now
+           CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_depth, p_now
     FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported)
          AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported);
 
@@ -135,10 +136,8 @@ BEGIN
         ON CONFLICT DO NOTHING;
     END IF;
 
-    INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)
-    SELECT (SELECT lane FROM event_lane), p_board, g.subject, g.payload, p_actor, p_authenticated_by, g.correlation,
-           p_now
-    FROM unnest(p_subjects, p_payloads, p_correlations) AS g (subject, payload, correlation);
+    PERFORM append_events(p_board, p_actor, p_authenticated_by, p_now, p_cause, p_depth, p_traceparent,
+                          p_subjects, p_payloads, p_correlations);
     RETURN v_inboxes;
 END
 $$;

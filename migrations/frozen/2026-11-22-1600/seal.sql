@@ -4,7 +4,8 @@
 -- higher id and becomes visible later, and the log has them in the order in which they took effect.
 --
 -- chain: hash = sha256(previous hash || payload_hash || head), where head is the UTF-8 text of
---   board, position, id, subject, actor, authenticated_by, cause, correlation, happened_at (µs since 1970)
+--   board, position, id, subject, actor, authenticated_by, cause, correlation, depth, traceparent,
+--   happened_at (µs since 1970)
 -- joined by line feeds, an absent one empty, and payload_hash = sha256(payload's UTF-8 bytes). The first previous hash
 -- is empty.
 CREATE OR REPLACE FUNCTION chain_step(p_state bytea, p_first bytea, p_link bytea) RETURNS bytea
@@ -44,15 +45,16 @@ BEGIN
                chain_hash(p.first, p.payload_hash || convert_to(concat(
                    p.board, E'\n', p.position, E'\n', p.id, E'\n', p.subject, E'\n', p.actor, E'\n',
                    p.authenticated_by, E'\n', p.cause, E'\n', p.correlation, E'\n',
+                   p.depth, E'\n', p.traceparent, E'\n',
                    (extract(epoch FROM p.happened_at) * 1000000)::bigint), 'UTF8'))
                    OVER (PARTITION BY p.board ORDER BY p.id ROWS UNBOUNDED PRECEDING) AS hash
         FROM placed p
     ),
     written AS (
         INSERT INTO events (board, position, sealed_on, id, subject, payload, payload_hash, actor, authenticated_by,
-                            cause, correlation, happened_at, hash)
+                            cause, correlation, depth, traceparent, happened_at, hash)
         SELECT c.board, c.position, current_date, c.id, c.subject, c.payload, c.payload_hash, c.actor,
-               c.authenticated_by, c.cause, c.correlation, c.happened_at, c.hash
+               c.authenticated_by, c.cause, c.correlation, c.depth, c.traceparent, c.happened_at, c.hash
         FROM chained c
     ),
     grown AS (

@@ -4,6 +4,19 @@ CREATE SEQUENCE ids;
 
 CREATE SEQUENCE fences;
 
+CREATE TABLE archives (
+    board BIGINT NOT NULL, 
+    last_position BIGINT NOT NULL, 
+    first_position BIGINT NOT NULL, 
+    hash BYTEA NOT NULL, 
+    last_happened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    file TEXT NOT NULL, 
+    base_file TEXT NOT NULL, 
+    base_hash BYTEA NOT NULL, 
+    archived_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT archives_pkey PRIMARY KEY (board, last_position)
+);
+
 CREATE TABLE artifact_versions (
     board BIGINT NOT NULL, 
     artifact BIGINT NOT NULL, 
@@ -68,10 +81,18 @@ CREATE TABLE boards (
     name TEXT NOT NULL, 
     prefix TEXT DEFAULT 'genbrain' NOT NULL, 
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+    archived_at TIMESTAMP WITH TIME ZONE, 
     CONSTRAINT boards_pkey PRIMARY KEY (id), 
     CONSTRAINT boards_name_key UNIQUE (name), 
     CONSTRAINT boards_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63), 
     CONSTRAINT boards_prefix_check CHECK (prefix ~ '^[a-z0-9][a-z0-9_-]*$' AND length(prefix) <= 63)
+);
+
+CREATE TABLE chains (
+    board BIGINT NOT NULL, 
+    correlation TEXT NOT NULL, 
+    deliveries INTEGER NOT NULL, 
+    CONSTRAINT chains_pkey PRIMARY KEY (board, correlation)
 );
 
 CREATE TABLE checkpoints (
@@ -119,6 +140,19 @@ CREATE TABLE decisions (
 
 CREATE UNIQUE INDEX decisions_one_accepted_key ON decisions (board, subject) WHERE status = 'accepted';
 
+CREATE TABLE deliveries (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    subscription BIGINT NOT NULL, 
+    position BIGINT NOT NULL, 
+    positions BIGINT[] NOT NULL, 
+    key TEXT, 
+    CONSTRAINT deliveries_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT deliveries_once_key UNIQUE (board, subscription, position)
+);
+
+CREATE INDEX deliveries_board_position_idx ON deliveries (board, position);
+
 CREATE TABLE dependencies (
     board BIGINT NOT NULL, 
     blocker BIGINT NOT NULL, 
@@ -155,11 +189,27 @@ CREATE TABLE event_outbox (
     authenticated_by TEXT NOT NULL, 
     cause BIGINT, 
     correlation TEXT, 
+    depth SMALLINT DEFAULT '0' NOT NULL, 
+    traceparent TEXT, 
     happened_at TIMESTAMP WITH TIME ZONE NOT NULL
 )
  PARTITION BY LIST (lane);
 
 CREATE INDEX event_outbox_id_idx ON event_outbox (id);
+
+CREATE TABLE event_waits (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    pattern TEXT NOT NULL, 
+    filter TEXT, 
+    after_position BIGINT NOT NULL, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    position BIGINT, 
+    ended_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT event_waits_pkey PRIMARY KEY (board, item)
+);
+
+CREATE INDEX event_waits_deadline_idx ON event_waits (deadline);
 
 CREATE TABLE events (
     board BIGINT NOT NULL, 
@@ -173,6 +223,8 @@ CREATE TABLE events (
     authenticated_by TEXT NOT NULL, 
     cause BIGINT, 
     correlation TEXT, 
+    depth SMALLINT DEFAULT '0' NOT NULL, 
+    traceparent TEXT, 
     happened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     hash BYTEA NOT NULL, 
     CONSTRAINT events_pkey PRIMARY KEY (board, position, sealed_on)
@@ -186,6 +238,14 @@ CREATE TABLE gates (
     CONSTRAINT gates_pkey PRIMARY KEY (board, item)
 )
  WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
+
+CREATE TABLE gatherings (
+    board BIGINT NOT NULL, 
+    subscription BIGINT NOT NULL, 
+    correlation TEXT NOT NULL, 
+    positions BIGINT[] NOT NULL, 
+    CONSTRAINT gatherings_pkey PRIMARY KEY (board, subscription, correlation)
+);
 
 CREATE TABLE leaders (
     name TEXT NOT NULL, 
@@ -229,6 +289,16 @@ CREATE TABLE pauses (
     CONSTRAINT pauses_pkey PRIMARY KEY (board, agent)
 );
 
+CREATE TABLE published_ids (
+    board BIGINT NOT NULL, 
+    id TEXT NOT NULL, 
+    event BIGINT NOT NULL, 
+    published_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT published_ids_pkey PRIMARY KEY (board, id)
+);
+
+CREATE INDEX published_ids_published_at_idx ON published_ids (published_at);
+
 CREATE TABLE rating_changes (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
@@ -260,12 +330,50 @@ CREATE TABLE scheduled (
 
 CREATE INDEX scheduled_run_at_idx ON scheduled (run_at);
 
+CREATE TABLE schedules (
+    board BIGINT NOT NULL, 
+    name TEXT NOT NULL, 
+    cron TEXT NOT NULL, 
+    timezone TEXT NOT NULL, 
+    subject TEXT NOT NULL, 
+    payload TEXT NOT NULL, 
+    next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    source TEXT, 
+    created_by TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT schedules_pkey PRIMARY KEY (board, name)
+);
+
+CREATE INDEX schedules_next_at_idx ON schedules (next_at);
+
 CREATE TABLE schema_protocol (
     one SMALLINT DEFAULT '1' NOT NULL, 
     version INTEGER NOT NULL, 
     oldest_client INTEGER NOT NULL, 
     CONSTRAINT schema_protocol_pkey PRIMARY KEY (one), 
     CONSTRAINT schema_protocol_one_row_check CHECK (one = 1)
+);
+
+CREATE TABLE subscriptions (
+    board BIGINT NOT NULL, 
+    id BIGINT DEFAULT nextval('ids') NOT NULL, 
+    name TEXT NOT NULL, 
+    patterns TEXT[] NOT NULL, 
+    filter TEXT, 
+    agent BIGINT NOT NULL, 
+    action TEXT NOT NULL, 
+    ordered_by TEXT, 
+    priority TEXT DEFAULT 'medium' NOT NULL, 
+    cursor BIGINT NOT NULL, 
+    paused_because TEXT, 
+    paused_at TIMESTAMP WITH TIME ZONE, 
+    source TEXT, 
+    created_by TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT subscriptions_pkey PRIMARY KEY (board, id), 
+    CONSTRAINT subscriptions_board_name_key UNIQUE (board, name), 
+    CONSTRAINT subscriptions_patterns_check CHECK (cardinality(patterns) BETWEEN 1 AND 16), 
+    CONSTRAINT subscriptions_paused_check CHECK ((paused_at IS NULL) = (paused_because IS NULL))
 );
 
 CREATE TABLE tasks (
@@ -329,6 +437,7 @@ CREATE TABLE work_items (
     outcome TEXT, 
     finished_at TIMESTAMP WITH TIME ZONE, 
     correlation TEXT, 
+    depth SMALLINT DEFAULT '0' NOT NULL, 
     last_error TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT work_items_pkey PRIMARY KEY (board, id), 

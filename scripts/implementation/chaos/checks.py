@@ -41,7 +41,8 @@ async def log_is_whole(owner: Connection, board: int) -> list[str]:
                 "" if value is None else str(value)
                 for value in (
                     row["board"], row["position"], row["id"], row["subject"], row["actor"], row["authenticated_by"],
-                    row["cause"], row["correlation"], microseconds(row["happened_at"]),
+                    row["cause"], row["correlation"], row["depth"], row["traceparent"],
+                    microseconds(row["happened_at"]),
                 )
             )  # fmt: skip
             payload_hash = hashlib.sha256(row["payload"].encode()).digest()

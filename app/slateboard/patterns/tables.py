@@ -1,0 +1,127 @@
+"""The tables of the choreography: who hears of which events, and what was handed to whom.
+
+A subscription's `cursor` and the deliveries it made are written in one transaction, so that no event is routed twice
+or passed over, whatever crashes. A delivery is a work item like any other.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from slateboard.board.tables import ids
+from slateboard.store.metadata import metadata
+
+
+def _board() -> Column[int]:
+    return Column("board", BigInteger, primary_key=True, autoincrement=False)
+
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    _board(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False, server_default=ids.next_value()),
+    Column("name", Text, nullable=False),
+    # One pattern, or (`all_of`) several that must all be met by events of one correlation.
+    Column("patterns", ARRAY(Text), nullable=False),
+    Column("filter", Text),
+    Column("agent", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    # A JSON path to a key: deliveries of one key are claimed one after the other.
+    Column("ordered_by", Text),
+    Column("priority", Text, nullable=False, server_default="medium"),
+    Column("cursor", BigInteger, nullable=False),
+    Column("paused_because", Text),
+    Column("paused_at", DateTime(timezone=True)),
+    Column("source", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("board", "name", name="subscriptions_board_name_key"),
+    CheckConstraint("cardinality(patterns) BETWEEN 1 AND 16", name="patterns"),
+    CheckConstraint("(paused_at IS NULL) = (paused_because IS NULL)", name="paused"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    Column("subscription", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    # Of `all_of`: every event that it waited for; else the one.
+    Column("positions", ARRAY(BigInteger), nullable=False),
+    Column("key", Text),
+    UniqueConstraint("board", "subscription", "position", name="deliveries_once_key"),
+    Index("deliveries_board_position_idx", "board", "position"),
+)
+
+gatherings = Table(
+    "gatherings",
+    metadata,
+    _board(),
+    Column("subscription", BigInteger, primary_key=True, autoincrement=False),
+    Column("correlation", Text, primary_key=True),
+    # The position of the event that met each pattern, 0 where it is still awaited.
+    Column("positions", ARRAY(BigInteger), nullable=False),
+)
+
+chains = Table(
+    "chains",
+    metadata,
+    _board(),
+    Column("correlation", Text, primary_key=True),
+    Column("deliveries", Integer, nullable=False),
+)
+
+event_waits = Table(
+    "event_waits",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    Column("pattern", Text, nullable=False),
+    Column("filter", Text),
+    # Only what was sealed after the wait began can end it.
+    Column("after_position", BigInteger, nullable=False),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    # The event that ended it; with an `ended_at` and no position its time ran out.
+    Column("position", BigInteger),
+    Column("ended_at", DateTime(timezone=True)),
+    Index("event_waits_deadline_idx", "deadline"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    _board(),
+    Column("name", Text, primary_key=True),
+    Column("cron", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("next_at", DateTime(timezone=True), nullable=False),
+    Column("source", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("schedules_next_at_idx", "next_at"),
+)
+
+published_ids = Table(
+    "published_ids",
+    metadata,
+    _board(),
+    Column("id", Text, primary_key=True),
+    Column("event", BigInteger, nullable=False),
+    Column("published_at", DateTime(timezone=True), nullable=False),
+    Index("published_ids_published_at_idx", "published_at"),
+)
