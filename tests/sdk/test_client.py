@@ -14,6 +14,7 @@ from slateboard.protocol.errors import (
     DatabaseUnreachable,
     DuplicateName,
     Invalid,
+    LeaseLost,
     ServerProblem,
     UnknownName,
 )
@@ -159,3 +160,15 @@ async def test_an_argument_that_does_not_fit_is_named(client: Client) -> None:
         await client.call("post", artifacts=[{"task": "t", "name": "a", "colour": "red"}])
     with pytest.raises(Invalid, match="shape"):
         await client.call("post", shape="round")
+
+
+async def test_a_change_under_a_claim_that_is_gone_is_refused(client: Client) -> None:
+    await client.post(
+        tasks=[NewTask(name="t", title="T", agent="backend")], artifacts=[NewArtifact(task="t", name="a")]
+    )
+    (claim,) = await client.claim(worker="shell")
+    under = claim.item, claim.fence
+    await client.transport.call("decide", {"decision": "Use columns"}, under=under)
+    await client.give_back([GiveBack(item=claim.item, fence=claim.fence, outcome=Outcome.RELEASED)])
+    with pytest.raises(LeaseLost):
+        await client.transport.call("decide", {"decision": "Use rows"}, under=under)

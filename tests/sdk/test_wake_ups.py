@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from slateboard import NewArtifact, NewTask, Work, Worker
-from slateboard.store.notifications import INBOXES_PER_MESSAGE, Listener, Notifier, Subscription, listener_of
+from slateboard.store.notifications import INBOXES_PER_MESSAGE, Listener, Notifier, Watch, listener_of
 
 SOON_SECONDS = 20
 BOARD = 4711
@@ -19,8 +19,8 @@ BOARD = 4711
 async def listener(app_url):
     opened = Listener(app_url)
     yield opened
-    for subscription in list(opened._subscriptions):
-        await subscription.close()
+    for watch in list(opened._watches):
+        await watch.close()
 
 
 @pytest_asyncio.fixture
@@ -30,16 +30,16 @@ async def notifier(app_url):
     await opened.close()
 
 
-async def heard_first(subscription) -> None:
+async def heard_first(watch) -> None:
     """The first hint is that the connection listens."""
-    assert await subscription.wait(SOON_SECONDS)
+    assert await watch.wait(SOON_SECONDS)
 
 
 async def test_a_hint_reaches_those_it_concerns(listener, notifier) -> None:
     mine, other_board = listener.work(BOARD, [7, 8]), listener.work(BOARD + 1, [7, 8])
     other_inbox, own = listener.work(BOARD, [9]), listener.work(BOARD, [7], ignoring=notifier.sender)
-    for subscription in (mine, other_board, other_inbox, own):
-        await heard_first(subscription)
+    for watch in (mine, other_board, other_inbox, own):
+        await heard_first(watch)
     notifier.wake(BOARD, [7])
     assert await mine.wait(SOON_SECONDS)
     notifier.wake(BOARD, [9])
@@ -69,22 +69,22 @@ async def test_hints_of_a_moment_share_messages_below_the_limit(app_url, notifie
 
 
 async def test_a_lost_listener_comes_back_and_wakes_everybody(listener, database_url, notifier) -> None:
-    subscription = listener.work(BOARD, [7])
-    await heard_first(subscription)
+    watch = listener.work(BOARD, [7])
+    await heard_first(watch)
     connection = await asyncpg.connect(database_url)
     ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND"
     assert await connection.fetchval(f"{ended} application_name = 'slateboard-listener'")
     await connection.close()
-    assert await subscription.wait(SOON_SECONDS)
+    assert await watch.wait(SOON_SECONDS)
     notifier.wake(BOARD, [7])
-    assert await subscription.wait(SOON_SECONDS)
+    assert await watch.wait(SOON_SECONDS)
 
 
 async def test_a_lost_notifier_comes_back(listener, database_url, notifier) -> None:
-    subscription = listener.work(BOARD, [7])
-    await heard_first(subscription)
+    watch = listener.work(BOARD, [7])
+    await heard_first(watch)
     notifier.wake(BOARD, [7])
-    assert await subscription.wait(SOON_SECONDS)
+    assert await watch.wait(SOON_SECONDS)
     connection = await asyncpg.connect(database_url)
     ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND"
     assert await connection.fetchval(f"{ended} application_name = 'slateboard-notifier'")
@@ -92,7 +92,7 @@ async def test_a_lost_notifier_comes_back(listener, database_url, notifier) -> N
     heard = False
     for _ in range(10):  # the hint that meets the lost connection may be lost with it
         notifier.wake(BOARD, [7])
-        heard = heard or await subscription.wait(1)
+        heard = heard or await watch.wait(1)
     assert heard
 
 
@@ -106,14 +106,14 @@ async def test_the_log_has_a_channel_of_its_own(listener, notifier) -> None:
 
 
 async def test_what_is_no_message_of_ours_is_passed_over(listener, app_url, notifier) -> None:
-    subscription = listener.work(BOARD, [7])
-    await heard_first(subscription)
+    watch = listener.work(BOARD, [7])
+    await heard_first(watch)
     connection = await asyncpg.connect(app_url)
     for payload in ("", "x", "a b c", f"s {BOARD} 7,x"):
         await connection.execute("SELECT pg_notify('slateboard_work', $1)", payload)
     await connection.close()
     notifier.wake(BOARD, [7])
-    assert await subscription.wait(SOON_SECONDS)
+    assert await watch.wait(SOON_SECONDS)
 
 
 async def test_a_process_has_one_listening_connection(app_url) -> None:
@@ -130,7 +130,7 @@ async def test_an_idle_worker_is_woken_by_what_others_post(board, workers, reach
     task = workers.start(worker)
     listener = listener_of(client.transport._database.url)
     async with asyncio.timeout(SOON_SECONDS):
-        await until(lambda: listener._subscriptions)
+        await until(lambda: listener._watches)
         await listener.listening.wait()
     await client.post(tasks=[NewTask(name="t", title="t")], artifacts=[NewArtifact(task="t", name="a", owner="cto")])
     await reached(done)
@@ -138,19 +138,19 @@ async def test_an_idle_worker_is_woken_by_what_others_post(board, workers, reach
 
 
 @pytest.mark.parametrize("count", [1, 3])
-async def test_closing_the_last_subscription_ends_the_connection(listener, count) -> None:
-    subscriptions = [listener.work(BOARD, [number]) for number in range(count)]
-    for subscription in subscriptions:
-        await heard_first(subscription)
-    for subscription in subscriptions:
+async def test_closing_the_last_watch_ends_the_connection(listener, count) -> None:
+    watches = [listener.work(BOARD, [number]) for number in range(count)]
+    for watch in watches:
+        await heard_first(watch)
+    for watch in watches:
         assert listener.listening.is_set()
-        await subscription.close()
+        await watch.close()
     assert not listener.listening.is_set()
     assert listener._task is None
 
 
 async def test_a_wait_that_is_cancelled_while_a_hint_comes_ends_all_the_same() -> None:
-    watch = Subscription(None, set(), None)
+    watch = Watch(None, set(), None)
     waiting = asyncio.create_task(watch.wait(3600))
     await asyncio.sleep(0)
     watch.set()

@@ -23,7 +23,7 @@ from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import ADMINISTRATOR, Actor, Right
 from slateboard.protocol.work import Beat, Claim, Finish, Finished, GiveBack, GivenBack, Renewed
 from slateboard.store import database as databases
-from slateboard.store.notifications import Listener, Notifier, Subscription, listener_of
+from slateboard.store.notifications import Listener, Notifier, Watch, listener_of
 from slateboard.store.run_file import read_run_file
 from slateboard.transaction import Statement, board_named, hot
 from slateboard.work import claims, finish, leases
@@ -112,8 +112,8 @@ class DirectTransport:
         self._inboxes: frozenset[int] = frozenset()
         self._refreshed_at = 0.0
         self._led = True
-        self._work_watches: list[Subscription] = []
-        self._log_watches: list[Subscription] = []
+        self._work_watches: list[Watch] = []
+        self._log_watches: list[Watch] = []
 
     @property
     def board(self) -> str:
@@ -152,8 +152,8 @@ class DirectTransport:
             self._wake(self._board_id, woken)
         return answers
 
-    async def call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Any operation of the catalogue."""
+    async def call(self, operation: str, arguments: Mapping[str, Any], *, under: tuple[int, int] | None = None) -> Any:
+        """Any operation of the catalogue; `under` is the claim that a change belongs to."""
         if self._board_id == NO_BOARD and operation not in WITHOUT_BOARD:
             async with self._database.acquire() as connection:
                 self._board_id = await board_named(connection, self._board)
@@ -166,21 +166,22 @@ class DirectTransport:
             operation,
             plain.typed(operation, arguments),
             wake=self._wake,
+            under=under,
         )
         return plain.plain(answer)
 
-    async def watch_work(self, *, listen: bool = True) -> Subscription:
+    async def watch_work(self, *, listen: bool = True) -> Watch:
         """Hints of new work for the agent."""
         await self.refresh()
         listener: Listener | None = listener_of(self._database.url) if listen else None
         if listener:
             watch = listener.work(self._board_id, self._inboxes, ignoring=self._notifier.sender)
         else:
-            watch = Subscription(None, set(), None)
+            watch = Watch(None, set(), None)
         self._work_watches.append(watch)
         return watch
 
-    async def watch_log(self) -> Subscription:
+    async def watch_log(self) -> Watch:
         """Hints that the board's log has grown."""
         watch = listener_of(self._database.url).log(self._board_id)
         self._log_watches.append(watch)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from slateboard.protocol.work import Claim
-    from slateboard.sdk.transport import Subscription, Transport
+    from slateboard.sdk.transport import Transport, Watch
 
 log = logging.getLogger("slateboard.worker")
 
@@ -86,7 +86,7 @@ class Claiming:
             if found < limit:
                 await self._rest(found=bool(found))
 
-    async def hear(self, watch: Subscription) -> None:
+    async def hear(self, watch: Watch) -> None:
         """Look again whenever there is a hint."""
         while True:
             if await watch.wait(HINT_SECONDS):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from slateboard.protocol.errors import SlateError
     from slateboard.protocol.work import Claim
     from slateboard.sdk.handlers import Handlers
-    from slateboard.sdk.transport import Subscription, Transport
+    from slateboard.sdk.transport import Transport, Watch
 
 log = logging.getLogger("slateboard.worker")
 
@@ -104,7 +104,7 @@ class Run:
         self._interrupted.set()
         self.stop()
 
-    async def until_stopped(self, watch: Subscription) -> None:
+    async def until_stopped(self, watch: Watch) -> None:
         """Work until `stop`; raises what no repetition changes: a wrong agent, a missing right."""
         claiming = asyncio.create_task(self._claiming.run(), name="slateboard-claims")
         others = [
@@ -259,20 +259,23 @@ class Run:
 
     # What a piece of work asks for (see `slateboard.sdk.work.Desk`).
 
-    async def call(self, operation: str, **arguments: Any) -> Any:
-        """An operation of the catalogue; one that may be repeated bridges an outage of up to 30 s."""
+    async def call(self, operation: str, *, under: tuple[int, int] | None = None, **arguments: Any) -> Any:
+        """An operation of the catalogue; one that may be repeated bridges an outage of up to 30 s.
+
+        `under` is the claim (item and fence) that a change belongs to.
+        """
         backoff = Backoff()
         until = monotonic() + CALL_SECONDS
         while True:
             try:
-                return await self._transport.call(operation, arguments)
+                return await self._transport.call(operation, arguments, under=under)
             except Unavailable as error:
                 self._outage.failed(error)
                 if operation not in REPEATABLE or monotonic() > until:
                     raise
                 await asyncio.sleep(backoff.next_seconds())
             except LeaseLost as error:
-                if held := self._held.get(arguments.get("fence", 0)):
+                if held := self._held.get(under[1] if under else arguments.get("fence", 0)):
                     self._forget(held, error)
                 raise
 

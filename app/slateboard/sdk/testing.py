@@ -162,7 +162,7 @@ class _MadeUp:
         self.ended()
         return [GivenBack(item=one.item, place="ready") for one in returns]
 
-    async def call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+    async def call(self, operation: str, arguments: Mapping[str, Any], *, under: tuple[int, int] | None = None) -> Any:
         trial = self._trial
         match operation:
             case "briefing":

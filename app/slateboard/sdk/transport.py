@@ -26,7 +26,7 @@ SAME_SCHEME = {"postgres": "postgresql"}
 DEFAULT_BOARD = "default"
 
 
-class Subscription(Protocol):
+class Watch(Protocol):
     """Hints that there is something new. A hint may be lost or superfluous; polling is the guarantee."""
 
     async def wait(self, timeout_seconds: float) -> bool:
@@ -67,15 +67,18 @@ class Transport(Protocol):
         """End claims without a result; one answer for each."""
         ...
 
-    async def call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        """Any operation of the catalogue, by name; plain values in and out (times are `datetime`)."""
+    async def call(self, operation: str, arguments: Mapping[str, Any], *, under: tuple[int, int] | None = None) -> Any:
+        """Any operation of the catalogue, by name; plain values in and out (times are `datetime`).
+
+        `under` is the claim (item and fence) that a change belongs to; `LeaseLost` if it is gone.
+        """
         ...
 
-    async def watch_work(self, *, listen: bool = True) -> Subscription:
+    async def watch_work(self, *, listen: bool = True) -> Watch:
         """Hints of new work for the agent: what this very transport opened, and with `listen` what others did."""
         ...
 
-    async def watch_log(self) -> Subscription:
+    async def watch_log(self) -> Watch:
         """Hints that the board's log has grown."""
         ...
 

@@ -32,8 +32,8 @@ class Desk(Protocol):
         """The worker's event loop."""
         ...
 
-    async def call(self, operation: str, **arguments: Any) -> Any:
-        """An operation of the catalogue."""
+    async def call(self, operation: str, *, under: tuple[int, int] | None = None, **arguments: Any) -> Any:
+        """An operation of the catalogue; `under` is the claim that a change belongs to."""
         ...
 
     async def progress(self, fence: int, percent: int | None, text: str | None) -> None:
@@ -111,6 +111,11 @@ class Work:
         return self._claim.correlation
 
     @property
+    def _under(self) -> tuple[int, int]:
+        """What makes a change part of this work, and lets it fail when the claim is gone."""
+        return self._claim.item, self._claim.fence
+
+    @property
     def cancelled(self) -> threading.Event:
         """Set when the claim is gone or the worker must stop: a plain function looks at it now and then."""
         if self._cancelled is None:
@@ -175,12 +180,12 @@ class Work:
             priority=priority, due=due, blocked_by=names,
         )  # fmt: skip
         with suppress(DuplicateName):
-            await self._desk.call("post", artifacts=[artifact])
+            await self._desk.call("post", under=self._under, artifacts=[artifact])
         return f"{artifact.task}/{name}"
 
     async def decide(self, decision: str, **more: Any) -> Any:
         """Record a decision; `more` is what `decide` takes: rationale, options, subject, task, supersedes…"""
-        return await self._desk.call("decide", decision=decision, **more)
+        return await self._desk.call("decide", under=self._under, decision=decision, **more)
 
     async def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """Give the claim back until these artifacts are complete, and end this handler.

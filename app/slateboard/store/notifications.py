@@ -118,8 +118,8 @@ class Notifier:
         )
 
 
-class Subscription:
-    """What one waiter listens for. See `slateboard.sdk.transport.Subscription`."""
+class Watch:
+    """What one waiter listens for. See `slateboard.sdk.transport.Watch`."""
 
     def __init__(self, listener: Listener | None, keys: set[Key], ignoring: str | None) -> None:
         self._listener = listener
@@ -158,11 +158,11 @@ class Subscription:
 
 
 class Listener:
-    """One LISTEN connection, opened for the first subscription, closed after the last, reopened when lost."""
+    """One LISTEN connection, opened for the first watch, closed after the last, reopened when lost."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._subscriptions: set[Subscription] = set()
+        self._watches: set[Watch] = set()
         self._task: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
 
@@ -171,29 +171,29 @@ class Listener:
         """Set while the connection listens."""
         return self._listening
 
-    def work(self, board: int, inboxes: Iterable[int], *, ignoring: str | None = None) -> Subscription:
+    def work(self, board: int, inboxes: Iterable[int], *, ignoring: str | None = None) -> Watch:
         """Listen for new work in these inboxes, but for what `ignoring` (a sender) says."""
         return self._add({(WORK_CHANNEL, board, inbox) for inbox in inboxes}, ignoring)
 
-    def log(self, board: int) -> Subscription:
+    def log(self, board: int) -> Watch:
         """Listen for the growth of a board's log."""
         return self._add({(LOG_CHANNEL, board, 0)}, None)
 
-    async def forget(self, subscription: Subscription) -> None:
-        """End a subscription; the connection ends with the last."""
-        self._subscriptions.discard(subscription)
-        if not self._subscriptions and self._task:
+    async def forget(self, watch: Watch) -> None:
+        """End a watch; the connection ends with the last."""
+        self._watches.discard(watch)
+        if not self._watches and self._task:
             task, self._task = self._task, None
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
-    def _add(self, keys: set[Key], ignoring: str | None) -> Subscription:
-        subscription = Subscription(self, keys, ignoring)
-        self._subscriptions.add(subscription)
+    def _add(self, keys: set[Key], ignoring: str | None) -> Watch:
+        watch = Watch(self, keys, ignoring)
+        self._watches.add(watch)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run(), name="slateboard-listener")
-        return subscription
+        return watch
 
     async def _run(self) -> None:
         backoff = Backoff()
@@ -214,8 +214,8 @@ class Listener:
             await connection.add_listener(LOG_CHANNEL, self._heard)
             backoff.reset()
             self._listening.set()
-            for subscription in self._subscriptions:
-                subscription.set()
+            for watch in self._watches:
+                watch.set()
             await lost.wait()
         finally:
             self._listening.clear()
@@ -232,8 +232,8 @@ class Listener:
         except (IndexError, ValueError):
             log.debug("a message on %s that is none of ours: %.80r", channel, payload)
             return
-        for subscription in self._subscriptions:
-            subscription.hear(keys, sender)
+        for watch in self._watches:
+            watch.hear(keys, sender)
 
 
 _listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Listener]] = WeakKeyDictionary()
