@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import until
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tests.cli.conftest import Slate
     from tests.support.boards import BoardUnderTest
 
@@ -59,11 +61,13 @@ async def test_errors_cannot_steer_the_terminal_either(slate: Slate) -> None:
     assert (done.code, done.err.splitlines()[0]) == (5, "error: the agent is paused: no]0;title budget")
 
 
-async def test_claim_waits_for_work_that_comes(slate: Slate, board: BoardUnderTest) -> None:
-    waiting = asyncio.create_task(slate("work", "claim", "--as", "backend", "--wait", "20s", "--json"))
+async def test_claim_waits_for_work_that_comes(
+    slate: Slate, running: Callable[..., Awaitable[asyncio.subprocess.Process]]
+) -> None:
+    waiting = await running("work", "claim", "--as", "backend", "--wait", "20s", "--json")
     await slate.ok("post", "late", "--owner", "backend")
-    done = await waiting
-    assert (done.code, done.data["claim"]["reference"]) == (0, "late/result")
+    out, _ = await waiting.communicate()
+    assert json.loads(out)["data"]["claim"]["reference"] == "late/result"
 
 
 async def test_claim_that_waited_in_vain_says_so(slate: Slate) -> None:
