@@ -201,3 +201,53 @@ class TestTrials:
                 await work._desk.call("cancel")
 
         assert (await testing.run(worker, artifact="odd")).outcome == Outcome.COMPLETED
+
+
+class TestDeliveries:
+    EVENT = testing.Event(position=7, subject="pr.merged", payload={"sha": "beef"})
+
+    @pytest.fixture
+    def worker(self) -> Worker:
+        worker = Worker("devops")
+
+        @worker.action("trigger_*")
+        async def trigger(work: Work) -> None:
+            event = await work.event()
+            await work.publish("deployment.completed", {"sha": event.payload["sha"]}, id=f"deployed-{event.position}")
+            with pytest.raises(Invalid, match="no task"):
+                await work.post("notes")
+
+        @worker.action("run_smoke_tests")
+        def smoke(work: Work) -> None:
+            work.sync.publish("tests.started", {"of": work.sync.event().subject})
+            work.sync.wait_for("tests.>", timeout_seconds=60, note="running")
+
+        @worker.artifact("api")
+        async def api(work: Work) -> None:
+            await work.event()
+
+        return worker
+
+    async def test_the_handler_of_an_action_gets_the_event(self, worker: Worker) -> None:
+        trial = await testing.run(worker, task="events-1", artifact="trigger_deployment", event=self.EVENT)
+        assert trial.outcome == Outcome.COMPLETED
+        assert trial.published == [
+            {"subject": "deployment.completed", "data": {"sha": "beef"}, "id": "deployed-7"},
+        ]
+
+    async def test_waiting_gives_the_claim_back(self, worker: Worker) -> None:
+        trial = await testing.run(worker, task="events-1", artifact="run_smoke_tests", event=self.EVENT)
+        assert (trial.outcome, trial.note) == (Outcome.BLOCKED, "running")
+        assert trial.waited_for
+        assert (trial.waited_for["pattern"], trial.waited_for["timeout_seconds"]) == ("tests.>", 60)
+        assert trial.published[0]["data"] == {"of": "pr.merged"}
+        assert trial.published[0]["id"]
+
+    async def test_an_action_without_a_handler_is_named(self, worker: Worker) -> None:
+        trial = await testing.run(worker, artifact="celebrate", event=self.EVENT)
+        assert trial.failure_class == FailureClass.LOGIC
+        assert "action 'trigger_*'" in (trial.error or "")
+
+    async def test_other_work_has_no_event(self, worker: Worker) -> None:
+        trial = await testing.run(worker, artifact="api")
+        assert "is no delivery" in (trial.error or "")

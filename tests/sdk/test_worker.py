@@ -397,27 +397,3 @@ async def test_an_agent_that_is_not_there_is_named(board, workers) -> None:
     with pytest.raises(UnknownName, match="backnd") as caught:
         await workers.start(worker)
     assert "backend" in caught.value.remedy
-
-
-async def test_what_a_handler_changes_belongs_to_its_work(board, workers, reached) -> None:
-    await board.post_graph({"api": []})
-    worker, done, seen = Worker("backend"), asyncio.Event(), []
-
-    @worker.artifact("api")
-    async def api(work: Work) -> str:
-        seen.append(work.correlation)
-        await work.post("notes")
-        await work.decide("Use columns")
-        done.set()
-        return "x"
-
-    workers.start(worker)
-    await reached(done)
-    await workers.stop()
-    rows = await board.fetch(
-        "SELECT subject, correlation, cause FROM event_outbox WHERE board = $1"
-        " AND (subject = 'board.decision.made' OR payload LIKE '%notes%' AND subject = 'board.artifact.posted')"
-    )
-    assert len(rows) == 2
-    assert {row["correlation"] for row in rows} == set(seen)
-    assert all(row["cause"] for row in rows)

@@ -59,11 +59,27 @@ class EarlierAttempt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """An event of the log: what happened, by its subject, and what is said of it.
+
+    `correlation` is the chain that it belongs to; `payload` is None where it was erased.
+    """
+
+    position: int
+    subject: str
+    payload: Any = None
+    actor: str | None = None
+    correlation: str | None = None
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Briefing:
     """All that a worker needs to know of its item.
 
     `chain` begins with the item's own task and ends with the root; `checkpoint` and `note` are what an earlier attempt
-    left; `last_error` is why it must be done again; `path` is where the result is wanted.
+    left; `last_error` is why it must be done again; `path` is where the result is wanted. For a delivery `event` is
+    what is to be handled, and `events` every event of an `all_of`, in the log's order.
     """
 
     item: int
@@ -83,16 +99,21 @@ class Briefing:
     attempts: tuple[EarlierAttempt, ...] = ()
     checkpoint: Any = None
     note: str | None = None
+    event: Event | None = None
+    events: tuple[Event, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
         """The briefing that the board answered with; fields that this version does not know are left out."""
-        due = given.get("due")
+        event = _event(given.get("event"))
+        events = tuple(filter(None, map(_event, given.get("events") or ())))
         return _known(
             cls,
             {
                 **given,
-                "due": datetime.fromisoformat(due) if isinstance(due, str) else due,
+                "event": event,
+                "events": events or ((event,) if event else ()),
+                "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
                 "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),
                 "decisions": tuple(
@@ -111,6 +132,14 @@ class Briefing:
             known = ", ".join(one.reference for one in self.inputs) or "none"
             raise KeyError(f"{len(found)} inputs are called {name!r}; the inputs are: {known}")
         return found[0]
+
+
+def _event(given: Mapping[str, Any] | None) -> Event | None:
+    return _known(Event, {**given, "happened_at": _time(given.get("happened_at"))}) if given else None
+
+
+def _time(given: str | datetime | None) -> datetime | None:
+    return datetime.fromisoformat(given) if isinstance(given, str) else given
 
 
 def _known(kind: type[Value], given: Mapping[str, Any]) -> Value:

@@ -156,6 +156,14 @@ class Client:
 
     # The log.
 
+    async def publish(self, subject: str, data: Any = None, **more: Any) -> dict[str, Any]:
+        """Publish an event: `data` is JSON, at most 1 MiB. Gives `{event, subject, correlation, repeated}`.
+
+        `more` is what `publish` takes: `id` (given again, it publishes nothing again), `correlation`, `cause`,
+        `traceparent`. Raises `BadSubject`, `TooLarge`, and `Denied` for a subject of the board's own.
+        """
+        return await self.call("publish", subject=subject, data=data, **more)
+
     async def read_log(self, *, after: int = 0, limit: int = FOLLOW_PAGE, subject: str | None = None) -> list[Any]:
         """Events after a position, oldest first; `payload` is an object."""
         rows = await self.call("read_log", after=after, limit=limit, subject=subject)

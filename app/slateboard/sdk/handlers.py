@@ -38,21 +38,20 @@ class Handlers:
     """The handlers of one worker. An exact name comes first, then patterns in their order, then the kind."""
 
     def __init__(self) -> None:
-        self._names: dict[str, Handler] = {}
-        self._patterns: dict[str, tuple[re.Pattern[str], Handler]] = {}
+        self._artifacts = _Named("artifact")
+        self._actions = _Named("action")
         self._kinds: dict[str, Handler] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._names or self._patterns or self._kinds)
+        return bool(self._artifacts.all or self._actions.all or self._kinds)
 
     def add_pattern(self, pattern: str, function: Function) -> None:
         """Let a function produce the artifacts whose names match (as in a shell: `api_*`)."""
-        if pattern in self._names or pattern in self._patterns:
-            raise BadHandler(f"two handlers for the artifact {pattern!r}", remedy="leave one of them out")
-        if "*" in pattern or "?" in pattern or "[" in pattern:
-            self._patterns[pattern] = re.compile(translate(pattern)), _handler(function)
-        else:
-            self._names[pattern] = _handler(function)
+        self._artifacts.add(pattern, function)
+
+    def add_action(self, pattern: str, function: Function) -> None:
+        """Let a function handle the deliveries whose actions match (as in a shell: `run_*`)."""
+        self._actions.add(pattern, function)
 
     def add_kind(self, kind: str, function: Function) -> None:
         """Let a function do all work of a kind that no pattern matches."""
@@ -63,20 +62,36 @@ class Handlers:
             raise BadHandler(f"two handlers for the kind {kind!r}", remedy="leave one of them out")
         self._kinds[kind] = _handler(function)
 
-    def find(self, kind: str, artifact: str) -> Handler:
-        """The handler of an item; `LogicFailure` names those there are if none fits."""
-        if kind == ItemKind.PRODUCE:
-            if artifact in self._names:
-                return self._names[artifact]
-            for pattern, handler in self._patterns.values():
-                if pattern.match(artifact):
-                    return handler
-        if kind in self._kinds:
-            return self._kinds[kind]
-        names = [f"artifact {one!r}" for one in (*self._names, *self._patterns)]
+    def find(self, kind: str, name: str) -> Handler:
+        """The handler of an item, by its artifact or action; `LogicFailure` names those there are if none fits."""
+        named = {ItemKind.PRODUCE.value: self._artifacts, ItemKind.HANDLE.value: self._actions}.get(kind)
+        handler = (named and named.find(name)) or self._kinds.get(kind)
+        if handler:
+            return handler
+        names = [f"{one.what} {pattern!r}" for one in (self._artifacts, self._actions) for pattern in one.all]
         names += [f"kind {one!r}" for one in self._kinds]
-        message = f"no handler of this worker fits {kind} {artifact!r}; it has: {', '.join(names) or 'none'}"
-        raise LogicFailure(message)
+        raise LogicFailure(f"no handler of this worker fits {kind} {name!r}; it has: {', '.join(names) or 'none'}")
+
+
+class _Named:
+    """Handlers by exact names, then by patterns in their order."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.all: dict[str, Handler] = {}
+        self._patterns: dict[str, re.Pattern[str]] = {}
+
+    def add(self, pattern: str, function: Function) -> None:
+        if pattern in self.all:
+            raise BadHandler(f"two handlers for the {self.what} {pattern!r}", remedy="leave one of them out")
+        self.all[pattern] = _handler(function)
+        if "*" in pattern or "?" in pattern or "[" in pattern:
+            self._patterns[pattern] = re.compile(translate(pattern))
+
+    def find(self, name: str) -> Handler | None:
+        if name in self.all and name not in self._patterns:
+            return self.all[name]
+        return next((self.all[one] for one, pattern in self._patterns.items() if pattern.match(name)), None)
 
 
 def _handler(function: Function) -> Handler:

@@ -44,7 +44,7 @@ SETTLE_SECONDS = 10.0
 """How long a stopping worker tries to tell the board how its last claims ended."""
 CALL_SECONDS = 30.0
 """How long a call of a handler that may be repeated bridges an outage."""
-REPEATABLE = frozenset({"briefing", "checkpoint", "post", "block_on"})
+REPEATABLE = frozenset({"briefing", "checkpoint", "post", "block_on", "publish"})
 TEND_SECONDS = 1.0
 IDLE_PREFETCH_SECONDS = 2.0
 """What was prefetched and not started for so long goes back to the others."""
@@ -289,6 +289,12 @@ class Run:
         """Give a claim back until others are complete."""
         held = self._running(fence)
         await self.call("block_on", item=held.claim.item, fence=fence, on=on, note=note)
+        self._forget(held, None)
+
+    async def awaiting(self, fence: int, **wanted: Any) -> None:
+        """Give a claim back until an event has come, or the time is up."""
+        held = self._running(fence)
+        await self.call("wait_for", item=held.claim.item, fence=fence, **wanted)
         self._forget(held, None)
 
     async def released(self, fence: int, delay_seconds: float | None, note: str | None) -> None:

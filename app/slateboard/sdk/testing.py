@@ -20,13 +20,13 @@ from slateboard.protocol.errors import DuplicateName, Invalid
 from slateboard.protocol.names import slug, split_reference
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Beat, Claim, Finish, Finished, GiveBack, GivenBack, NewArtifact, Renewed, Result
-from slateboard.sdk.briefing import Briefing, Decision, EarlierAttempt, Hop, Input
+from slateboard.sdk.briefing import Briefing, Decision, EarlierAttempt, Event, Hop, Input
 from slateboard.sdk.run import Run
 
 if TYPE_CHECKING:
     from slateboard.sdk.worker import Worker
 
-__all__ = ["Decision", "EarlierAttempt", "Hop", "Input", "Trial", "run"]
+__all__ = ["Decision", "EarlierAttempt", "Event", "Hop", "Input", "Trial", "run"]
 
 LEASE_SECONDS = 60.0
 LIMIT_SECONDS = 60.0
@@ -47,6 +47,8 @@ class Trial:
     progress: list[tuple[int | None, str | None]] = field(default_factory=list[tuple[int | None, str | None]])
     checkpoints: list[Any] = field(default_factory=list[Any])
     decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    waited_for: dict[str, Any] | None = None
 
 
 async def run(
@@ -67,18 +69,21 @@ async def run(
     last_error: str | None = None,
     checkpoint: Any = None,
     note: str | None = None,
+    event: Event | None = None,
     posted_before: Iterable[str] = (),
     limit_seconds: float = LIMIT_SECONDS,
 ) -> Trial:
     """Run the worker's handler once on an item made of the arguments; they are what its briefing says.
 
+    With an `event` the item is its delivery, and `artifact` the action that is asked for.
     `posted_before` are artifacts of the task that are there already. Raises `TimeoutError` after `limit_seconds`.
     """
+    kind = "handle" if event else kind
     reference = "/".join(split_reference(f"{task}/{artifact}"))
     briefing = Briefing(
         item=1, kind=kind, reference=reference, artifact=artifact, title=title or artifact, brief=brief, path=path,
         due=due, attempt=attempt, last_error=last_error, chain=tuple(chain) or (Hop(task=task),), inputs=tuple(inputs),
-        decisions=tuple(decisions), attempts=tuple(attempts), checkpoint=checkpoint, note=note,
+        decisions=tuple(decisions), attempts=tuple(attempts), checkpoint=checkpoint, note=note, event=event,
     )  # fmt: skip
     trial = Trial()
     transport = _MadeUp(worker.agent, briefing, trial, {f"{task}/{name}" for name in posted_before})
@@ -177,6 +182,14 @@ class _MadeUp:
             case "decide":
                 trial.decisions.append(dict(arguments))
                 return {"id": len(trial.decisions), "subject": slug(arguments["decision"])}
+            case "publish":
+                trial.published.append(dict(arguments))
+                return {"event": len(trial.published), "subject": arguments["subject"], "repeated": False}
+            case "wait_for":
+                trial.outcome, trial.waited_for = Outcome.BLOCKED, dict(arguments)
+                trial.note = arguments.get("note") or trial.note
+                self.ended()
+                return {"item": arguments["item"], "place": "gated"}
             case "block_on":
                 trial.outcome, trial.blocked_on = Outcome.BLOCKED, list(arguments["on"])
                 trial.note = arguments.get("note") or trial.note

@@ -1,20 +1,22 @@
 """The work in hand: what a handler is given, and what it can do while it holds the claim.
 
-Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `block_on` and `release` give the claim
-back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which has the same methods without
-`await`.
+Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `block_on`, `wait_for` and `release` give
+the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which has the same
+methods without `await`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from slateboard.protocol.errors import DuplicateName
+from slateboard.protocol.errors import DuplicateName, Invalid
+from slateboard.protocol.states import ItemKind
 from slateboard.protocol.work import NewArtifact
-from slateboard.sdk.briefing import Briefing
+from slateboard.sdk.briefing import Briefing, Event
 from slateboard.sdk.failures import HandlerEnded
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class Desk(Protocol):
 
     async def blocked(self, fence: int, on: list[str], note: str | None) -> None:
         """Give a claim back until others are complete."""
+        ...
+
+    async def awaiting(self, fence: int, **wanted: Any) -> None:
+        """Give a claim back until an event has come."""
         ...
 
     async def released(self, fence: int, delay_seconds: float | None, note: str | None) -> None:
@@ -82,7 +88,7 @@ class Work:
 
     @property
     def reference(self) -> str:
-        """`task/artifact`."""
+        """`task/artifact`; of a delivery `subscription/action`."""
         return self._claim.reference
 
     @property
@@ -93,6 +99,11 @@ class Work:
     @property
     def artifact(self) -> str:
         """The name of the artifact within its task."""
+        return self._claim.reference.partition("/")[2]
+
+    @property
+    def action(self) -> str:
+        """What a delivery asks for: the action of its subscription."""
         return self._claim.reference.partition("/")[2]
 
     @property
@@ -143,6 +154,13 @@ class Work:
         """The briefing as plain JSON values, for a program in another language."""
         return await self._desk.call("briefing", item=self.item)
 
+    async def event(self) -> Event:
+        """The event that was delivered; `Invalid` where this work is none. `Briefing.events` has all of an `all_of`."""
+        event = (await self.briefing()).event
+        if event is None:
+            raise Invalid(f"{self.reference} is no delivery, so it has no event", remedy="ask for `work.briefing()`")
+        return event
+
     async def progress(self, percent: int | None = None, text: str | None = None) -> None:
         """Say how far it is (0 to 100) and what is being done. Many calls in a short time become one."""
         await self._desk.progress(self.fence, percent, text)
@@ -174,6 +192,8 @@ class Work:
         One that is there already, as after a crash of an earlier attempt, is left as it is. Without an owner it goes
         to the task's agent, with `capability` to anybody who has it.
         """
+        if task is None and self.kind == ItemKind.HANDLE:
+            raise Invalid("a delivery belongs to no task to post into", remedy="name one: task=…")
         names = (blocked_by,) if isinstance(blocked_by, str) else tuple(blocked_by)
         artifact = NewArtifact(
             task=task or self.task, name=name, title=title, brief=brief, owner=owner, capability=capability, path=path,
@@ -186,6 +206,33 @@ class Work:
     async def decide(self, decision: str, **more: Any) -> Any:
         """Record a decision; `more` is what `decide` takes: rationale, options, subject, task, supersedes…"""
         return await self._desk.call("decide", under=self._under, decision=decision, **more)
+
+    async def publish(self, subject: str, data: Any = None, *, id: str | None = None) -> dict[str, Any]:  # noqa: A002  its name at every door
+        """Publish an event as part of this work: `data` is JSON, at most 1 MiB.
+
+        With an `id` that was published already nothing happens again; without one each call is an event of its own,
+        repeated or not. Raises `BadSubject`, `TooLarge`, `LeaseLost`, and `Denied` for a subject of the board's own.
+        """
+        given = {"subject": subject, "data": data, "id": id or secrets.token_hex(8)}
+        return await self._desk.call("publish", under=self._under, **given)
+
+    async def wait_for(
+        self,
+        pattern: str,
+        *,
+        timeout_seconds: float,
+        filter: str | None = None,  # noqa: A002  its name at every door
+        note: str | None = None,
+    ) -> NoReturn:
+        """Give the claim back until an event comes that matches, or the time is up, and end this handler.
+
+        The handler then starts from its beginning, with the event, or None, as `awaited` in its briefing. `filter` is a
+        Postgres JSON path over the event. Only events that come after this count.
+        """
+        await self._desk.awaiting(
+            self.fence, pattern=pattern, filter=filter, timeout_seconds=timeout_seconds, note=note
+        )
+        raise HandlerEnded
 
     async def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """Give the claim back until these artifacts are complete, and end this handler.
@@ -231,6 +278,19 @@ class SyncWork:
     def decide(self, decision: str, **more: Any) -> Any:
         """See `Work.decide`."""
         return self._wait(self._work.decide(decision, **more))
+
+    def event(self) -> Event:
+        """See `Work.event`."""
+        return self._wait(self._work.event())
+
+    def publish(self, subject: str, data: Any = None, *, id: str | None = None) -> dict[str, Any]:  # noqa: A002  its name at every door
+        """See `Work.publish`."""
+        return self._wait(self._work.publish(subject, data, id=id))
+
+    def wait_for(self, pattern: str, **more: Any) -> NoReturn:
+        """See `Work.wait_for`."""
+        self._wait(self._work.wait_for(pattern, **more))
+        raise HandlerEnded
 
     def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """See `Work.block_on`."""

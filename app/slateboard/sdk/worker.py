@@ -100,8 +100,17 @@ class Worker:
 
         return add
 
+    def action(self, pattern: str) -> Callable[[Function], Function]:
+        """Decorate the function that handles the events delivered for the actions that match (as in a shell)."""
+
+        def add(function: Function) -> Function:
+            self.handlers.add_action(pattern, function)
+            return function
+
+        return add
+
     def handler(self, *, kind: str = "produce") -> Callable[[Function], Function]:
-        """Decorate the function that does all work of a kind that no artifact pattern matches."""
+        """Decorate the function that does all work of a kind that no pattern matches."""
 
         def add(function: Function) -> Function:
             self.handlers.add_kind(kind, function)
@@ -125,7 +134,8 @@ class Worker:
         """
         if not self.handlers:
             raise BadHandler(
-                f"the worker of {self.agent} has no handlers", remedy="decorate a function with @worker.artifact(…)"
+                f"the worker of {self.agent} has no handlers",
+                remedy="decorate a function with @worker.artifact(…) or @worker.action(…)",
             )
         if self._run is not None:
             raise BadHandler(f"the worker of {self.agent} is running already", remedy="make another one")

@@ -55,6 +55,13 @@ SELECT json_build_object(
                      ORDER BY t.attempt), '[]')
                  FROM (SELECT * FROM attempts t WHERE t.board = $1 AND t.item = i.id
                        ORDER BY t.fence DESC LIMIT 20) AS t),
+    'events', (SELECT json_agg(e.event ORDER BY e.position) FROM deliveries d,
+               LATERAL unnest(d.positions) AS p (position),
+               LATERAL (SELECT e.position, json_build_object(
+                            'position', e.position, 'subject', e.subject, 'payload', e.payload::json,
+                            'actor', e.actor, 'correlation', e.correlation, 'happened_at', e.happened_at) AS event
+                        FROM events e WHERE e.board = $1 AND e.position = p.position OFFSET 0) AS e
+               WHERE d.board = $1 AND d.item = i.id),
     'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
     'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)
 ) FROM item i
@@ -62,9 +69,16 @@ SELECT json_build_object(
 
 
 async def briefing(tx: Statement, *, item: int) -> dict[str, Any]:
-    """The briefing of one item, as plain JSON values. Raises `UnknownName`."""
+    """The briefing of one item, as plain JSON values. Raises `UnknownName`.
+
+    That of a delivery has the `event` to handle, and of an `all_of` every one of its `events`, in the log's order.
+    """
     tx.require(Right.READER)
     text = await tx.fetchval(BRIEFING, tx.board, item)
     if text is None:
         raise UnknownName(f"there is no work item {item}", remedy="see `slate work list`", item=item)
-    return json.loads(text)
+    found: dict[str, Any] = json.loads(text)
+    events = found.pop("events")
+    if events:
+        found |= {"event": events[-1], "events": events if len(events) > 1 else []}
+    return found
