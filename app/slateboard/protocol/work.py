@@ -26,6 +26,9 @@ MAX_POST = 10_000
 MAX_CONTENT_BYTES = 1_048_576
 """Inline content of one version; anything larger is a file with a path."""
 
+DEFAULT_ATTEMPTS = 4
+"""How often an item is tried, failures counted, before it is dead."""
+
 
 @dataclass(slots=True)
 class Claim:
@@ -168,7 +171,7 @@ class NewArtifact:
     due: datetime | None = None
     run_at: datetime | None = None
     blocked_by: tuple[str, ...] = ()
-    max_attempts: int = 4
+    max_attempts: int = DEFAULT_ATTEMPTS
     imported: Result | None = None
 
 

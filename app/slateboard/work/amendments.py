@@ -57,6 +57,7 @@ async def amend(tx: Transaction, *, amendments: Sequence[Amendment]) -> None:
         return
     await artifacts.require_own(tx, [one.artifact for one in amendments])
     open_inboxes = await inboxes.open_to(tx, {one.capability or "" for one in amendments if one.owner is None})
+    into = [open_inboxes[one.capability or ""] if one.owner is None else one.owner for one in amendments]
     await tx.fetch(
         board_queries.CHANGE_ARTIFACTS,
         tx.board,
@@ -71,15 +72,16 @@ async def amend(tx: Transaction, *, amendments: Sequence[Amendment]) -> None:
         queries.CHANGE_ITEMS,
         tx.board,
         numbers(one.item for one in amendments),
-        numbers(open_inboxes[one.capability or ""] if one.owner is None else one.owner for one in amendments),
+        numbers(into),
         numbers(one.rating for one in amendments),
         times(one.due for one in amendments),
         times(one.run_at for one in amendments),
         numbers(one.max_attempts for one in amendments),
     )
     await _move(tx, sorted(one.item for one in amendments if MOVING & set(one.changed)))
-    for one in amendments:
+    for one, inbox in zip(amendments, into, strict=True):
         image = {name: getattr(one, name) for name in Amendment.__slots__ if name not in {"changed", "reference"}}
+        image["inbox"] = inbox
         tx.record(
             Subject.ARTIFACT_CHANGED, {"artifact": image, "reference": one.reference, "changed": list(one.changed)}
         )

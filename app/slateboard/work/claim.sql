@@ -85,7 +85,8 @@ BEGIN
     told AS (
         INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)
         SELECT (SELECT id FROM event), (SELECT lane FROM event_lane), p_board, 'board.item.claimed',
-               concat('{"worker":', to_json(p_worker), ',"expires_at":', to_json(v_until), ',"items":[',
+               concat('{"worker":', to_json(p_worker), ',"agent":', p_agent, ',"expires_at":', to_json(v_until),
+                      ',"items":[',
                       string_agg(concat('[', g.item, ',', g.fence, ',', g.attempt, ']'), ','), ']}'),
                p_actor, p_authenticated_by,
                CASE WHEN min(g.correlation) = max(g.correlation) THEN min(g.correlation) END, v_now

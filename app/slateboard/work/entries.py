@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import queries as board_queries
 from slateboard.protocol.events import Subject
+from slateboard.protocol.work import DEFAULT_ATTEMPTS
 from slateboard.store.arrays import flags, names, numbers, texts, times
 from slateboard.work import queries
 
@@ -138,6 +139,10 @@ def record(tx: Transaction, rows: Sequence[Entry], blockers_of: Mapping[int, Seq
             "blocked_by": blockers_of[row.item],
             "imported": one.imported is not None,
         }
+        if row.owner is None:
+            image["inbox"] = row.inbox
+        if one.max_attempts != DEFAULT_ATTEMPTS:
+            image["max_attempts"] = one.max_attempts
         if one.brief:
             image["brief"] = one.brief
         if row.due is not None:

@@ -81,7 +81,14 @@ async def block_on(
     place = await _hold(tx, item, remaining)
     tx.record(
         Subject.ITEM_BLOCKED,
-        {"item": item, "reference": reference, "fence": fence, "on": sorted(set(numbers.values())), "place": place},
+        {
+            "item": item,
+            "reference": reference,
+            "fence": fence,
+            "on": sorted(set(numbers.values())),
+            "place": place,
+            "note": note,
+        },
     )
     return {"item": item, "reference": reference, "place": place, "remaining": remaining}
 

@@ -1,0 +1,204 @@
+"""The fold: a board's state worked out from its events' after-images, without a database.
+
+`COLUMNS` names the tables and columns that the log tells of. For these the fold of a board's whole log is exactly the
+live tables; a test proves it. Heartbeats, progress, ratings, counters and inline content have no events and are left
+out. A `completed` event does not repeat what its claim's event said, so the fold keeps the leases and makes an attempt
+from both. Events must come in the order of their positions.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Row = dict[str, Any]
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "boards": ("id", "name", "prefix", "created_at", "archived_at"),
+    "agents": ("id", "name", "kind", "role", "capabilities", "manager", "grant", "created_at"),
+    "pauses": ("agent", "reason", "actor", "paused_at"),
+    "tasks": ("id", "name", "parent", "title", "brief", "agent", "delegator", "priority", "due", "source",
+              "created_by", "created_at"),
+    "artifacts": ("id", "task", "name", "title", "brief", "owner", "capability", "path", "newest_item", "stale_at",
+                  "stale_because", "created_by", "created_at"),
+    "artifact_versions": ("artifact", "version", "item", "fence", "author", "path", "uri", "hash", "size", "summary",
+                          "created_at"),
+    "dependencies": ("blocker", "item", "counted", "created_by", "created_at"),
+    "decisions": ("id", "subject", "status", "decision", "rationale", "context", "drivers", "options", "consequences",
+                  "confirmation", "agent", "task", "supersedes", "decided_at", "created_by"),
+    "work_items": ("id", "kind", "artifact", "revision", "reference", "inbox", "base_rating", "pinned_rating", "due",
+                   "run_at", "attempts", "failures", "interruptions", "max_attempts", "outcome", "finished_at",
+                   "correlation", "depth", "last_error", "created_at"),
+    "places": ("item", "place"),
+    "leases": ("item", "fence", "agent", "worker", "attempt", "claimed_at", "cause"),
+    "attempts": ("item", "fence", "attempt", "agent", "worker", "outcome", "class", "error", "note", "usage",
+                 "started_at", "ended_at"),
+    "dead_letters": ("item", "agent", "class", "error", "died_at"),
+}  # fmt: skip
+"""By table, the columns that are folded; `places` is the view of where each item is."""
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "pauses": ("agent",),
+    "artifact_versions": ("artifact", "version"),
+    "dependencies": ("blocker", "item"),
+    "places": ("item",),
+    "leases": ("item",),
+    "attempts": ("item", "fence"),
+    "dead_letters": ("item",),
+}
+"""The key of each table within its board, where it is not `id`."""
+
+TIMES = frozenset((
+    "created_at", "archived_at", "paused_at", "due", "stale_at", "decided_at", "run_at", "finished_at", "claimed_at",
+    "started_at", "ended_at", "died_at",
+))  # fmt: skip
+
+TIMES_OF = {table: tuple(name for name in columns if name in TIMES) for table, columns in COLUMNS.items()}
+
+FORMAT = 1
+"""Of a snapshot; one of another number is refused."""
+
+
+class Entry(NamedTuple):
+    """What the fold reads of an event; `payload` is JSON text, None where it was erased."""
+
+    position: int
+    id: int
+    subject: str
+    payload: str | None
+    actor: str
+    correlation: str | None
+    depth: int
+    happened_at: datetime
+
+
+class State:
+    """The tables of one board, each by its key; `position` is the last event that is in them.
+
+    `erased` are the positions whose payload is gone: what they said is missing from the tables.
+    """
+
+    def __init__(self, board: int) -> None:
+        self.board = board
+        self.position = 0
+        self.happened_at: datetime | None = None
+        self.tables: dict[str, dict[Any, Row]] = {name: {} for name in COLUMNS}
+        self.waived: set[int] = set()
+        self.erased: list[int] = []
+        self.task_ids: dict[str, int] = {}
+        self.blockers: dict[int, list[int]] = {}
+        self.dependents: dict[int, list[int]] = {}
+
+    def put(self, table: str, row: Row) -> None:
+        """Keep the folded columns of a row under its key."""
+        kept = {name: row.get(name) for name in COLUMNS[table]}
+        for name in TIMES_OF[table]:
+            kept[name] = moment(kept[name])
+        self.tables[table][key_of(table, kept)] = kept
+
+    def remaining(self, item: int) -> int:
+        """How many blockers the item's gate counts."""
+        items, edges = self.tables["work_items"], self.tables["dependencies"]
+        return sum(
+            edges[blocker, item]["counted"]
+            and blocker not in self.waived
+            and (blocker not in items or items[blocker]["outcome"] != "done")
+            for blocker in self.blockers.get(item, ())
+        )
+
+    def add_edge(self, blocker: int, item: int, *, by: str, at: datetime) -> bool:
+        """Add an edge, unless it is there; whether it counts. A blocker that is still to be told of counts."""
+        edges, known = self.tables["dependencies"], self.tables["work_items"].get(blocker)
+        if (blocker, item) in edges:
+            return False
+        counted = known is None or known["outcome"] != "done"
+        edges[blocker, item] = {
+            "blocker": blocker, "item": item, "counted": counted, "created_by": by, "created_at": at,
+        }  # fmt: skip
+        self._index(blocker, item)
+        return counted
+
+    def _index(self, blocker: int, item: int) -> None:
+        self.blockers.setdefault(item, []).append(blocker)
+        self.dependents.setdefault(blocker, []).append(item)
+
+    def dump(self) -> bytes:
+        """The state as JSON; the same events give the same bytes."""
+        tables = {name: [list(row.values()) for row in rows.values()] for name, rows in self.tables.items()}
+        whole = {
+            "format": FORMAT,
+            "board": self.board,
+            "position": self.position,
+            "happened_at": self.happened_at,
+            "waived": sorted(self.waived),
+            "erased": self.erased,
+            "columns": COLUMNS,
+            "tables": tables,
+        }
+        return json.dumps(whole, default=datetime.isoformat, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> State:
+        """The state that was dumped; `ValueError` if it is none, or of another format."""
+        found: Any = json.loads(data)
+        whole = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        if whole.get("format") != FORMAT:
+            message = f"not a snapshot of format {FORMAT}"
+            raise ValueError(message)
+        state = cls(whole["board"])
+        state.position, state.happened_at = whole["position"], moment(whole["happened_at"])
+        state.waived, state.erased = set(whole["waived"]), whole["erased"]
+        for name, rows in whole["tables"].items():
+            columns = whole["columns"][name]
+            for values in rows:
+                state.put(name, dict(zip(columns, values, strict=True)))
+        state.task_ids = {row["name"]: number for number, row in state.tables["tasks"].items()}
+        for blocker, item in state.tables["dependencies"]:
+            state._index(blocker, item)
+        return state
+
+
+def key_of(table: str, row: Row) -> Any:
+    """The key of a row within its table: one value, or a tuple of them."""
+    names = KEYS.get(table)
+    if names is None:
+        return row["id"]
+    return row[names[0]] if len(names) == 1 else tuple(row[name] for name in names)
+
+
+def moment(value: Any) -> datetime | None:
+    """A time from a payload: ISO 8601 as Postgres and Python write it."""
+    return value if value is None or isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
+    """Take events, each with the fields of `Entry`, into the state. Subjects that change no folded table are passed by.
+
+    Raises KeyError for an event about something that no event told of, unless a payload was erased.
+    """
+    from slateboard.reports.fold_board import BOARD_HANDLERS
+    from slateboard.reports.fold_queue import QUEUE_HANDLERS
+
+    handlers = {**BOARD_HANDLERS, **QUEUE_HANDLERS}
+    loads = json.loads
+    last: Entry | None = None
+    for values in entries:
+        last = entry = Entry(*values)
+        handler = handlers.get(entry.subject)
+        if handler is None:
+            continue
+        if entry.payload is None:
+            state.erased.append(entry.position)
+            continue
+        try:
+            handler(state, loads(entry.payload), entry)
+        except KeyError:
+            if not state.erased:
+                raise
+    if last is not None:
+        state.position, state.happened_at = last.position, last.happened_at
+    return state

@@ -1,0 +1,77 @@
+"""How the events of the board itself change its folded state: boards, agents, pauses, tasks, decisions, stale marks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.events import Subject
+from slateboard.reports.fold import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slateboard.reports.fold import Entry, State
+
+    Handler = Callable[[State, dict[str, Any], Entry], None]
+
+CHANGEABLE = ("title", "brief", "agent", "priority")
+
+
+def _board_created(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    state.put("boards", payload["board"])
+
+
+def _agent_added(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    state.put("agents", payload["agent"])
+
+
+def _paused(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    """A pause of everything stands in the log of the board that it was asked from, and is no row of this board."""
+    if payload["pause"]["board"] == state.board:
+        state.put("pauses", payload["pause"])
+
+
+def _resumed(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    if payload["board"] == state.board:
+        state.tables["pauses"].pop(payload["agent"], None)
+
+
+def _task_posted(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    task = payload["task"]
+    state.put("tasks", {**task, "created_by": entry.actor, "created_at": entry.happened_at})
+    state.task_ids[task["name"]] = task["id"]
+
+
+def _task_changed(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    given = payload["task"]
+    row = state.tables["tasks"][given["id"]]
+    for name in CHANGEABLE:
+        row[name] = given[name]
+    row["due"] = moment(given["due"])
+
+
+def _staled(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    for one in payload["artifacts"]:
+        row = state.tables["artifacts"][one["artifact"]]
+        row["stale_at"], row["stale_because"] = entry.happened_at, one["because"]
+
+
+def _decided(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    state.put("decisions", payload["decision"])
+
+
+def _superseded(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    state.tables["decisions"][payload["decision"]]["status"] = "superseded"
+
+
+BOARD_HANDLERS: dict[str, Handler] = {
+    Subject.BOARD_CREATED.value: _board_created,
+    Subject.AGENT_ADDED.value: _agent_added,
+    Subject.PAUSED.value: _paused,
+    Subject.RESUMED.value: _resumed,
+    Subject.TASK_POSTED.value: _task_posted,
+    Subject.TASK_CHANGED.value: _task_changed,
+    Subject.ARTIFACT_STALED.value: _staled,
+    Subject.DECISION_MADE.value: _decided,
+    Subject.DECISION_SUPERSEDED.value: _superseded,
+}

@@ -1,0 +1,254 @@
+"""How the events of artifacts and work items change a board's folded state: the life of an item, event by event.
+
+The rules for where an item goes next are those of `work/place.sql`: behind its gate while a counted blocker is
+unfinished, else `scheduled` while its `run_at` is to come, else `ready`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.events import Subject
+from slateboard.reports.fold import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from slateboard.reports.fold import Entry, Row, State
+
+    Handler = Callable[[State, dict[str, Any], Entry], None]
+
+AMENDED = ("title", "brief", "path", "owner", "capability")
+MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
+DELIVERY = "board.delivery."
+ITEM = "board.item."
+
+
+def _move(state: State, item: int, place: str) -> None:
+    state.tables["places"][item] = {"item": item, "place": place}
+
+
+def _stand(state: State, item: int, at: datetime) -> None:
+    """Place an item that nothing but time can hold."""
+    run_at = state.tables["work_items"][item]["run_at"]
+    _move(state, item, "scheduled" if run_at is not None and run_at > at else "ready")
+
+
+def _place_of(state: State, item: int) -> str | None:
+    row = state.tables["places"].get(item)
+    return None if row is None else row["place"]
+
+
+def _new_item(state: State, row: Row, entry: Entry) -> None:
+    state.put("work_items", {
+        "kind": "produce", "revision": 0, "attempts": 0, "failures": 0, "interruptions": 0, "max_attempts": 4,
+        "correlation": entry.correlation, "depth": entry.depth, "created_at": entry.happened_at, **row,
+    })  # fmt: skip
+
+
+def _posted(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    item: int = payload["artifact"]
+    task, _, name = payload["reference"].partition("/")
+    state.put("artifacts", {
+        **payload, "id": item, "task": state.task_ids[task], "name": name, "brief": payload.get("brief", ""),
+        "newest_item": item, "created_by": entry.actor, "created_at": entry.happened_at,
+    })  # fmt: skip
+    imported = payload["imported"]
+    _new_item(state, {
+        "id": item, "artifact": item, "reference": payload["reference"],
+        "inbox": payload.get("inbox", payload["owner"]), "base_rating": payload["rating"], "due": payload.get("due"),
+        "run_at": payload.get("run_at"), "max_attempts": payload.get("max_attempts", 4),
+        "outcome": "done" if imported else None, "finished_at": entry.happened_at if imported else None,
+    }, entry)  # fmt: skip
+    for blocker in payload["blocked_by"]:
+        state.add_edge(blocker, item, by=entry.actor, at=entry.happened_at)
+    if imported:
+        _move(state, item, "done")
+        _discount(state, item, entry.happened_at)
+    elif state.remaining(item):
+        _move(state, item, "gated")
+    else:
+        _stand(state, item, entry.happened_at)
+
+
+def _discount(state: State, item: int, at: datetime) -> None:
+    """What was posted together with an imported result, and told of before it, never waited for it."""
+    for dependent in state.dependents.get(item, ()):
+        state.tables["dependencies"][item, dependent]["counted"] = False
+        if _place_of(state, dependent) == "gated" and not state.remaining(dependent):
+            _stand(state, dependent, at)
+
+
+def _changed(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    given = payload["artifact"]
+    artifact, item = state.tables["artifacts"][given["artifact"]], given["item"]
+    for name in AMENDED:
+        artifact[name] = given[name]
+    row = state.tables["work_items"][item]
+    if row["outcome"] is not None:
+        return
+    row["inbox"] = given["inbox"]
+    row["base_rating"], row["max_attempts"] = given["rating"], given["max_attempts"]
+    row["due"], row["run_at"] = moment(given["due"]), moment(given["run_at"])
+    if MOVING & set(payload["changed"]) and _place_of(state, item) in {"ready", "scheduled"}:
+        _stand(state, item, entry.happened_at)
+
+
+def _imported(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    artifact = payload["artifact"]
+    version = {**payload, "size": payload["size_bytes"], "author": entry.actor, "created_at": entry.happened_at}
+    state.put("artifact_versions", {**version, "item": None, "fence": None})
+    item = state.tables["artifacts"][artifact]["newest_item"]
+    if state.tables["work_items"][item]["outcome"] is None:
+        _end(state, item, "done", entry.happened_at)
+
+
+def _revised(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    artifact, item = state.tables["artifacts"][payload["artifact"]], payload["item"]
+    before = state.tables["work_items"][artifact["newest_item"]]
+    kept = {name: before[name] for name in ("kind", "artifact", "reference", "inbox", "base_rating", "max_attempts")}
+    _new_item(state, {**kept, "id": item, "revision": payload["revision"]}, entry)
+    artifact["newest_item"] = item
+    _move(state, item, "ready")
+
+
+def _depended(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    item = payload["item"]
+    counted = [state.add_edge(one, item, by=entry.actor, at=entry.happened_at) for one in payload["blockers"]]
+    if any(counted):
+        _move(state, item, "gated")
+
+
+def _claimed(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    worker, agent, leases = payload["worker"], payload["agent"], state.tables["leases"]
+    for item, fence, attempt in payload["items"]:
+        if item not in state.tables["work_items"]:
+            continue
+        leases[item] = {
+            "item": item, "fence": fence, "agent": agent, "worker": worker, "attempt": attempt,
+            "claimed_at": entry.happened_at, "cause": entry.id,
+        }  # fmt: skip
+        _move(state, item, "claimed")
+
+
+def _end_attempt(state: State, item: int, outcome: str, given: Row, at: datetime) -> Row:
+    """Keep the attempt of a lease that ends, made from the claim's event and this one; returns the lease."""
+    lease = state.tables["leases"].pop(item)
+    key = (item, lease["fence"])
+    state.tables["attempts"][key] = {
+        "item": item, "fence": lease["fence"], "attempt": lease["attempt"], "agent": lease["agent"],
+        "worker": lease["worker"], "outcome": outcome, "class": given.get("class"), "error": given.get("error"),
+        "note": given.get("note"), "usage": given.get("usage"), "started_at": lease["claimed_at"], "ended_at": at,
+    }  # fmt: skip
+    return lease
+
+
+def _end(state: State, item: int, outcome: str, at: datetime) -> Row:
+    row = state.tables["work_items"][item]
+    row["outcome"], row["finished_at"] = outcome, at
+    _move(state, item, outcome)
+    return row
+
+
+def _completed(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    item, at = payload["item"], entry.happened_at
+    lease = _end_attempt(state, item, "completed", payload, at)
+    row = _end(state, item, "done", at)
+    row["attempts"] = lease["attempt"]
+    artifact = payload.get("artifact")
+    if artifact is None:
+        return
+    state.tables["artifact_versions"][artifact, payload["version"]] = {
+        "artifact": artifact, "version": payload["version"], "item": item, "fence": lease["fence"],
+        "author": entry.actor, "path": payload.get("path"), "uri": payload.get("uri"), "hash": payload.get("hash"),
+        "size": payload.get("size"), "summary": payload.get("summary"), "created_at": at,
+    }  # fmt: skip
+    if row["revision"]:
+        made = state.tables["artifacts"][artifact]
+        made["stale_at"] = made["stale_because"] = None
+
+
+def _given_back(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    """Failed, released, interrupted, returned or died: the event says which, and how the item stands after it."""
+    item, outcome, at = payload["item"], payload["outcome"], entry.happened_at
+    row = state.tables["work_items"][item]
+    if outcome == "returned":
+        state.tables["leases"].pop(item)
+    else:
+        row["attempts"] = _end_attempt(state, item, outcome, payload, at)["attempt"]
+    row["failures"], row["interruptions"] = payload["failures"], payload["interruptions"]
+    row["last_error"] = payload["error"] if payload["error"] is not None else row["last_error"]
+    row["run_at"] = moment(payload["run_at"])
+    if not entry.subject.endswith(".died"):
+        _stand(state, item, at)
+        return
+    _end(state, item, "dead", at)
+    state.put("dead_letters", {
+        **payload, "class": "poison" if outcome == "interrupted" else payload["class"], "died_at": at,
+    })  # fmt: skip
+
+
+def _blocked(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    item = payload["item"]
+    for blocker in payload["on"]:
+        state.add_edge(blocker, item, by=entry.actor, at=entry.happened_at)
+    row = state.tables["work_items"][item]
+    row["attempts"] = _end_attempt(state, item, "blocked", payload, entry.happened_at)["attempt"]
+    row["run_at"] = None
+    _move(state, item, payload["place"])
+
+
+def _cancelled(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    item = payload["item"]
+    if item in state.tables["leases"]:
+        _end_attempt(state, item, "cancelled", {}, entry.happened_at)
+    state.tables["dead_letters"].pop(item, None)
+    _end(state, item, "cancelled", entry.happened_at)
+
+
+def _redriven(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    item = payload["item"]
+    state.tables["dead_letters"].pop(item, None)
+    state.tables["work_items"][item].update(outcome=None, finished_at=None, failures=0, interruptions=0, run_at=None)
+    _move(state, item, "ready")
+
+
+def _pinned(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    item = payload["item"]
+    state.tables["work_items"][item]["pinned_rating"] = payload["rating"]
+    if _place_of(state, item) == "ready":
+        _stand(state, item, entry.happened_at)
+
+
+def _opened(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    for item in payload["items"]:
+        _stand(state, item, entry.happened_at)
+
+
+def _waived(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+    state.waived.update(payload["items"])
+
+
+QUEUE_HANDLERS: dict[str, Handler] = {
+    Subject.ARTIFACT_POSTED.value: _posted,
+    Subject.ARTIFACT_CHANGED.value: _changed,
+    Subject.ARTIFACT_COMPLETED.value: _completed,
+    Subject.ARTIFACT_IMPORTED.value: _imported,
+    Subject.ARTIFACT_REVISED.value: _revised,
+    Subject.DEPENDENCY_ADDED.value: _depended,
+    Subject.ITEM_CLAIMED.value: _claimed,
+    Subject.ITEM_OPENED.value: _opened,
+    Subject.ITEM_PROMOTED.value: _opened,
+    Subject.ITEM_FAILED.value: _given_back,
+    Subject.ITEM_RELEASED.value: _given_back,
+    Subject.ITEM_RETURNED.value: _given_back,
+    Subject.ITEM_INTERRUPTED.value: _given_back,
+    Subject.ITEM_DIED.value: _given_back,
+    Subject.ITEM_BLOCKED.value: _blocked,
+    Subject.ITEM_CANCELLED.value: _cancelled,
+    Subject.ITEM_DISCARDED.value: _cancelled,
+    Subject.ITEM_REDRIVEN.value: _redriven,
+    Subject.ITEM_PINNED.value: _pinned,
+    Subject.ITEM_WAIVED.value: _waived,
+}

@@ -1,0 +1,141 @@
+"""The fold of the log is the live board: after random lives of items, and after each kind of change by name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+
+from slateboard.protocol.states import FailureClass, Outcome
+from slateboard.protocol.work import NewArtifact, NewTask, Result
+from slateboard.reports.fold import State
+from slateboard.store.database import connect
+from tests.support.boards import BoardUnderTest
+from tests.support.live import check_fold, folded
+from tests.support.manifests import do, feature
+from tests.work.test_life_of_an_item import LifeOfItems
+
+EXAMPLES = int(os.environ.get("SLATE_TEST_EXAMPLES", "15"))
+STEPS = 40
+LATER = timedelta(hours=3)
+
+
+class LoggedLives(LifeOfItems):
+    """The life of items, with what the plain model leaves out, folded at its end."""
+
+    @precondition(lambda self: self.ids)
+    @rule(pick=st.integers(0, 1000), rating=st.sampled_from([None, -5, 2000]))
+    def pin(self, pick: int, rating: int | None) -> None:
+        name = self.picked(pick, sorted(self.ids))
+        self.attempt(self.board.perform("pin", item=self.ids[name], rating=rating))
+
+    @rule(subject=st.sampled_from(["a", "b"]), replacing=st.booleans(), task=st.sampled_from([None, "work"]))
+    def decide(self, subject: str, *, replacing: bool, task: str | None) -> None:
+        given: dict[str, Any] = {"decision": "so", "subject": subject, "task": task, "options": ["x", {"y": 1}]}
+        self.attempt(self.board.perform("decide", **given, supersedes=subject if replacing else None))
+
+    @rule()
+    def pause_agent(self) -> None:
+        self.attempt(self.board.perform("pause", agent="backend", reason="a rest"))
+        self.attempt(self.board.perform("resume", agent="backend"))
+
+    def teardown(self) -> None:
+        super().teardown()
+        if self.ids:
+            self.run(check_fold(self.board))
+
+
+@pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
+def test_random_lives_fold_to_the_live_tables(app_url: str) -> None:
+    with asyncio.Runner() as runner:
+        LoggedLives.runner = runner
+        LoggedLives.database = runner.run(connect(app_url, size=2))
+        try:
+            run_state_machine_as_test(
+                LoggedLives,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    database=None,
+                    derandomize="SLATE_TEST_EXAMPLES" not in os.environ,
+                    suppress_health_check=list(HealthCheck),
+                    print_blob=True,
+                ),
+            )
+        finally:
+            runner.run(LoggedLives.database.close())
+
+
+async def _eventful(board: BoardUnderTest) -> dict[str, int]:
+    """A board on which each kind of change happened."""
+    due = datetime.now(UTC) + timedelta(days=2)
+    await board.add_agent("tester", role="tests", capabilities=["review"], manager="cto", kind="human")
+    items = await board.post(
+        NewArtifact(task="work", name="spec", owner="backend", imported=Result(path="/spec", size_bytes=3)),
+        NewArtifact(task="work", name="late", owner="backend", run_at=due, max_attempts=2),
+        NewArtifact(task="work", name="open", capability="review", due=due, brief="look", priority="high"),
+        NewArtifact(task="work", name="first", owner="backend", blocked_by=("existing",)),
+        NewArtifact(task="work", name="existing", owner="backend", imported=Result(content="x")),
+        NewArtifact(task="sub", name="part", owner="frontend", blocked_by=("work/first",)),
+        tasks=[
+            NewTask(name="work", title="work", agent="cto", delegator="frontend", due=due),
+            NewTask(name="sub", title="sub", parent="work", priority="urgent"),
+        ],
+    )
+    await board.complete(items["work/first"])
+    await board.complete(items["sub/part"], agent="frontend")
+    await board.perform("decide", decision="Use it", rationale="why", task="work", drivers=["a"], options=["b"])
+    await board.perform("decide", decision="Use that", subject="other", supersedes="use-it")
+    revised = await board.perform("revise", reference="work/first", reason="better")
+    await board.complete(revised["item"])
+    more = await board.post(
+        *(NewArtifact(task="work", name=f"m{number}", owner="backend") for number in range(6)),
+        NewArtifact(task="work", name="behind", owner="backend", blocked_by=("m4",)),
+    )
+    await board.fail(await board.claim_item(more["work/m0"]), FailureClass.VALIDATION, note="n", usage={"cost": 1})
+    await board.give_back(await board.claim_item(more["work/m1"]), Outcome.RETURNED)
+    claim = await board.claim_item(more["work/m2"])
+    await board.perform("block_on", item=claim.item, fence=claim.fence, on=["work/m3"], note="waits")
+    await board.bury(more["work/m4"])
+    await board.perform("pause", agent="frontend", reason="ill")
+    await board.claim_item(more["work/m5"])
+    return items | more
+
+
+async def test_each_kind_of_change_folds_to_the_live_tables(board: BoardUnderTest) -> None:
+    items = await _eventful(board)
+    await check_fold(board)
+    await board.perform("discard", items=[items["work/m4"]], reason="no", waive=True)
+    await board.perform("cancel", reference="work/m5")
+    await board.expire(now=datetime.now(UTC) + LATER)
+    await board.promote(now=datetime.now(UTC) + LATER)
+    state = await check_fold(board)
+    assert state.tables["attempts"]
+    assert state.tables["dead_letters"] == {}
+
+
+async def test_applied_and_changed_manifests_fold_to_the_live_tables(board: BoardUnderTest) -> None:
+    await do(board, feature("a: {owner: backend, due: 4h}\nb: {owner: backend, blocked_by: a}\nc: {}"))
+    await do(board, feature("a: {owner: frontend, priority: high}\nb: {owner: cto, blocked_by: [a, c]}\nc: {}"))
+    await do(board, feature("a: {owner: backend, status: complete, path: /a}\nb: {owner: cto}\nc: {owner: backend}"))
+    await check_fold(board)
+
+
+async def test_a_fold_goes_on_from_a_snapshot(board: BoardUnderTest) -> None:
+    items = await _eventful(board)
+    before = await folded(board)
+    data = before.dump()
+    assert State.load(data).dump() == data
+    await board.perform("redrive", items=[items["work/m4"]])
+    await board.complete(items["work/m4"])
+    after = await folded(board, State.load(data))
+    whole = await check_fold(board)
+    assert after.tables == whole.tables
+    assert after.dump() == whole.dump()
