@@ -43,6 +43,7 @@ REACHED_BY = {
     "decide": "decide",
     "read_log": "log tail",
     "log_head": "log tail",
+    "as_of": "get artifacts",
     "list_boards": "get boards",
     "list_agents": "get agents",
     "list_tokens": "get tokens",
@@ -57,6 +58,10 @@ REACHED_BY = {
     "show": "show",
     "tree": "tree",
     "status": "status",
+    "verify_log": "log verify",
+    "export_log": "log export",
+    "erase_event": "log erase",
+    "record_key": "log rotate-key",
     "apply": "apply",
 }
 

@@ -13,6 +13,7 @@ from tests.house.source import ROOT
 # Operations whose field has another name than their own: nouns for listings, and what is read below an artifact.
 FIELDS = {
     "read_log": "Query.events",
+    "as_of": "Board.asOf",
     "list_attempts": "Artifact.attempts",
     "list_versions": "Artifact.versions",
     "list_dependencies": "Artifact.dependencies",

@@ -11,6 +11,8 @@ from slateboard.cli import completion, parameters, tables
 from slateboard.cli import events as event_lines
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.tables import Column, field, since
+from slateboard.protocol.errors import Invalid
+from slateboard.protocol.names import split_reference
 from slateboard.protocol.pages import DEFAULT_PAGE
 from slateboard.protocol.states import AgentKind, ArtifactStatus, DecisionStatus, FailureClass, Place
 
@@ -18,6 +20,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 MAX_EVENTS = 10_000
 """The most events of one page."""
+AS_OF = "slateboard.as_of"
+"""Where the commands keep the point in the log that was asked for."""
+LIVE_ONLY = frozenset(("finished", "search"))
+PAST_FIELDS = {
+    ("agents", "capability"): "capabilities",
+    ("dead_letters", "failure_class"): "class",
+}
+"""By kind and filter, the field that it is about, where that is called otherwise."""
+Row = dict[str, Any]
 SINGULAR = {
     "board": "boards", "agent": "agents", "task": "tasks", "artifact": "artifacts", "item": "items",
     "decision": "decisions", "dead-letter": "dead-letters", "token": "tokens", "event": "events",
@@ -109,6 +120,18 @@ def counted(command: Command) -> Command:
     return click.option("--total", is_flag=True, help="Count all rows that match, too.")(command)
 
 
+def dated(command: Command) -> Command:
+    """The option of listings that can be shown as they were."""
+
+    def keep(context: click.Context, _parameter: click.Parameter, value: dict[str, Any] | None) -> None:
+        context.meta[AS_OF] = value
+
+    return click.option(
+        "--as-of", type=parameters.PAST_POINT, metavar="POSITION|TIME", help="As it was then, from the log.",
+        expose_value=False, callback=keep,
+    )(command)  # fmt: skip
+
+
 @get.command()
 @paged
 @pass_invocation
@@ -123,6 +146,7 @@ def boards(invocation: Invocation, limit: int, after: str | None) -> None:
 @get.command()
 @click.option("--kind", type=parameters.one_of(AgentKind), help="Only agents of this kind.")
 @click.option("--capability", metavar="NAME", help="Only agents with this capability.")
+@dated
 @paged
 @pass_invocation
 def agents(invocation: Invocation, kind: str | None, capability: str | None, limit: int, after: str | None) -> None:
@@ -137,6 +161,7 @@ def agents(invocation: Invocation, kind: str | None, capability: str | None, lim
 @click.option("--parent", metavar="TASK", shell_complete=completion.tasks, help="Only the subtasks of this task.")
 @click.option("--roots", is_flag=True, help="Only tasks without a parent.")
 @click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only tasks of this agent.")
+@dated
 @paged
 @pass_invocation
 def tasks(
@@ -156,6 +181,7 @@ def tasks(
 @click.option("--capability", metavar="NAME", help="Only open ones that ask for this capability.")
 @click.option("--status", type=parameters.one_of(ArtifactStatus), help="Only those in this status.")
 @click.option("--stale", is_flag=True, help="Only those made from something older.")
+@dated
 @counted
 @paged
 @pass_invocation
@@ -177,6 +203,7 @@ def artifacts(
     "--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those in this agent's inbox."
 )
 @click.option("--unfinished/--finished", "unfinished", default=None, help="Only those that are (not) done with.")
+@dated
 @counted
 @paged
 @pass_invocation
@@ -197,6 +224,7 @@ def items(
 @click.option("--status", type=parameters.one_of(DecisionStatus), help="Only those in this status.")
 @click.option("--task", metavar="TASK", shell_complete=completion.tasks, help="Only those of this task.")
 @click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those made by this agent.")
+@dated
 @paged
 @pass_invocation
 def decisions(invocation: Invocation, by: str | None, limit: int, after: str | None, **filters: str | None) -> None:
@@ -211,6 +239,7 @@ def decisions(invocation: Invocation, by: str | None, limit: int, after: str | N
 @click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those of this agent.")
 @click.option("--class", "failure_class", type=parameters.one_of(FailureClass), help="Only failures of this class.")
 @click.option("--search", metavar="TEXT", help="Only those with this in their error or reference.")
+@dated
 @counted
 @paged
 @pass_invocation
@@ -262,9 +291,37 @@ def events(invocation: Invocation, subject: str | None, after: int, limit: int) 
 
 def listing(invocation: Invocation, noun: str, limit: int, after: str | None, **filters: Any) -> None:
     """Ask for a page of a listing, and print it."""
-    operation = "list_" + noun.replace("-", "_")
-    page = parameters.call(invocation, operation, first=limit, after=after, **filters)
+    point: dict[str, Any] | None = click.get_current_context().meta.get(AS_OF)
+    if point:
+        page = past_page(invocation, noun, point, first=limit, after=after, filters=parameters.given(filters))
+    else:
+        operation = "list_" + noun.replace("-", "_")
+        page = parameters.call(invocation, operation, first=limit, after=after, **filters)
     invocation.answer(page, lambda: show_page(invocation, noun, page))
+
+
+def past_page(
+    invocation: Invocation, noun: str, point: Mapping[str, Any], *, first: int, after: str | None, filters: Row
+) -> Row:
+    """A page of a listing as it was; says of which position."""
+    kind = noun.replace("-", "_")
+    where: Row = {}
+    for name, value in filters.items():
+        if name in LIVE_ONLY:
+            raise Invalid(f"--{name} cannot be combined with --as-of", remedy="leave one of them out")
+        if name == "roots":
+            where["parent"] = None
+        elif name == "references":
+            where["reference"] = ["/".join(split_reference(one)) for one in value]
+        elif name != "total":
+            where[PAST_FIELDS.get((kind, name), name)] = value
+    asked = {**point, "of": [kind], "where": where, "first": first, "after": after}
+    found = parameters.call(invocation, "as_of", **asked)
+    invocation.say(f"as of position {found['position']}, {found['happened_at']}")
+    if found["erased"]:
+        invocation.say(f"incomplete: payloads were erased at {', '.join(map(str, found['erased']))}")
+    page: Row = found[kind]
+    return page if filters.get("total") else {**page, "total": None}
 
 
 def show_page(invocation: Invocation, noun: str, page: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -49,7 +49,24 @@ class Moment(click.ParamType[dt.datetime]):
             self.fail(f"{value[:40]!r} is no time; write it like 2026-12-24T18:00 or, from now on, 4h", param, ctx)
 
 
+class PastPoint(click.ParamType[dict[str, Any]]):
+    """A point in the log: a position, or a time in ISO 8601 (on this machine's clock where it names no zone)."""
+
+    name = "position|time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return cast("dict[str, Any]", value)
+        if value.isdecimal():
+            return {"position": int(value)}
+        try:
+            return {"time": dt.datetime.fromisoformat(value).astimezone(dt.UTC)}
+        except ValueError:
+            self.fail(f"{value[:40]!r} is neither a position nor a time like 2026-12-24T18:00", param, ctx)
+
+
 DURATION = Duration()
+PAST_POINT = PastPoint()
 MOMENT = Moment()
 
 

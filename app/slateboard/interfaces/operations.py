@@ -94,6 +94,16 @@ OPERATIONS: dict[str, Operation] = {
     # the log
     "read_log": Operation("slateboard.log.feed:read", HOT, READER),
     "log_head": Operation("slateboard.log.feed:head", HOT, READER),
+    "as_of": Operation("slateboard.reports.as_of:as_of", READ, READER),
+    # the choreography
+    "publish": Operation("slateboard.patterns.publishing:publish", WRITE, AGENT),
+    "subscribe": Operation("slateboard.patterns.subscriptions:subscribe", WRITE, AGENT),
+    "change_subscription": Operation("slateboard.patterns.subscriptions:change_subscription", WRITE, AGENT),
+    "unsubscribe": Operation("slateboard.patterns.subscriptions:unsubscribe", WRITE, AGENT),
+    "pause_subscription": Operation("slateboard.patterns.subscriptions:pause_subscription", WRITE, AGENT),
+    "resume_subscription": Operation("slateboard.patterns.subscriptions:resume_subscription", WRITE, AGENT),
+    "rewind_subscription": Operation("slateboard.patterns.subscriptions:rewind_subscription", WRITE, AGENT),
+    "list_subscriptions": Operation("slateboard.patterns.subscriptions:list_subscriptions", READ, READER),
     # questions across the whole
     "list_boards": Operation("slateboard.reports.listings:boards", READ, READER),
     "list_agents": Operation("slateboard.reports.listings:agents", READ, READER),
@@ -109,6 +119,14 @@ OPERATIONS: dict[str, Operation] = {
     "show": Operation("slateboard.reports.details:show", READ, READER),
     "tree": Operation("slateboard.reports.tree:tree", READ, READER),
     "status": Operation("slateboard.reports.overview:status", READ, READER),
+    "report_audit": Operation("slateboard.reports.audit:report_audit", READ, READER),
+    "report_decisions": Operation("slateboard.reports.decision_records:report_decisions", READ, READER),
+    "report_agents": Operation("slateboard.reports.audit_agents:report_agents", READ, READER),
+    # the proof of the log
+    "verify_log": Operation("slateboard.log.proof:verify", READ, READER),
+    "export_log": Operation("slateboard.log.proof:export", READ, READER),
+    "erase_event": Operation("slateboard.log.erasure:erase", WRITE, ADMIN),
+    "record_key": Operation("slateboard.log.keys:record_key", WRITE, ADMIN),
     # declared boards
     "apply": Operation("slateboard.manifests.apply:apply", WRITE, AGENT),
 }

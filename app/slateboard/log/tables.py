@@ -95,6 +95,8 @@ archives = Table(
     Column("last_happened_at", DateTime(timezone=True), nullable=False),
     Column("file", Text, nullable=False),
     Column("base_file", Text, nullable=False),
+    # The snapshot itself, compressed: readers need not reach the file.
+    Column("base", LargeBinary, nullable=False),
     Column("base_hash", LargeBinary, nullable=False),
     Column("archived_at", DateTime(timezone=True), nullable=False),
 )

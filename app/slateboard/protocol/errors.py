@@ -80,6 +80,12 @@ class UnknownName(NotFound):
     code = "unknown_name"
 
 
+class Archived(NotFound):
+    """These events are in archives, and no longer in the database."""
+
+    code = "archived"
+
+
 class DuplicateName(Conflict):
     """The name is taken."""
 
@@ -140,6 +146,18 @@ class Paused(Conflict):
     code = "paused"
 
 
+class BrokenLog(Conflict):
+    """The log does not prove: an entry was changed, or is missing; the first one is in the message."""
+
+    code = "broken_log"
+
+
+class WrongLog(Conflict):
+    """A checkpoint, a signature or a file that belongs to another log."""
+
+    code = "wrong_log"
+
+
 class NotAuthenticated(Denied):
     """No credential, or one that is unknown, expired or revoked."""
 
@@ -164,10 +182,22 @@ class BadSubject(Invalid):
     code = "bad_subject"
 
 
+class BadCursor(Invalid):
+    """A place in the log from which nobody can go on: beyond its end, or of another board."""
+
+    code = "bad_cursor"
+
+
 class BadManifest(Invalid):
     """A manifest that cannot be applied; file, line and column are in `details`."""
 
     code = "bad_manifest"
+
+
+class BadExport(Invalid):
+    """A file that is no export of a log, or no list of checkpoints; the line is in the message."""
+
+    code = "bad_export"
 
 
 class TooLarge(Invalid):
@@ -186,6 +216,12 @@ class BadHandler(Invalid):
     """A worker was given something that it cannot run."""
 
     code = "bad_handler"
+
+
+class SlowReader(Unavailable):
+    """A live reader took nothing while events waited for it, and was closed; it can go on from its last position."""
+
+    code = "slow_reader"
 
 
 class DatabaseUnreachable(Unavailable):

@@ -12,6 +12,7 @@ CREATE TABLE archives (
     last_happened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     file TEXT NOT NULL, 
     base_file TEXT NOT NULL, 
+    base BYTEA NOT NULL, 
     base_hash BYTEA NOT NULL, 
     archived_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT archives_pkey PRIMARY KEY (board, last_position)
@@ -92,6 +93,7 @@ CREATE TABLE chains (
     board BIGINT NOT NULL, 
     correlation TEXT NOT NULL, 
     deliveries INTEGER NOT NULL, 
+    stopped BIGINT[] DEFAULT '{}' NOT NULL, 
     CONSTRAINT chains_pkey PRIMARY KEY (board, correlation)
 );
 
@@ -144,14 +146,20 @@ CREATE TABLE deliveries (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
     subscription BIGINT NOT NULL, 
+    round INTEGER NOT NULL, 
     position BIGINT NOT NULL, 
     positions BIGINT[] NOT NULL, 
+    correlation TEXT NOT NULL, 
     key TEXT, 
     CONSTRAINT deliveries_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT deliveries_once_key UNIQUE (board, subscription, position)
+    CONSTRAINT deliveries_once_key UNIQUE (board, subscription, round, position)
 );
 
+CREATE INDEX deliveries_board_correlation_idx ON deliveries (board, correlation);
+
 CREATE INDEX deliveries_board_position_idx ON deliveries (board, position);
+
+CREATE INDEX deliveries_board_subscription_key_idx ON deliveries (board, subscription, key, item) WHERE key IS NOT NULL;
 
 CREATE TABLE dependencies (
     board BIGINT NOT NULL, 
@@ -200,16 +208,17 @@ CREATE INDEX event_outbox_id_idx ON event_outbox (id);
 CREATE TABLE event_waits (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
-    pattern TEXT NOT NULL, 
+    pattern TEXT, 
     filter TEXT, 
     after_position BIGINT NOT NULL, 
     deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
     position BIGINT, 
+    error TEXT, 
     ended_at TIMESTAMP WITH TIME ZONE, 
     CONSTRAINT event_waits_pkey PRIMARY KEY (board, item)
 );
 
-CREATE INDEX event_waits_deadline_idx ON event_waits (deadline);
+CREATE INDEX event_waits_deadline_idx ON event_waits (deadline) WHERE ended_at IS NULL;
 
 CREATE TABLE events (
     board BIGINT NOT NULL, 
@@ -293,6 +302,7 @@ CREATE TABLE published_ids (
     board BIGINT NOT NULL, 
     id TEXT NOT NULL, 
     event BIGINT NOT NULL, 
+    correlation TEXT NOT NULL, 
     published_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT published_ids_pkey PRIMARY KEY (board, id)
 );
@@ -359,12 +369,14 @@ CREATE TABLE subscriptions (
     id BIGINT DEFAULT nextval('ids') NOT NULL, 
     name TEXT NOT NULL, 
     patterns TEXT[] NOT NULL, 
+    all_of BOOLEAN DEFAULT 'false' NOT NULL, 
     filter TEXT, 
     agent BIGINT NOT NULL, 
     action TEXT NOT NULL, 
     ordered_by TEXT, 
     priority TEXT DEFAULT 'medium' NOT NULL, 
     cursor BIGINT NOT NULL, 
+    round INTEGER DEFAULT '0' NOT NULL, 
     paused_because TEXT, 
     paused_at TIMESTAMP WITH TIME ZONE, 
     source TEXT, 

@@ -35,9 +35,16 @@ def failure_row(row: Row) -> Row:
     return row
 
 
+def board_row(row: Row) -> Row:
+    """The row of a board; how it was is asked for one board at a time."""
+    row["as_of"] = None
+    return row
+
+
 ADAPTED: dict[str, Callable[[Row], Row]] = {
     "Artifact": artifact_row,
     "Attempt": failure_row,
+    "Board": board_row,
     "DeadLetter": failure_row,
 }
 

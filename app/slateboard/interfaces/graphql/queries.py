@@ -11,9 +11,11 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import Info
 
-from slateboard.interfaces.graphql import prefetch
+from slateboard.interfaces.cursors import cursor_of, position_of
+from slateboard.interfaces.graphql import past, prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
 from slateboard.interfaces.graphql.prefetch import Key, connection
+from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.request import Request
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import (
@@ -35,7 +37,7 @@ from slateboard.protocol.pages import DEFAULT_PAGE, MAX_PAGE, Page
 from slateboard.protocol.states import Place
 from slateboard.reports.artifacts import is_by_item, item_key
 from slateboard.reports.items import death_key, rating_key
-from slateboard.reports.paging import check_first, decode, id_key
+from slateboard.reports.paging import check_first, id_key
 
 Ask = Info[Request, None]
 
@@ -75,7 +77,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query:
+class Query(ProofQuery):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field
@@ -86,10 +88,22 @@ class Query:
         return await _page(info, None, "list_boards", "Board", first=first, after=after, names=names)
 
     @strawberry.field
-    async def board(self, info: Ask, name: str | None = None) -> Board | None:
-        """One board."""
-        where = await info.context.board(name)
-        return await _one(info, name, "list_boards", "Board", {"ids": [where]})
+    async def board(
+        self,
+        info: Ask,
+        name: str | None = None,
+        as_of: str | None = None,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+    ) -> Board | None:
+        """One board; with `asOf`, a position or a time, its field of that name says how it was."""
+        request = info.context
+        where = await request.board(name)
+        row = await _one(info, name, "list_boards", "Board", {"ids": [where]})
+        if row is not None:
+            selected = request.selected(info)
+            row["as_of"] = as_of and await past.load(request, where, selected, as_of, first=first, after=after)
+        return row
 
     @strawberry.field
     async def agents(
@@ -341,15 +355,15 @@ class Query:
 async def _events(info: Ask, board: str | None, first: int, after: str | None, subject: str | None) -> Any:
     check_first(first)
     request = info.context
-    position = 0
-    if after is not None:
-        position = int(after) if after.isdecimal() and len(after) < 19 else decode(after, parts=1)[0]
+    where = await request.board(board)
+    position = 0 if after is None else position_of(where, after)
     arguments = {"after": position, "limit": min(first + 1, MAX_PAGE + 1), "subject": subject}
-    rows: list[dict[str, Any]] = [dict(row) for row in await request.perform("read_log", board, arguments)]
+    found: list[Any] = await request.perform("read_log", where, arguments)
+    rows = [{**row, "cursor": cursor_of(where, row["position"])} for row in found]
     selected = request.selected(info)
     if any(one.name == "payload" for one in prefetch.nodes_below(selected)):
         for row in rows:
             row["payload"] = None if row["payload"] is None else json.loads(row["payload"])
     return prefetch.joined(
-        rows[:first], selected, key=lambda row: [row["position"]], more=len(rows) > first, after=after
+        rows[:first], selected, key=lambda row: [where, row["position"]], more=len(rows) > first, after=after
     )

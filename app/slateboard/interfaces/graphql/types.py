@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 from strawberry.scalars import JSON
 
+from slateboard.interfaces.graphql.past import BoardAsOf
 from slateboard.interfaces.graphql.rows import LOADED
 from slateboard.interfaces.graphql.scalars import BigInt
 from slateboard.interfaces.graphql.selection import loaded_key
@@ -67,6 +68,7 @@ class Board:
     paused: bool
     pause_reason: str | None
     created_at: datetime
+    as_of: BoardAsOf | None
 
 
 @strawberry.type
@@ -340,9 +342,10 @@ class Decision:
 
 @strawberry.type
 class Event:
-    """An entry of the board's log. `payload` is null where it was erased."""
+    """An entry of the board's log. `payload` is null where it was erased; `cursor` says where to go on after it."""
 
     position: BigInt
+    cursor: str
     id: BigInt
     subject: str
     payload: JSON | None
