@@ -196,7 +196,7 @@ class BoardUnderTest:
         """The sealed events of the board, everything sealed first."""
         await self.seal()
         rows = await self.perform("read_log", after=after, limit=10_000, subject=subject)
-        return [Event(row["position"], row["subject"], json.loads(row["payload"]), dict(row)) for row in rows]
+        return [Event(row["position"], row["subject"], json.loads(row["payload"] or "null"), dict(row)) for row in rows]
 
     async def subjects(self, *, after: int = 0) -> list[str]:
         """The subjects of the log, in order."""

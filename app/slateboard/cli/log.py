@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import events, get, output, tables
+from slateboard.cli import events, get, output, proof, tables
 from slateboard.cli.output import Invocation, pass_invocation
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def log() -> None:
 
 
 log.add_command(get.events, "list")
+for command in (proof.verify, proof.export, proof.erase, proof.rotate_key):
+    log.add_command(command)
 
 
 @log.command()

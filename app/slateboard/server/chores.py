@@ -14,11 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slateboard.patterns import publishing
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
 from slateboard.sdk.backoff import Backoff
-from slateboard.server import sealing, upkeep
+from slateboard.server import checkpointing, routing, sealing, upkeep
 from slateboard.server.duty import Duty
 from slateboard.store.driver_errors import translate
 from slateboard.transaction import hot, writing
@@ -39,6 +40,7 @@ PROMOTE_SECONDS = 0.25
 UNLOCK_SECONDS = 0.1
 RATE_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
+FORGET_SECONDS = 30.0
 NO_BOARD = BoardId(0)
 """A chore serves all boards; each statement names the one it is about."""
 
@@ -83,6 +85,13 @@ async def sweep_gates(duty: Duty) -> float:
             return SWEEP_SECONDS
 
 
+async def forget_published(duty: Duty) -> float:
+    """Forget the ids of what was published more than two minutes ago."""
+    async with _writing(duty) as tx:
+        forgotten = await publishing.forget(tx, limit=BATCH)
+    return 0.0 if forgotten >= BATCH else FORGET_SECONDS
+
+
 @asynccontextmanager
 async def _writing(duty: Duty) -> AsyncGenerator[Transaction]:
     """A change by the server itself; wakes after the commit whom it concerns."""
@@ -100,11 +109,14 @@ class Chore:
 
 CHORES = (
     Chore("seal the log", sealing.seal_for_ever),
+    Chore("route the log", routing.route_for_ever),
+    Chore("forget published ids", forget_published),
     Chore("take back expired leases", expire_leases),
     Chore("promote scheduled items", promote_scheduled),
     Chore("open the rest of a fan-out", unlock_more),
     Chore("rate again", rate_again),
     Chore("sweep the gates", sweep_gates),
+    Chore("sign checkpoints of the log", checkpointing.sign_checkpoints),
     Chore("make partitions", upkeep.make_partitions),
     Chore("vacuum", upkeep.vacuum),
 )

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slateboard.interfaces.feeds import Hub
 from slateboard.server import chores
 from slateboard.server.duty import Duty
 from slateboard.server.leader import Leadership
@@ -37,6 +38,7 @@ class Server:
     notifier: Notifier
     leadership: Leadership
     duty: Duty
+    hub: Hub
 
     def wake(self, board: BoardId, inboxes: Iterable[int]) -> None:
         """After a commit of this process: tell those who wait, and the sequencer."""
@@ -56,13 +58,15 @@ async def composed(settings: Settings, *, app_url: str, owner_url: str) -> Async
             app_url, size=CHORE_CONNECTIONS, statement_timeout_seconds=CHORE_STATEMENT_SECONDS
         )
         stack.push_async_callback(own.close)
+        hub = Hub(database)
+        stack.push_async_callback(hub.close)
         notifier = Notifier(app_url)
         stack.push_async_callback(notifier.close)
-        duty = Duty(database=own, owner_url=owner_url, wake=notifier.wake, sealed=notifier.sealed)
+        duty = Duty(database=own, owner_url=owner_url, wake=notifier.wake, sealed=notifier.sealed, home=settings.home)
         leadership = Leadership(own, lambda: chores.run(duty))
         standing = asyncio.create_task(leadership.run(), name="leadership")
         stack.push_async_callback(_ended, standing)
-        yield Server(settings=settings, database=database, notifier=notifier, leadership=leadership, duty=duty)
+        yield Server(settings=settings, database=database, notifier=notifier, leadership=leadership, duty=duty, hub=hub)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

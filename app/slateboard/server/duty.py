@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slateboard.protocol.names import BoardId
@@ -29,4 +30,10 @@ class Duty:
     sealed: Callable[[int], None]
     """Tell those who follow a board's log that it has grown."""
     grown: asyncio.Event = field(default_factory=asyncio.Event)
+    fresh: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when something was sealed, so that the router need not find it by polling."""
+    home: Path | None = None
+    """Where signed checkpoints are kept; nowhere without one."""
+    signed: dict[int, int] = field(default_factory=dict[int, int])
+    """The position of each board's last checkpoint."""
     now: datetime | None = None

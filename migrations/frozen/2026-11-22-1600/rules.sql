@@ -56,7 +56,7 @@ BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'SB002';
 END
 $$;
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION refuse_change_of_log();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON artifact_versions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -84,3 +84,5 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO slateboard_app;
 GRANT TRUNCATE ON event_outbox_0, event_outbox_1 TO slateboard_app;
 REVOKE UPDATE, DELETE ON events, artifact_versions, attempts FROM slateboard_app;
 REVOKE INSERT, UPDATE, DELETE ON schema_protocol FROM slateboard_app;
+REVOKE EXECUTE ON FUNCTION erase_payload FROM public;
+GRANT EXECUTE ON FUNCTION erase_payload TO slateboard_app;

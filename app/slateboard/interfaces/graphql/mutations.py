@@ -29,6 +29,7 @@ from slateboard.interfaces.graphql.inputs import (
     GiveBackInput,
     TaskInput,
 )
+from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import Decision
@@ -254,7 +255,7 @@ class BoardMutation(WorkMutation):
 
 
 @strawberry.type
-class Mutation(BoardMutation):
+class Mutation(ProofMutation, BoardMutation):
     """Changes. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.mutation
