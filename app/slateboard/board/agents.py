@@ -15,7 +15,7 @@ from slateboard.protocol.names import check_name
 from slateboard.protocol.rights import Actor, Right
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Sequence
     from datetime import datetime
 
     from slateboard.transaction import Statement, Transaction
@@ -145,6 +145,16 @@ async def authenticate(connection: Any, token: str) -> Actor:
         return Actor(name="admin", right=Right.ADMIN, authenticated_by=by)
     right = Right[row["grant"].upper()]
     return Actor(name=row["name"], right=right, agent=row["agent"], board=row["board"], authenticated_by=by)
+
+
+async def live_tokens(connection: Any, token_ids: Sequence[int]) -> set[int]:
+    """Which of these tokens are neither revoked nor expired."""
+    rows = await connection.fetch(
+        "SELECT id FROM tokens WHERE id = ANY ($1::bigint[]) AND revoked_at IS NULL"
+        " AND (expires_at IS NULL OR expires_at > now())",
+        token_ids,
+    )
+    return {row["id"] for row in rows}
 
 
 async def administrator_token(connection: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Invalid
+from slateboard.protocol.errors import BadCursor, Invalid
 from slateboard.protocol.rights import Right
 from slateboard.protocol.subjects import expression
 
@@ -19,18 +19,40 @@ SELECT position, id, subject, payload, actor, authenticated_by, cause, correlati
 FROM events WHERE board = $1 AND position > $2 AND ($4::text IS NULL OR subject ~ $4) ORDER BY position LIMIT $3
 """
 
+BETWEEN = AFTER.replace("AND position > $2", "AND position > $2 AND position <= $5")
+
 HEAD = "SELECT coalesce((SELECT position FROM event_heads WHERE board = $1), 0)"
 
 
 async def read(tx: Statement, *, after: int = 0, limit: int = 1000, subject: str | None = None) -> list[Any]:
     """Events after a position, oldest first: rows with position, id, subject, payload (JSON text), actor, times.
 
-    `subject` is a pattern as in NATS: `*` is one token, `>` the rest.
+    `subject` is a pattern as in NATS: `*` is one token, `>` the rest. Raises `BadCursor` for a position that the log
+    has not, and `BadSubject`.
     """
     tx.require(Right.READER)
     if not 1 <= limit <= MAX_PAGE:
         raise Invalid(f"a page holds 1 to {MAX_PAGE:,} events, not {limit}", remedy="ask for fewer at once")
-    return await tx.fetch(AFTER, tx.board, after, limit, None if subject is None else expression(subject))
+    rows = await tx.fetch(AFTER, tx.board, after, limit, None if subject is None else expression(subject))
+    if after < 0 or not rows:
+        await check(tx, after)
+    return rows
+
+
+async def read_between(tx: Statement, *, after: int, until: int, limit: int, pattern: str | None) -> list[Any]:
+    """Events after one position up to another, as `read` gives them; `pattern` is a regular expression."""
+    tx.require(Right.READER)
+    return await tx.fetch(BETWEEN, tx.board, after, limit, pattern, until)
+
+
+async def check(tx: Statement, after: int) -> int:
+    """The newest position; `BadCursor` for a position after which nobody can go on."""
+    newest = await head(tx)
+    if not 0 <= after <= newest:
+        message = f"the log has no position {after}: its newest is {newest}"
+        remedy = "go on from the last position that you saw on this board; 0 stands before the first"
+        raise BadCursor(message, remedy=remedy, position=after, head=newest)
+    return newest
 
 
 async def head(tx: Statement) -> int:

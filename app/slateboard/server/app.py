@@ -27,6 +27,7 @@ def build(server: Server) -> FastAPI:
     app.add_middleware(Authentication, database=server.database)
     app.include_router(health.build(health.Watch(server.database, lambda: server.leadership.leads)))
     app.include_router(
-        graphql.build(server.database, default_board=server.settings.board, wake=server.wake), include_in_schema=False
+        graphql.build(server.database, default_board=server.settings.board, wake=server.wake, hub=server.hub),
+        include_in_schema=False,
     )
     return app

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from slateboard.protocol.errors import ServerProblem
+from slateboard.server.sockets import MAX_MESSAGE_BYTES, LiveSocket
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -69,7 +70,9 @@ class Web(uvicorn.Server):
             application,
             loop="none",
             http="h11",
-            ws="none",
+            ws=LiveSocket,
+            ws_max_size=MAX_MESSAGE_BYTES,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=debug,

@@ -40,6 +40,12 @@ def shown(error: GraphQLError) -> GraphQLError:
     return _worded(error, INTERNAL, bug)
 
 
+def worded(error: SlateError) -> GraphQLError:
+    """An error of ours that no field of a document raised."""
+    parts = error.as_dict()
+    return GraphQLError(error.message, extensions={name: parts[name] for name in ("code", "kind", "remedy", "details")})
+
+
 def _worded(error: GraphQLError, message: str, parts: dict[str, Any]) -> GraphQLError:
     extensions = {name: parts.get(name) for name in ("code", "kind", "remedy", "details")}
     return GraphQLError(message, nodes=error.nodes, source=error.source, path=error.path, extensions=extensions)

@@ -29,7 +29,6 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -72,9 +71,7 @@ class Measure:
 
     def of(self, operation: OperationDefinitionNode) -> Size:
         """The size of one operation."""
-        mutation = operation.operation is OperationType.MUTATION
-        root = self.schema.mutation_type if mutation else self.schema.query_type
-        return self._selections(operation.selection_set, root)
+        return self._selections(operation.selection_set, self.schema.get_root_type(operation.operation))
 
     def _selections(self, selections: SelectionSetNode, parent: Any) -> Size:
         depth = cost = aliases = 0

@@ -13,9 +13,10 @@ from typing import Any
 from strawberry.fastapi import BaseContext
 
 from slateboard.board import agents
+from slateboard.interfaces.feeds import Hub
 from slateboard.interfaces.graphql.selection import Query, Selected
 from slateboard.interfaces.operations import OPERATIONS, Mode, perform
-from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid
+from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, SlateError
 from slateboard.protocol.names import BoardId, check_name
 from slateboard.protocol.rights import Actor
 from slateboard.store.database import Database
@@ -34,8 +35,11 @@ TELLING_WHOM_TO_WAKE = frozenset({"finish", "give_back"})
 class Request(BaseContext):
     """The context that every resolver gets."""
 
-    def __init__(self, database: Database, actor: Actor, *, default_board: str, wake: Wake | None) -> None:
+    def __init__(self, database: Database, actor: Actor, *, default_board: str, wake: Wake | None, hub: Hub) -> None:
         super().__init__()
+        self.hub = hub
+        self.told: Callable[[SlateError], None] | None = None
+        """Called when a live feed of this request is ended from outside."""
         self.database = database
         self.actor = actor
         self.default_board = default_board

@@ -24,6 +24,7 @@ from slateboard.interfaces.graphql.mutations import Mutation
 from slateboard.interfaces.graphql.queries import Query
 from slateboard.interfaces.graphql.rows import RowExecutor
 from slateboard.interfaces.graphql.scalars import CONFIG
+from slateboard.interfaces.graphql.subscriptions import Subscription
 
 CACHED_DOCUMENTS = 128
 
@@ -45,11 +46,12 @@ class Schema(strawberry.Schema):
 @cache
 def schema() -> Schema:
     """The schema."""
-    for described in (Query, Mutation, *_types(types), *_types(answers), *_types(inputs)):
+    for described in (Query, Mutation, Subscription, *_types(types), *_types(answers), *_types(inputs)):
         _describe(described)
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         config=CONFIG,
         extensions=[Limits, lambda: ParserCache(maxsize=CACHED_DOCUMENTS)],
         execution_context_class=RowExecutor,
