@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from slateboard.board.tables import ids
@@ -33,8 +35,9 @@ subscriptions = Table(
     _board(),
     Column("id", BigInteger, primary_key=True, autoincrement=False, server_default=ids.next_value()),
     Column("name", Text, nullable=False),
-    # One pattern, or (`all_of`) several that must all be met by events of one correlation.
+    # Any of them; for `all_of` each must be met by an event of one correlation.
     Column("patterns", ARRAY(Text), nullable=False),
+    Column("all_of", Boolean, nullable=False, server_default="false"),
     Column("filter", Text),
     Column("agent", BigInteger, nullable=False),
     Column("action", Text, nullable=False),
@@ -42,6 +45,8 @@ subscriptions = Table(
     Column("ordered_by", Text),
     Column("priority", Text, nullable=False, server_default="medium"),
     Column("cursor", BigInteger, nullable=False),
+    # Rewound so often: each position is delivered once a round.
+    Column("round", Integer, nullable=False, server_default="0"),
     Column("paused_because", Text),
     Column("paused_at", DateTime(timezone=True)),
     Column("source", Text),
@@ -58,12 +63,23 @@ deliveries = Table(
     _board(),
     Column("item", BigInteger, primary_key=True, autoincrement=False),
     Column("subscription", BigInteger, nullable=False),
+    Column("round", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
     # Of `all_of`: every event that it waited for; else the one.
     Column("positions", ARRAY(BigInteger), nullable=False),
+    Column("correlation", Text, nullable=False),
     Column("key", Text),
-    UniqueConstraint("board", "subscription", "position", name="deliveries_once_key"),
+    UniqueConstraint("board", "subscription", "round", "position", name="deliveries_once_key"),
     Index("deliveries_board_position_idx", "board", "position"),
+    Index("deliveries_board_correlation_idx", "board", "correlation"),
+    Index(
+        "deliveries_board_subscription_key_idx",
+        "board",
+        "subscription",
+        "key",
+        "item",
+        postgresql_where=text("key IS NOT NULL"),
+    ),
 )
 
 gatherings = Table(
@@ -82,6 +98,8 @@ chains = Table(
     _board(),
     Column("correlation", Text, primary_key=True),
     Column("deliveries", Integer, nullable=False),
+    # The subscriptions for which it ran away: nothing more of it is delivered to them.
+    Column("stopped", ARRAY(BigInteger), nullable=False, server_default="{}"),
 )
 
 event_waits = Table(
@@ -89,15 +107,17 @@ event_waits = Table(
     metadata,
     _board(),
     Column("item", BigInteger, primary_key=True, autoincrement=False),
-    Column("pattern", Text, nullable=False),
+    # Without one only time ends the wait.
+    Column("pattern", Text),
     Column("filter", Text),
-    # Only what was sealed after the wait began can end it.
+    # Looked at up to here; at first, up to the claim under which the wait began.
     Column("after_position", BigInteger, nullable=False),
     Column("deadline", DateTime(timezone=True), nullable=False),
     # The event that ended it; with an `ended_at` and no position its time ran out.
     Column("position", BigInteger),
+    Column("error", Text),
     Column("ended_at", DateTime(timezone=True)),
-    Index("event_waits_deadline_idx", "deadline"),
+    Index("event_waits_deadline_idx", "deadline", postgresql_where=text("ended_at IS NULL")),
 )
 
 schedules = Table(
@@ -122,6 +142,7 @@ published_ids = Table(
     _board(),
     Column("id", Text, primary_key=True),
     Column("event", BigInteger, nullable=False),
+    Column("correlation", Text, nullable=False),
     Column("published_at", DateTime(timezone=True), nullable=False),
     Index("published_ids_published_at_idx", "published_at"),
 )

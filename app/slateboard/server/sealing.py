@@ -85,6 +85,8 @@ async def seal_once(tx: Statement, duty: Duty) -> int:
     heads = await sequence.seal(tx)
     for head in heads:
         duty.sealed(head["board"])
+    if heads:
+        duty.fresh.set()
     return sum(head["sealed"] for head in heads)
 
 

@@ -1,0 +1,54 @@
+"""Filters and keys: Postgres JSON paths over `{subject, actor, correlation, payload}` of an event.
+
+A path that answers with a boolean says so itself; any other is met by whatever it finds. What does not parse is
+refused before it is kept; what fails or takes too long later is told by `trial`, which leaves the change as it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slateboard.protocol.errors import Invalid
+
+if TYPE_CHECKING:
+    from slateboard.transaction import Transaction
+
+MAX_PATH_CHARACTERS = 4_096
+MOST_SECONDS = 2
+"""How long the filter of one subscription may take over the events of one step."""
+
+TRY = "SELECT event_fits($1::text::jsonpath, event_json('a.b', 'a', 'c', '{}'))"
+LIMIT = "SELECT set_config('statement_timeout', $1, true)"
+
+
+async def check(tx: Transaction, path: str | None, what: str) -> str | None:
+    """Return a JSON path that Postgres can use; `Invalid` names it and says what is wrong."""
+    if path is None:
+        return None
+    from asyncpg import PostgresError
+
+    if len(path) > MAX_PATH_CHARACTERS:
+        raise Invalid(f"a {what} has at most {MAX_PATH_CHARACTERS:,} characters", remedy="filter in the handler")
+    try:
+        await tx.fetchval(TRY, path)
+    except (PostgresError, UnicodeError) as error:
+        message = f"the {what} {path!r} is no JSON path: {error}"
+        raise Invalid(message, remedy='e.g. $.payload.branch ? (@ == "main")', path=path) from error
+    return path
+
+
+async def trial(tx: Transaction, sql: str, *arguments: Any) -> list[Any] | str:
+    """The rows of a statement that evaluates a path; or, in words, why it cannot be used."""
+    import asyncpg
+
+    usual = await tx.fetchval("SELECT current_setting('statement_timeout')")
+    try:
+        async with tx.connection.transaction():
+            await tx.fetchval(LIMIT, f"{MOST_SECONDS}s")
+            rows = await tx.fetch(sql, *arguments)
+            await tx.fetchval(LIMIT, usual)
+    except asyncpg.QueryCanceledError:
+        return f"the filter takes longer than {MOST_SECONDS} s"
+    except (asyncpg.DataError, asyncpg.UndefinedObjectError, asyncpg.StatementTooComplexError) as error:
+        return f"the filter fails: {error}"
+    return rows
