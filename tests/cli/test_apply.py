@@ -108,7 +108,15 @@ async def test_file_that_is_not_there_is_named(slate: Slate, tmp_path: Path) -> 
 
 def test_long_answers_are_cut_and_counted() -> None:
     created = [{"kind": "artifact", "reference": f"t/a{number}"} for number in range(apply.MAX_SHOWN + 5)]
-    answer = {"created": created, "changed": [], "unchanged": 0, "agents_created": [], "notes": [], "dry_run": False}
+    answer = {
+        "created": created,
+        "changed": [],
+        "removed": [],
+        "unchanged": 0,
+        "agents_created": [],
+        "notes": [],
+        "dry_run": False,
+    }
     printed = list(apply.lines(answer))
     assert len(printed) == apply.MAX_SHOWN + 2
     assert printed[-2:] == ["  … and 5 more", f"{apply.MAX_SHOWN + 5} created, 0 changed, 0 unchanged"]

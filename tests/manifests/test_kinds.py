@@ -75,7 +75,6 @@ def test_the_task_tree_of_the_guide_is_read_as_it_stands() -> None:
     [
         ("agent-config.yaml", "AgentConfig", 2),
         ("routing-table.yaml", "RoutingTable", 2),
-        ("event-pipeline.yaml", "EventPipeline", 2),
         ("circuit-breaker.yaml", "CircuitBreaker", 1),
         ("compensation.yaml", "Compensation", 1),
     ],

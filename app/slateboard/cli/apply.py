@@ -92,13 +92,19 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"    {one['field']}: {_value(one['from'])} → {_value(one['to'])}" for one in fields)
     if len(things) > MAX_SHOWN:
         yield f"  … and {len(things) - MAX_SHOWN} more"
+    removed: Sequence[Mapping[str, Any]] = answer["removed"]
+    for one in removed[:MAX_SHOWN]:
+        yield _sign("-", "red") + f"{one['kind']} {tables.clean(one['reference'])}"
+    if len(removed) > MAX_SHOWN:
+        yield f"  … and {len(removed) - MAX_SHOWN} more"
     notes: Sequence[str] = answer["notes"]
     yield from (f"note: {tables.clean(note)}" for note in notes[:MAX_SHOWN])
     if len(notes) > MAX_SHOWN:
         yield f"  … and {len(notes) - MAX_SHOWN} more notes"
     new, other = len(created) + len(agents), len({(kind, reference) for kind, reference, _ in things})
     done = "nothing was changed; it would be: " if answer["dry_run"] else ""
-    yield f"{done}{new} created, {other} changed, {answer['unchanged']} unchanged"
+    gone = f"{len(removed)} removed, " if removed else ""
+    yield f"{done}{new} created, {other} changed, {gone}{answer['unchanged']} unchanged"
 
 
 def _sign(sign: str, color: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents, decisions, graph, tasks
 from slateboard.board import queries as board_queries
-from slateboard.manifests import kinds, plan, state
+from slateboard.manifests import kinds, pipelines, plan, state
 from slateboard.manifests.places import Place, located
 from slateboard.protocol.errors import DependencyCycle, SlateError
 from slateboard.protocol.names import RESULT
@@ -31,10 +31,10 @@ async def apply(
 ) -> dict[str, Any]:
     """Make the board what these texts declare: `documents` is a list of `{source, text}`, YAML or JSON.
 
-    Gives `{dry_run, created: [{kind, reference}], changed: [{kind, reference, field, from, to}], unchanged,
-    agents_created, notes}`. Agents that are named but not there are created by an administrator; with `strict`, and for
-    others, they are `UnknownName`. Raises `BadManifest`, `TooLarge`, `DependencyCycle`, `AlreadyStarted`, each with
-    file, line, column and path; nothing is applied then.
+    Gives `{dry_run, created: [{kind, reference}], changed: [{kind, reference, field, from, to}], removed: [{kind,
+    reference}], unchanged, agents_created, notes}`. Agents that are named but not there are created by an
+    administrator; with `strict`, and for others, they are `UnknownName`. Raises `BadManifest`, `TooLarge`,
+    `DependencyCycle`, `AlreadyStarted`, each with file, line, column and path; nothing is applied then.
     """
     tx.require(Right.AGENT)
     # In a thread, since a large manifest takes a second, in which others want to be served.
@@ -52,6 +52,7 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
     await state.check_blockers(tx, declared, found)
     missing = await state.missing_agents(tx, declared, found, strict=strict)
     todo = plan.compare(declared, found, tx.now)
+    piped = await pipelines.compare(tx, declared)
     touched = todo.touched(found)
     if touched:
         # What exists and is to change is held, in the order of all locks, and looked at again.
@@ -63,15 +64,17 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
     try:
         created = await agents.ensure(tx, missing) if missing else []
         await _execute(tx, declared, found, todo)
+        await pipelines.execute(tx, piped)
     except SlateError as error:
         place = _place_of(error, declared)
         if place is None or "line" in error.details:
             raise
         raise located(error, place) from error
     return {
-        "created": todo.created,
-        "changed": todo.changed,
-        "unchanged": todo.unchanged,
+        "created": [*todo.created, *piped.created],
+        "changed": [*todo.changed, *piped.changed],
+        "removed": piped.removed,
+        "unchanged": todo.unchanged + piped.unchanged,
         "agents_created": created,
         "notes": todo.notes,
     }

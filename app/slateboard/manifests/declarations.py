@@ -1,4 +1,4 @@
-"""What manifests say, whatever their kind: tasks, artifacts and decisions, each with its place in a file.
+"""What manifests say, whatever their kind: tasks, artifacts, decisions, subscriptions, each with its place in a file.
 
 A field that is None was not given: on a board that has the thing already, it stays as it is there.
 """
@@ -94,6 +94,29 @@ class DeclaredDecision:
         return self.document.at(self.node)
 
 
+@dataclass(kw_only=True, slots=True)
+class DeclaredSubscription:
+    """A consumer of events. `source` is the pipeline that it belongs to; what is not given is not wanted."""
+
+    document: Document
+    node: Node
+    name: str
+    source: str
+    patterns: list[str]
+    all_of: bool
+    agent: str
+    action: str
+    filter: str | None
+    ordered_by: str | None
+    priority: str
+    start: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
 @dataclass(slots=True)
 class Declarations:
     """Everything that one apply declares, in the order of the files."""
@@ -101,6 +124,8 @@ class Declarations:
     tasks: dict[str, DeclaredTask] = field(default_factory=dict)
     artifacts: dict[str, DeclaredArtifact] = field(default_factory=dict)
     decisions: dict[str, DeclaredDecision] = field(default_factory=dict)
+    subscriptions: dict[str, DeclaredSubscription] = field(default_factory=dict)
+    pipelines: set[str] = field(default_factory=set)
     agents: dict[str, Place] = field(default_factory=dict)
 
     def add_task(self, one: DeclaredTask) -> None:
@@ -122,6 +147,13 @@ class Declarations:
         if one.subject in self.decisions:
             raise _twice(one.place, "decision", one.subject, self.decisions[one.subject].place)
         self.decisions[one.subject] = one
+        self._bound(one.place)
+
+    def add_subscription(self, one: DeclaredSubscription) -> None:
+        """Take a subscription in; each stands once."""
+        if one.name in self.subscriptions:
+            raise _twice(one.place, "subscription", one.name, self.subscriptions[one.name].place)
+        self.subscriptions[one.name] = one
         self._bound(one.place)
 
     def add_agent(self, name: str | None, document: Document, node: Node) -> None:
@@ -155,9 +187,10 @@ class Declarations:
         return found
 
     def _bound(self, place: Place) -> None:
-        count = len(self.tasks) + len(self.artifacts) + len(self.decisions)
+        count = len(self.tasks) + len(self.artifacts) + len(self.decisions) + len(self.subscriptions)
         if count > MAX_POST:
-            raise wrong(place, f"found more than {MAX_POST:,} tasks, artifacts and decisions", "fewer in one apply")
+            what = "tasks, artifacts, decisions and subscriptions"
+            raise wrong(place, f"found more than {MAX_POST:,} {what}", "fewer in one apply")
 
 
 def _twice(place: Place, what: str, name: str, first: Place) -> Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slateboard.manifests import task_board, task_tree
+from slateboard.manifests import event_pipeline, task_board, task_tree
 from slateboard.manifests.declarations import Declarations
 from slateboard.manifests.documents import Document, read
 from slateboard.manifests.fields import A_NAME, Fields, name, text
@@ -24,8 +24,8 @@ BARE = {
     "compensation": "Compensation",
 }
 """A key at the top of a document without a kind, and the kind that it stands for."""
-SUPPORTED = ("TaskBoard", "TaskTree")
-KINDS = (*SUPPORTED, "AgentConfig", "RoutingTable", "EventPipeline", "CircuitBreaker", "Compensation", "Meeting")
+SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline")
+KINDS = (*SUPPORTED, "AgentConfig", "RoutingTable", "CircuitBreaker", "Compensation", "Meeting")
 
 
 def declared(texts: Sequence[Mapping[str, str]]) -> Declarations:
@@ -53,12 +53,14 @@ def _declare(found: Declarations, document: Document) -> None:
         raise unknown(document.at(fields.values["kind"]), "kind", kind, KINDS)
     _check_supported(document, kind, "kind")
     own = None
-    if kind == "TaskTree" or "metadata" in fields.values:
+    if kind != "TaskBoard" or "metadata" in fields.values:
         metadata = Fields(document, fields.require("metadata", "{name}"), METADATA_KEYS, "metadata: {name}")
         own = name(document, metadata.require("name", A_NAME))
     spec = fields.require("spec", f"what the {kind} holds")
     if kind == "TaskBoard":
         task_board.declare(found, document, spec, own)
+    elif kind == "EventPipeline":
+        event_pipeline.declare(found, document, spec, own or "")
     else:
         task_tree.declare(found, document, spec, own or "")
 
@@ -74,7 +76,10 @@ def _declare_bare(found: Declarations, document: Document) -> None:
             remedy=f"begin with `apiVersion: {API_VERSION}` and `kind: TaskBoard`",
         )
     _check_supported(document, BARE[key], key)
-    task_board.declare(found, document, root, None)
+    if BARE[key] == "EventPipeline":
+        event_pipeline.declare(found, document, root, event_pipeline.BARE_NAME)
+    else:
+        task_board.declare(found, document, root, None)
 
 
 def _check_supported(document: Document, kind: str, key: str) -> None:
