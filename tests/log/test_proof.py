@@ -14,13 +14,16 @@ from slateboard.protocol.errors import Invalid, NotFound, WrongState
 from slateboard.protocol.events import Subject
 from tests.support.boards import BoardUnderTest
 
-COLUMNS = "subject, payload, payload_hash, actor, authenticated_by, cause, correlation, depth, traceparent, happened_at, hash, id"
+COLUMNS = (
+    "subject, payload, payload_hash, actor, authenticated_by, cause, correlation, depth, traceparent, happened_at,"
+    " hash, id"
+)
 BACK = "UPDATE events SET position = -position WHERE board = $1 AND position < 0"
 REWRITTEN = """
 UPDATE events e SET hash = n.hash FROM (
-    SELECT p.position, chain_hash('', p.payload_hash || convert_to(concat_ws(E'\n', p.board, p.position, p.id, p.subject,
-               p.actor, p.authenticated_by, coalesce(p.cause::text, ''), coalesce(p.correlation, ''), p.depth,
-               coalesce(p.traceparent, ''), (extract(epoch FROM p.happened_at) * 1000000)::bigint), 'UTF8'))
+    SELECT p.position, chain_hash('', p.payload_hash || convert_to(concat_ws(E'\n', p.board, p.position, p.id,
+               p.subject, p.actor, p.authenticated_by, coalesce(p.cause::text, ''), coalesce(p.correlation, ''),
+               p.depth, coalesce(p.traceparent, ''), (extract(epoch FROM p.happened_at) * 1000000)::bigint), 'UTF8'))
                OVER (ORDER BY p.position ROWS UNBOUNDED PRECEDING) AS hash
     FROM events p WHERE p.board = $1) AS n
 WHERE e.board = $1 AND e.position = n.position
@@ -44,7 +47,8 @@ class Forger:
     async def rewrite(self) -> None:
         """Work the whole chain out anew, the head included."""
         await self.run(
-            "UPDATE events SET payload_hash = sha256(convert_to(payload, 'UTF8')) WHERE board = $1 AND payload IS NOT NULL"
+            "UPDATE events SET payload_hash = sha256(convert_to(payload, 'UTF8'))"
+            " WHERE board = $1 AND payload IS NOT NULL"
         )
         await self.run(REWRITTEN)
         await self.run(
@@ -214,15 +218,14 @@ async def test_only_an_event_that_is_there_is_erased_with_a_reason(board: BoardU
 async def test_erasing_lets_the_owner_change_nothing_else(board: BoardUnderTest, database_url: str) -> None:
     await grow(board)
     connection = await asyncpg.connect(database_url)
+    update = "UPDATE events SET {} WHERE board = $1 AND position = 9"
     try:
         for change in ("payload = '{}'", "payload = NULL, actor = 'nobody'", "position = 99"):
             async with connection.transaction():
                 await connection.execute("SELECT set_config('slateboard.erasing', $1, true)", f"{board.id}/9")
                 with pytest.raises(asyncpg.PostgresError, match="append-only"):
                     async with connection.transaction():
-                        await connection.execute(
-                            f"UPDATE events SET {change} WHERE board = $1 AND position = 9", board.id
-                        )
+                        await connection.execute(update.format(change), board.id)
     finally:
         await connection.close()
     assert await fault(board) is None

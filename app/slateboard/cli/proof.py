@@ -30,16 +30,14 @@ VERIFY_EVENTS = 100_000
 VERIFY_CHECKPOINTS = 10_000
 FORGED = "compare with a backup or an export from before, and find out who could write there"
 BOARDS = 1_000
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option("--file", "export_file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
-              help="Prove an export instead, without a database.")  # fmt: skip
-@click.option(
-    "--since-checkpoint", metavar="POSITION", help="Begin after a signed checkpoint: its position, or `last`."
-)
-@click.option("--checkpoints", "checkpoint_files", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              multiple=True, metavar="FILE", help="Signed checkpoints from elsewhere; else those in SLATE_HOME.")  # fmt: skip
+@click.option("--file", "export_file", type=FILE, metavar="FILE", help="Prove an export instead, without a database.")
+@click.option("--since-checkpoint", metavar="POSITION", help="Begin after a signed checkpoint; `last` is the last one.")
+@click.option("--checkpoints", "checkpoint_files", type=FILE, multiple=True, metavar="FILE",
+              help="Signed checkpoints from elsewhere; else those in SLATE_HOME.")  # fmt: skip
 @click.option("--no-checkpoints", is_flag=True, help="Check the chain alone.")
 @pass_invocation
 def verify(
@@ -194,19 +192,17 @@ def _since(positions: list[int], since: str) -> int:
 
 def _verify_file(path: Path, signed: Any) -> dict[str, Any]:
     """Prove an export, line by line."""
-    with _reading(path) as lines:
-        try:
+    try:
+        with _reading(path) as lines:
             found = Export(lines)
             header, chain = found.header, found.chain
             chain.signed = known = signed(header.name, header.log)
             for page in found.pages():
                 if not chain.extend(page):
                     break
-        except EOFError:
-            # A compressed file that was cut off.
-            found = None
-    if found is None:
-        raise BrokenLog(f"{path} ends in the middle: it was cut off", remedy="write it again with `slate log export`")
+    except EOFError as error:
+        message = f"{path} ends in the middle of what is compressed: it was cut off"
+        raise BrokenLog(message, remedy="write it again with `slate log export`") from error
     if fault := found.finish():
         raise _broken(header.name, asdict(fault) | {"kind": fault.kind.value})
     within = sorted(one for one in known if header.after <= one <= chain.position)
@@ -232,9 +228,7 @@ async def _export(client: Client, file: IO[str], after: int, last: int | None) -
         page = await client.call("export_log", after=after if position < 0 else position, **arguments)
         if position < 0:
             if last is not None and not page["after"] < last <= page["head"]:
-                message = (
-                    f"the log has positions from {page['after'] + 1} to {page['head']}, and the range ends at {last}"
-                )
+                message = f"there are positions {page['after'] + 1} to {page['head']}, and the range ends at {last}"
                 raise Invalid(message, remedy="ask for what is there; the rest is in archives, or not yet there")
             last = last or page["head"]
             file.write(page["header"] + "\n")

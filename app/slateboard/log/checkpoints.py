@@ -2,7 +2,7 @@
 
 The leader writes them into `SLATE_HOME/checkpoints/` every few seconds while a log grows, one JSON Lines file for each
 log. A superuser of the database can work a whole chain out anew, but not sign it: whatever he changes up to the last
-checkpoint is found, by a hash that is not the one that was signed. A file only grows; a full one is kept under a number.
+checkpoint is found, by a hash that is not the one signed. A file only grows; a full one is kept under a number.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from slateboard.log.signing import SigningKey, append_line, is_signed
@@ -61,7 +61,7 @@ class Checkpoint:
 
     def signed(self, key: SigningKey) -> Checkpoint:
         """The same with its signature."""
-        return Checkpoint(**(asdict(self) | {"signature": key.sign(self.text)}))
+        return replace(self, signature=key.sign(self.text))
 
 
 async def heads(tx: Statement, *, after: int = 0, limit: int = PAGE) -> list[Any]:
@@ -119,9 +119,7 @@ def read(paths: Iterable[Path], keys: Mapping[str, Ed25519PublicKey], *, log: st
                     message = (
                         f"{where} is a checkpoint of another log: of the board {checkpoint.name} of another database"
                     )
-                    raise WrongLog(
-                        message, remedy="give the checkpoints of this log, or --home", position=checkpoint.position
-                    )
+                    raise WrongLog(message, remedy="give the checkpoints of this log, or the right --home")
                 signer = keys.get(checkpoint.key)
                 if signer is None or not is_signed(signer, checkpoint.text, checkpoint.signature):
                     message = f"{where} is not signed by a key of this home"

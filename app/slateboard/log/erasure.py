@@ -30,9 +30,7 @@ async def erase(tx: Transaction, *, position: int, reason: str) -> dict[str, Any
     row = await tx.fetchrow(ERASE, tx.board, position)
     if row is None:
         message = f"the log has no event at position {position}"
-        raise UnknownName(
-            message, remedy="see `slate log list`; what is archived is erased in its file", position=position
-        )
+        raise UnknownName(message, remedy="see `slate log list`; it may be archived", position=position)
     if not row["erased"]:
         raise WrongState(f"the payload of position {position} is erased already", remedy="nothing is left to do")
     tx.record(Subject.EVENT_ERASED, {"position": position, "subject": row["subject"], "reason": reason})

@@ -1,6 +1,6 @@
 """The proof of the log: that no entry was changed, taken out, put in, moved or cut off.
 
-`verify` works the chain out anew from the stored bytes, page by page and in little memory, and compares its end with the
+`verify` works the chain out anew from the stored bytes, page by page and in little memory, and compares it with the
 head and with what was signed. It begins at the beginning, after what is archived, or after an entry whose hash the
 caller knows; one call is bounded, and the next goes on from its answer. `export` hands out the same pages as lines.
 """

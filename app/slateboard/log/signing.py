@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import ServerProblem, WrongLog
@@ -133,7 +133,7 @@ def is_signed(public: Ed25519PublicKey, text: str, signature: str) -> bool:
 def _keep(home: Path, key: SigningKey, *, signer: SigningKey) -> KeyEntry:
     """Write a key down: the public half first, so that nothing is ever signed by a key that nobody knows."""
     entry = KeyEntry(key=key.id, public=key.public, at=time.time_ns() // 1000, previous=signer.id)
-    entry = KeyEntry(**(asdict(entry) | {"signature": signer.sign(entry.text)}))
+    entry = replace(entry, signature=signer.sign(entry.text))
     append_line(home / KEYS_FILE, asdict(entry))
     write_private(home / KEY_FILE, key.seed.hex() + "\n")
     return entry
