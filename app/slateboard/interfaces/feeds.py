@@ -15,7 +15,7 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -105,6 +105,7 @@ class Reader:
         try:
             while True:
                 if self._error:
+                    self._error.details["position"] = self.position
                     raise self._error
                 if self._buffer:
                     return self._take()
@@ -148,8 +149,9 @@ class Reader:
             self._fresh.set()
 
     def end(self, error: SlateError) -> None:
-        """No more events: whoever reads gets this error instead."""
+        """No more events: whoever reads gets this error instead, with the last position in its details."""
         if self._error is None:
+            error.details["position"] = self.position
             self._error = error
             self._buffer.clear()
             self._fresh.set()
@@ -238,7 +240,7 @@ class Tail:
                 await watch.wait(POLL_SECONDS)
         except Exception:
             log.exception("the live feed of board %d failed", self.board)
-            self._hub.end(self.readers, ServerProblem("the live feed failed", remedy="go on from your last position"))
+            self._hub.end(self.readers, ServerProblem, "the live feed failed", "go on after `position`")
         finally:
             await watch.close()
 
@@ -290,10 +292,10 @@ class Hub:
             self._warden = asyncio.create_task(self._watch_over(), name="live-readers")
         return reader
 
-    def end(self, readers: set[Reader] | list[Reader], error: SlateError) -> None:
+    def end(self, readers: Iterable[Reader], kind: type[SlateError], message: str, remedy: str) -> None:
         """Tell these readers that there is no more."""
         for reader in list(readers):
-            reader.end(error)
+            reader.end(kind(message, remedy=remedy))
 
     async def drop(self, tail: Tail) -> None:
         """A tail without readers is no longer read."""
@@ -304,7 +306,7 @@ class Hub:
     async def close(self) -> None:
         """End all readers; they can go on elsewhere from their positions."""
         self._closed = True
-        self.end(self.readers, ServerProblem("the server stops", remedy="go on from your last position elsewhere"))
+        self.end(self.readers, ServerProblem, "the server stops", "go on after `position` when it is back")
         if self._warden:
             self._warden.cancel()
             with suppress(asyncio.CancelledError):
@@ -329,8 +331,7 @@ class Hub:
         for reader in self.readers:
             if reader.is_slow(now):
                 message = f"nothing was read for {SLOW_SECONDS:.0f} s while events waited"
-                remedy = f"go on after position {reader.position}, and read faster, or less"
-                reader.end(SlowReader(message, remedy=remedy, position=reader.position))
+                reader.end(SlowReader(message, remedy="go on after `position`, and read faster, or less"))
 
     async def end_unauthenticated(self) -> None:
         """End the readers whose token was revoked or has expired."""
@@ -344,4 +345,4 @@ class Hub:
         async with self.database.acquire() as connection:
             live = await agents.live_tokens(connection, list(by_token))
         for number in by_token.keys() - live:
-            self.end(by_token[number], NotAuthenticated("the token is no longer good", remedy="use a new one"))
+            self.end(by_token[number], NotAuthenticated, "the token is no longer good", "use a new one")

@@ -6,15 +6,18 @@ lost database raises `Unavailable`, and the next one tries anew.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Self
 
+from slateboard.protocol.errors import Unavailable
 from slateboard.protocol.work import SHELL_LEASE_SECONDS
+from slateboard.sdk.backoff import Backoff
 from slateboard.sdk.briefing import Briefing
 from slateboard.sdk.transport import open_transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
     from types import TracebackType
 
     from slateboard.protocol.work import (
@@ -167,18 +170,31 @@ class Client:
     async def read_log(self, *, after: int = 0, limit: int = FOLLOW_PAGE, subject: str | None = None) -> list[Any]:
         """Events after a position, oldest first; `payload` is an object."""
         rows = await self.call("read_log", after=after, limit=limit, subject=subject)
-        return [{**row, "payload": json.loads(row["payload"])} for row in rows]
+        return [{**row, "payload": row["payload"] and json.loads(row["payload"])} for row in rows]
 
-    async def follow(self, *, after: int = 0, subject: str | None = None) -> AsyncGenerator[dict[str, Any]]:
+    async def follow(
+        self, *, after: int = 0, subject: str | None = None, lost: Callable[[Unavailable], None] | None = None
+    ) -> AsyncGenerator[dict[str, Any]]:
         """Every event after a position, in order, and then each new one as it is logged; it never ends by itself.
 
-        Asks the log when it hears that it has grown, and every second whether it heard or not.
+        Asks the log when it hears that it has grown, and every second whether it heard or not. While the database
+        cannot be reached it tries on, and then goes on without a gap or a repetition; `lost` is told once of each such
+        time. Whoever begins anew after the `position` of the last event that came misses none either. Raises
+        `BadCursor` for a position that the log has not, and `BadSubject`.
         """
         watch = await self.transport.watch_log()
+        backoff = Backoff(most_seconds=FOLLOW_POLL_SECONDS)
         try:
             while True:
-                head: int = await self.call("log_head")
-                events = await self.read_log(after=after, subject=subject)
+                try:
+                    head: int = await self.call("log_head")
+                    events = await self.read_log(after=after, subject=subject)
+                except Unavailable as error:
+                    if lost and not backoff.failing:
+                        lost(error)
+                    await asyncio.sleep(backoff.next_seconds())
+                    continue
+                backoff.reset()
                 for event in events:
                     yield event
                 if len(events) == FOLLOW_PAGE:
