@@ -12,6 +12,9 @@ from tests.house.source import ROOT
 
 # Operations whose field has another name than their own: nouns for listings, and what is read below an artifact.
 FIELDS = {
+    "report_audit": "Query.auditReport",
+    "report_decisions": "Query.decisionsReport",
+    "report_agents": "Query.agentsReport",
     "read_log": "Query.events",
     "as_of": "Board.asOf",
     "list_attempts": "Artifact.attempts",

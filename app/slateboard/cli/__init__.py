@@ -51,6 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "pause": Entry("pause:pause", "Work", "Stop new claims: of an agent, the board, everything."),
     "resume": Entry("pause:resume", "Work", "Take a pause back."),
     "log": Entry("log:log", "Log", "Read and follow the board's events."),
+    "report": Entry("report:report", "Log", "The audit trail, the decisions as files, what agents did."),
     "board": Entry("board:board", "Administration", "Add and list boards."),
     "agent": Entry("agent:agent", "Administration", "Add and list agents."),
     "token": Entry("token:token", "Administration", "Issue, rotate and revoke tokens."),

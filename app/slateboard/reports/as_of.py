@@ -73,7 +73,7 @@ async def as_of(
     if after is not None and len(kinds) != 1:
         raise Invalid("a cursor goes on with one kind", remedy="name that kind alone")
     begin: int = 0 if after is None else decode(after, parts=1)[0]
-    state = await state_at(tx, position=await find(tx, position=position, time=time))
+    state = await state_at(tx, position=await find(tx, position=position, time=time), most=MAX_EVENTS)
     answer: dict[str, Any] = {
         "position": state.position,
         "happened_at": state.happened_at,
@@ -108,12 +108,12 @@ async def find(tx: Statement, *, position: int | None = None, time: datetime | s
     return position
 
 
-async def state_at(tx: Statement, *, position: int) -> State:
-    """The state of the board right after a position of its log."""
+async def state_at(tx: Statement, *, position: int, most: int | None = None) -> State:
+    """The state of the board right after a position of its log, folded from at most so many events."""
     state = await _base(tx, position)
-    if position - state.position > MAX_EVENTS:
+    if most is not None and position - state.position > most:
         message = f"position {position} is {position - state.position:,} events after the last base snapshot"
-        raise TooLarge(message, remedy=f"archive first (`slate log archive`): at most {MAX_EVENTS:,} are folded")
+        raise TooLarge(message, remedy=f"archive first (`slate log archive`): at most {most:,} are folded")
     while state.position < position:
         before = state.position
         rows = await tx.fetch(EVENTS, tx.board, before, position, PAGE)

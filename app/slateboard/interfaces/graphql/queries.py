@@ -78,7 +78,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query(ProofQuery, ReportsQuery):
+class Query(ChoreographyQuery, ProofQuery, ReportsQuery):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field

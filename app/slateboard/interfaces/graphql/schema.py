@@ -46,7 +46,16 @@ class Schema(strawberry.Schema):
 @cache
 def schema() -> Schema:
     """The schema."""
-    for described in (Query, Mutation, Subscription, *_types(types), *_types(answers), *_types(inputs)):
+    for described in (
+        Query,
+        Mutation,
+        Subscription,
+        *_types(types),
+        *_types(answers),
+        *_types(inputs),
+        *_types(proof),
+        *_types(reports),
+    ):
         _describe(described)
     return Schema(
         query=Query,

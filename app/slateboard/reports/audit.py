@@ -1,0 +1,301 @@
+"""The audit trail as data: who asked whom for what, every version, attempt and decision, what went wrong and what was
+done about it, where the time went, and the proof that the log says so.
+
+It follows from the log alone, but for names, titles and the tree of tasks, which are those of now. Everything is in a
+fixed order and nothing says when it was asked for, so the same log gives the same report. How it looks is the business
+of `audit_html` and its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from slateboard.protocol.errors import UnknownName
+from slateboard.protocol.rights import Right
+from slateboard.reports import audit_context, audit_events, audit_paths
+from slateboard.reports.audit_agents import of_agents
+from slateboard.reports.audit_fold import HANDLE, Incident, Item, seconds_of
+
+if TYPE_CHECKING:
+    from slateboard.reports.audit_events import Read
+    from slateboard.transaction import ReadTransaction
+
+BOARD = "SELECT name FROM boards WHERE id = $1"
+KNOWN_CORRELATION = "SELECT EXISTS (SELECT FROM events WHERE board = $1 AND correlation = $2)"
+
+
+@dataclass(slots=True, kw_only=True)
+class Scope:
+    """What the report is about: items that pass, and how to name what they refer to."""
+
+    read: Read
+    agents: dict[int, dict[str, Any]]
+    items: dict[int, Item]
+    tasks: dict[str, dict[str, Any]]
+
+    def reference(self, number: int) -> str:
+        """The reference of an item, or its number where the range does not know it."""
+        found = self.read.fold.items.get(number)
+        return (found.reference if found else None) or f"item {number}"
+
+    def agent(self, number: int | None) -> str | None:
+        """The name of an agent; None for an inbox that is open."""
+        return None if number is None else self.agents.get(number, {}).get("name")
+
+
+async def report_audit(
+    tx: ReadTransaction,
+    *,
+    task: str | None = None,
+    agent: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    correlation: str | None = None,
+    format: str | None = None,  # noqa: A002  its name at every door
+) -> dict[str, Any]:
+    """The audit trail of the board from `since` up to (without) `until`, as plain values; lengths are in seconds.
+
+    With a `format` (`html`, `md`, `json`, `csv`) it is `{format, events, proof, text}` instead.
+
+    `task` keeps the artifacts of a task and of all below it, `agent` what an agent owned or tried, `correlation` what
+    belongs together by it. Raises `UnknownName` for one that is not there, `Invalid` for a range that ends before it
+    begins, `TooLarge` over 5,000,000 events.
+    """
+    tx.require(Right.READER)
+    if format is not None:
+        from slateboard.reports import audit_formats
+
+        audit_formats.check(format)
+        told = await report_audit(tx, task=task, agent=agent, since=since, until=until, correlation=correlation)
+        kept = {"format": format, "events": told["events"], "proof": told["proof"]}
+        return {**kept, "text": audit_formats.render(told, format)}
+    agents, below = await _checked(tx, task, agent, since, until, correlation)
+    read = await audit_events.read(tx, since=since, until=until)
+    fold = read.fold
+    await audit_context.complete(tx, fold.items.values())
+    kept = {number: item for number, item in sorted(fold.items.items()) if not below or _task_of(item) in below}
+    if correlation is not None:
+        own = fold.correlated.get(correlation, set())
+        kept = {number: item for number, item in kept.items() if number in own or item.correlation == correlation}
+    if agent is not None:
+        number = next(key for key, row in agents.items() if row["name"] == agent)
+        kept = {key: item for key, item in kept.items() if _concerns(item, number, agent)}
+    names = {name for name in (_task_of(item) for item in kept.values()) if name}
+    if agent is None:
+        names |= {
+            name
+            for name, posted in fold.tasks.items()
+            if (not below or name in below) and correlation in {None, posted["correlation"]}
+        }
+    scope = Scope(read=read, agents=agents, items=kept, tasks=await audit_context.tasks(tx, names))
+    asked = {"task": task, "agent": agent, "since": since, "until": until, "correlation": correlation}
+    decided = await _decisions(tx, scope, below, agent, correlation)
+    return {"board": await tx.fetchval(BOARD, tx.board), "asked": asked, **_told(scope, decided, correlation)}
+
+
+async def _checked(
+    tx: ReadTransaction,
+    task: str | None,
+    agent: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    correlation: str | None,
+) -> tuple[dict[int, dict[str, Any]], set[str]]:
+    """The agents by id and the names of the tasks that are meant; what is not there, or not in order, is refused."""
+    audit_events.check_range(since, until)
+    await audit_events.check_size(tx)
+    agents = await audit_context.agents(tx)
+    if agent is not None and agent not in {row["name"] for row in agents.values()}:
+        raise UnknownName(f"there is no agent {agent!r} on this board", remedy="see `slate get agents`", agent=agent)
+    below = set[str]() if task is None else await audit_context.below(tx, task)
+    if task is not None and not below:
+        raise UnknownName(f"there is no task {task!r} on this board", remedy="see `slate get tasks`", task=task)
+    if correlation is not None and not await tx.fetchval(KNOWN_CORRELATION, tx.board, correlation):
+        message = f"no event of this board has the correlation {correlation[:80]!r}"
+        raise UnknownName(message, remedy="see `slate log tail --json`", correlation=correlation)
+    return agents, below
+
+
+def _task_of(item: Item) -> str | None:
+    if item.reference is None or item.kind == HANDLE:
+        return None
+    return item.reference.partition("/")[0]
+
+
+def _concerns(item: Item, number: int, name: str) -> bool:
+    return item.owner == number or any(attempt.agent == name for attempt in item.attempts)
+
+
+def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) -> dict[str, Any]:
+    """The parts of the report, in the order in which they are read."""
+    fold, items = scope.read.fold, scope.items
+    attempts = [attempt for item in items.values() for attempt in item.attempts]
+    incidents = [one for one in fold.incidents if one.item in items]
+    path = audit_paths.critical_path(items)
+    handed = audit_paths.hand_overs(items)
+    artifacts = _artifacts(scope)
+    published = [one for one in fold.published if correlation in {None, one["correlation"]}]
+    summary = {
+        "tasks": len(scope.tasks),
+        "artifacts": sum(one["kind"] != HANDLE for one in artifacts),
+        "deliveries": sum(one["kind"] == HANDLE for one in artifacts),
+        "items": len(items),
+        "places": dict(sorted(Counter(item.place for item in items.values()).items())),
+        "versions": sum(len(item.versions) for item in items.values()),
+        "attempts": len(attempts),
+        "outcomes": dict(sorted(Counter(attempt.outcome for attempt in attempts).items())),
+        "incidents": len(incidents),
+        "decisions": len(decided),
+        "cost": round(sum(_cost(attempt.usage) for attempt in attempts), 6),
+        "seconds": seconds_of(items.values()),
+    }
+    return {
+        "begins_at": scope.read.begins_at,
+        "ends_at": scope.read.ends_at,
+        "events": scope.read.events,
+        "erased": fold.erased,
+        "proof": scope.read.proof,
+        "summary": summary,
+        "tasks": [{**row, "chain": audit_context.chain_of(name, scope.tasks)} for name, row in scope.tasks.items()],
+        "artifacts": artifacts,
+        "decisions": decided,
+        "incidents": [_incident(scope, one) for one in incidents],
+        "critical_path": _path(path),
+        "hand_overs": handed,
+        "agents": of_agents(items.values(), scope.agent),
+        "published": published,
+        "subjects": dict(sorted(fold.subjects.items())),
+    }
+
+
+def _cost(usage: Any) -> float:
+    cost = cast("dict[str, Any]", usage).get("cost") if isinstance(usage, dict) else None
+    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else 0.0
+
+
+def _artifacts(scope: Scope) -> list[dict[str, Any]]:
+    """One row for each artifact with all its items (the revisions), and one for each delivery; by reference."""
+    groups: dict[tuple[bool, str, int], list[Item]] = {}
+    for item in scope.items.values():
+        key = (item.kind == HANDLE, item.reference or f"item {item.number}", item.artifact or item.number)
+        groups.setdefault(key, []).append(item)
+    return [_artifact(scope, key[1], items) for key, items in sorted(groups.items())]
+
+
+def _artifact(scope: Scope, reference: str, items: list[Item]) -> dict[str, Any]:
+    first, newest = items[0], items[-1]
+    blockers = sorted({scope.reference(number) for item in items for number in item.blockers})
+    return {
+        "reference": reference,
+        "kind": first.kind,
+        "title": first.title,
+        "owner": scope.agent(first.owner),
+        "capability": first.capability,
+        "path": first.path,
+        "place": newest.place,
+        "items": [item.number for item in items],
+        "correlation": first.correlation,
+        "asked_by": first.posted_by,
+        "posted_at": first.posted_at,
+        "finished_at": newest.finished_at,
+        "chain": audit_context.chain_of(_task_of(first), scope.tasks),
+        "blocked_by": blockers,
+        "seconds": seconds_of(items),
+        "versions": sorted((one for item in items for one in item.versions), key=lambda one: one["version"]),
+        "attempts": [_attempt(one, item) for item in items for one in item.attempts],
+    }
+
+
+def _attempt(one: Any, item: Item) -> dict[str, Any]:
+    seconds = None if one.ended_at is None else round((one.ended_at - one.started_at).total_seconds(), 3)
+    return {
+        "item": one.item,
+        "revision": item.revision,
+        "attempt": one.attempt,
+        "fence": one.fence,
+        "agent": one.agent,
+        "worker": one.worker,
+        "started_at": one.started_at,
+        "ended_at": one.ended_at,
+        "seconds": seconds,
+        "outcome": one.outcome,
+        "class": one.failure_class,
+        "error": one.error,
+        "note": one.note,
+        "usage": one.usage,
+    }
+
+
+def _incident(scope: Scope, one: Incident) -> dict[str, Any]:
+    item = scope.items[one.item]
+    then = one.then or ("nothing more: it was given up" if one.what in {"cancelled", "discarded"} else "nothing yet")
+    if one.then is None and one.what not in {"cancelled", "discarded"} and item.place == "scheduled":
+        then = f"waits for its next attempt, at {one.run_at}" if one.run_at else "waits for its next attempt"
+    return {
+        "position": one.position,
+        "happened_at": one.happened_at,
+        "reference": scope.reference(one.item),
+        "item": one.item,
+        "what": one.what,
+        "by": one.by,
+        "class": one.failure_class,
+        "error": one.error,
+        "note": one.note,
+        "then": then,
+    }
+
+
+def _path(path: list[Item]) -> dict[str, Any]:
+    """The steps of the critical path, and how long it took from the first post to the last finish."""
+    steps = [
+        {
+            "reference": item.reference,
+            "agent": item.attempts[-1].agent if item.attempts else None,
+            "claimed_at": item.claimed_at,
+            "finished_at": item.finished_at,
+            "seconds": seconds_of([item]),
+        }
+        for item in path
+    ]
+    begin = next((one for one in (path[0].posted_at, path[0].claimed_at) if one), None) if path else None
+    end = path[-1].finished_at if path else None
+    return {"seconds": round((end - begin).total_seconds(), 3) if begin and end else 0.0, "steps": steps}
+
+
+async def _decisions(
+    tx: ReadTransaction, scope: Scope, below: set[str], agent: str | None, correlation: str | None
+) -> list[dict[str, Any]]:
+    """The decisions of the range, in the order in which they were made, each with what it replaced and what it was."""
+    fold = scope.read.fold
+    replaced_by = {row["supersedes"]: number for number, row in fold.decisions.items() if row["supersedes"]}
+    earlier = await audit_context.decisions(tx, (number for number in replaced_by if number not in fold.decisions))
+    known = earlier | fold.decisions
+    task_names = await audit_context.task_names(tx, {row["task"] for row in fold.decisions.values() if row["task"]})
+    rows: list[dict[str, Any]] = []
+    for number, row in sorted(fold.decisions.items()):
+        task = task_names.get(row["task"])
+        if (below and task not in below) or (agent and row["agent"] != agent):
+            continue
+        if correlation not in {None, row["correlation"]}:
+            continue
+        successor = replaced_by.get(number)
+        replaced = known.get(row["supersedes"])
+        rows.append(
+            {
+                **row,
+                "decided_at": datetime.fromisoformat(row["decided_at"]),
+                "task": task,
+                "status": "superseded" if number in fold.superseded else row["status"],
+                "supersedes": row["supersedes"] and {"id": row["supersedes"], "decision": _text(replaced)},
+                "superseded_by": successor and {"id": successor, "decision": _text(known[successor])},
+                "superseded_at": fold.superseded.get(number),
+            }
+        )
+    return rows
+
+
+def _text(row: dict[str, Any] | None) -> str | None:
+    return row["decision"] if row else None

@@ -1,0 +1,77 @@
+"""The audit trail as one table: a row for each attempt with the version that it made, by reference and fence.
+
+A result that was taken over has a row without an attempt, its outcome `imported`. A text that a spreadsheet would take
+for a formula begins with an apostrophe. Columns are only ever added at the end.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+COLUMNS = (
+    "reference",
+    "kind",
+    "revision",
+    "item",
+    "attempt",
+    "fence",
+    "agent",
+    "worker",
+    "outcome",
+    "class",
+    "error",
+    "note",
+    "started_at",
+    "ended_at",
+    "seconds",
+    "usage",
+    "version",
+    "author",
+    "path",
+    "uri",
+    "hash",
+    "size",
+    "summary",
+    "asked_by",
+    "posted_at",
+    "correlation",
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The report as CSV (RFC 4180), with a row of headings."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for artifact in report["artifacts"]:
+        for row in _rows(artifact):
+            writer.writerow([_cell(row.get(column)) for column in COLUMNS])
+    return out.getvalue()
+
+
+def _rows(artifact: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    shared = {name: artifact[name] for name in ("reference", "kind", "asked_by", "posted_at", "correlation")}
+    made = {(one["item"], one["fence"]): one for one in artifact["versions"]}
+    for one in artifact["versions"]:
+        if one["imported"]:
+            yield {**one, **shared, "outcome": "imported"}
+    for attempt in artifact["attempts"]:
+        yield {**made.get((attempt["item"], attempt["fence"]), {}), **attempt, **shared}
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text

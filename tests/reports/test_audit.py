@@ -1,0 +1,130 @@
+"""The audit trail: what it tells of a known life, and that it tells the same twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.states import FailureClass
+from slateboard.protocol.work import NewArtifact, NewTask
+from tests.support.boards import BoardUnderTest
+
+
+async def audit(board: BoardUnderTest, **arguments: Any) -> dict[str, Any]:
+    """The report of everything that is committed."""
+    await board.seal()
+    return await board.perform("report_audit", **arguments)
+
+
+async def test_an_audit_tells_who_asked_whom_and_how_it_went(board: BoardUnderTest) -> None:
+    await board.post(
+        NewArtifact(task="site", name="page", owner="frontend"),
+        tasks=[
+            NewTask(name="release", title="Release", agent="cto"),
+            NewTask(name="site", title="Site", parent="release", agent="frontend"),
+        ],
+    )
+    items = await board.post(NewArtifact(task="site", name="api", owner="backend"))
+    claim = await board.claim_item(items["site/api"])
+    await board.fail(claim, FailureClass.TRANSIENT, "the network <broke>", delay_seconds=0)
+    await board.promote(now=board_now() + timedelta(hours=1))
+    await board.complete(items["site/api"])
+    told = await audit(board)
+    assert told["proof"]["verified"] is True
+    api = next(one for one in told["artifacts"] if one["reference"] == "site/api")
+    assert [one["outcome"] for one in api["attempts"]] == ["failed", "completed"]
+    assert [step["task"] for step in api["chain"]] == ["site", "release"]
+    assert [(one["version"], one["item"]) for one in api["versions"]] == [(1, items["site/api"])]
+    assert [(one["what"], one["then"]) for one in told["incidents"]] == [
+        ("failed", "tried again by backend (attempt 2)")
+    ]
+
+
+def board_now() -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+async def test_an_empty_board_has_an_empty_report(board: BoardUnderTest) -> None:
+    told = await audit(board)
+    assert (told["artifacts"], told["critical_path"]["steps"], told["decisions"]) == ([], [], [])
+
+
+@pytest.mark.parametrize("asked", [{"task": "nothing"}, {"agent": "nobody"}, {"correlation": "none"}])
+async def test_what_is_not_there_is_named(board: BoardUnderTest, asked: dict[str, str]) -> None:
+    with pytest.raises(UnknownName, match=next(iter(asked.values()))):
+        await audit(board, **asked)
+
+
+async def test_a_range_that_ends_before_it_begins_is_refused(board: BoardUnderTest) -> None:
+    with pytest.raises(Invalid, match="before it begins"):
+        await audit(board, since=board_now(), until=board_now() - timedelta(hours=1))
+
+
+async def telling_board(board: BoardUnderTest) -> None:
+    """A board on which most things happened, under names that try to break out."""
+    await board.post(
+        NewArtifact(task="site", name="spec", owner="backend", title="<script>alert(1)</script>"),
+        NewArtifact(task="site", name="left", owner="backend", blocked_by=("site/spec",)),
+        NewArtifact(task="site", name="right", owner="frontend", blocked_by=("site/spec",)),
+        NewArtifact(task="site", name="whole", owner="cto", blocked_by=("site/left", "site/right")),
+        tasks=[NewTask(name="site", title="The ]]> site | of <b>all</b>", agent="cto")],
+    )
+    rows = await board.perform("list_artifacts", task="site")
+    items = {row["name"]: row["item"] for row in rows.rows}
+    claim = await board.claim_item(items["spec"])
+    await board.fail(claim, FailureClass.TRANSIENT, "</title><script>alert(2)</script>\x07", delay_seconds=0)
+    await board.promote(now=board_now() + timedelta(hours=1))
+    for name, agent in (("spec", "backend"), ("left", "backend"), ("right", "frontend"), ("whole", "cto")):
+        await board.complete(items[name], agent=agent)
+    await board.perform("decide", decision="Use <em>plain</em> HTML", rationale="`it` | works", subject="page")
+    await board.perform("decide", decision="Use Markdown", rationale="shorter", supersedes="page", options=["A", "B"])
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json", "csv"])
+async def test_the_same_log_gives_the_same_bytes(board: BoardUnderTest, form: str) -> None:
+    await telling_board(board)
+    first = (await audit(board, format=form))["text"]
+    assert first == (await audit(board, format=form))["text"]
+    assert "site/whole" in first
+
+
+async def test_nothing_on_the_board_breaks_out_of_the_page(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    page = (await audit(board, format="html"))["text"]
+    assert "<script" not in page
+    assert "]]>" not in page
+    assert "&lt;/title&gt;&lt;script&gt;alert(2)" in page
+    assert page.count("<title>") >= 2
+    assert 'src="' not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    document = (await audit(board, format="md"))["text"]
+    assert "<script" not in document
+    assert "The \\]\\]\\> site \\| of" in document
+
+
+async def test_the_critical_path_of_a_diamond_goes_through_its_slower_side(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    told = await audit(board)
+    assert [one["reference"] for one in told["critical_path"]["steps"]] == [
+        "site/spec",
+        "site/right",
+        "site/whole",
+        "site/result",
+    ][: len(told["critical_path"]["steps"])]
+    assert {(one["from"], one["to"]) for one in told["hand_overs"]} >= {
+        ("site/spec", "site/left"),
+        ("site/spec", "site/right"),
+        ("site/right", "site/whole"),
+    }
+
+
+async def test_a_decision_names_what_replaced_it(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    first, second = (await audit(board))["decisions"]
+    assert (first["status"], first["superseded_by"]["decision"]) == ("superseded", "Use Markdown")
+    assert second["supersedes"]["decision"] == "Use <em>plain</em> HTML"
