@@ -26,6 +26,9 @@ class Settings(BaseModel):
     port: int = Field(default=8765, ge=0, le=65535, description="port that the server binds to; 0 takes a free one")
     pool_size: int = Field(default=10, ge=2, le=200, description="database connections of one server process")
     statement_timeout_seconds: float = Field(default=30.0, gt=0, le=3600, description="limit of one cold statement")
+    archive_after_days: int = Field(
+        default=30, ge=0, le=36_500, description="days that events stay in the database; 0 never archives them"
+    )
     log_level: str = Field(default="info", description="debug, info, warning or error")
 
     @field_validator("home")

@@ -25,6 +25,7 @@ ENDS: dict[str, dict[int, str]] = {
     "status": {},
     "backup": {},
     "restore": {5: "a server runs, or there is data already"},
+    "log archive": {4: "no such position", 5: "events are being archived already"},
     "migrate": {},
     "apply": {4: "a name that is nowhere", 5: "a circle, or a change that the board's state forbids", 6: "not allowed"},
     "get boards": {},

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import events, get, output, proof, tables
+from slateboard.cli import archive, events, get, output, proof, tables
 from slateboard.cli.output import Invocation, pass_invocation
 
 if TYPE_CHECKING:
     from slateboard import Client
+    from slateboard.protocol.errors import Unavailable
 
 SHOWN = 20
 
@@ -26,7 +29,7 @@ def log() -> None:
 
 
 log.add_command(get.events, "list")
-for command in (proof.verify, proof.export, proof.erase, proof.rotate_key):
+for command in (proof.verify, proof.export, proof.erase, proof.rotate_key, archive.archive):
     log.add_command(command)
 
 
@@ -64,12 +67,18 @@ async def _follow(invocation: Invocation, after: int | None, lines: int, subject
         await _say_if_it_stands_still(invocation, client)
         position = after
         if position is None:
-            shown = await _newest(client, None, lines, subject)
-            for event in shown:
+            position = await client.call("log_head")
+            for event in await _newest(client, None, lines, subject):
                 _print_one(invocation, event)
-            position = shown[-1]["position"] if shown else await client.call("log_head")
-        async for event in client.follow(after=position, subject=subject):
-            _print_one(invocation, event)
+                position = max(position, event["position"])
+        feed = client.follow(after=position, subject=subject, lost=partial(_say_lost, invocation))
+        async with aclosing(feed):
+            async for event in feed:
+                _print_one(invocation, event)
+
+
+def _say_lost(invocation: Invocation, error: Unavailable) -> None:
+    invocation.say(f"{error}; it goes on where it was as soon as the database is back")
 
 
 async def _say_if_it_stands_still(invocation: Invocation, client: Client) -> None:

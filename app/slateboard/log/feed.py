@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import BadCursor, Invalid
+from slateboard.protocol.errors import Archived, BadCursor, Invalid
 from slateboard.protocol.rights import Right
 from slateboard.protocol.subjects import expression
 
@@ -21,6 +21,7 @@ FROM events WHERE board = $1 AND position > $2 AND ($4::text IS NULL OR subject 
 
 BETWEEN = AFTER.replace("AND position > $2", "AND position > $2 AND position <= $5")
 
+ARCHIVED = "SELECT max(last_position) FROM archives WHERE board = $1"
 HEAD = "SELECT coalesce((SELECT position FROM event_heads WHERE board = $1), 0)"
 
 
@@ -28,7 +29,7 @@ async def read(tx: Statement, *, after: int = 0, limit: int = 1000, subject: str
     """Events after a position, oldest first: rows with position, id, subject, payload (JSON text), actor, times.
 
     `subject` is a pattern as in NATS: `*` is one token, `>` the rest. Raises `BadCursor` for a position that the log
-    has not, and `BadSubject`.
+    has not, `Archived` for one whose next event is no longer here (0 means the first that is), and `BadSubject`.
     """
     tx.require(Right.READER)
     if not 1 <= limit <= MAX_PAGE:
@@ -36,7 +37,17 @@ async def read(tx: Statement, *, after: int = 0, limit: int = 1000, subject: str
     rows = await tx.fetch(AFTER, tx.board, after, limit, None if subject is None else expression(subject))
     if after < 0 or not rows:
         await check(tx, after)
+    if after > 0 and (not rows or rows[0]["position"] != after + 1):
+        await check_archived(tx, after)
     return rows
+
+
+async def check_archived(tx: Statement, after: int) -> None:
+    """Refuse a cursor whose next event is in an archive; 0 means the first event that is still here."""
+    archived: int | None = await tx.fetchval(ARCHIVED, tx.board)
+    if archived is not None and after < archived:
+        message = f"the events up to position {archived} are in archives, and the cursor stands at {after}"
+        raise Archived(message, remedy=f"read the archive's files, then go on after {archived}", archived=archived)
 
 
 async def read_between(tx: Statement, *, after: int, until: int, limit: int, pattern: str | None) -> list[Any]:

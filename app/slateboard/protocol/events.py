@@ -12,6 +12,7 @@ from enum import StrEnum
 class Subject(StrEnum):
     """Subjects that the board itself writes: `board.<noun>.<verb>`."""
 
+    LOG_ARCHIVED = "board.log.archived"
     BOARD_CREATED = "board.board.created"
     AGENT_ADDED = "board.agent.added"
     TOKEN_ISSUED = "board.token.issued"  # noqa: S105  a subject
@@ -51,6 +52,8 @@ class Subject(StrEnum):
     DELIVERY_RELEASED = "board.delivery.released"
     DELIVERY_RETURNED = "board.delivery.returned"
     DELIVERY_INTERRUPTED = "board.delivery.interrupted"
+    DELIVERY_BLOCKED = "board.delivery.blocked"
+    DELIVERY_WAITING = "board.delivery.waiting"
     DELIVERY_DIED = "board.delivery.died"
     SUBSCRIPTION_ADDED = "board.subscription.added"
     SUBSCRIPTION_CHANGED = "board.subscription.changed"

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slateboard.patterns import publishing
+from slateboard.patterns import publishing, waits
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -92,6 +92,13 @@ async def forget_published(duty: Duty) -> float:
     return 0.0 if forgotten >= BATCH else FORGET_SECONDS
 
 
+async def time_out_waits(duty: Duty) -> float:
+    """End the waits for an event whose time is over."""
+    async with _writing(duty) as tx:
+        ended = await waits.time_out(tx, limit=BATCH)
+    return 0.0 if ended >= BATCH else PROMOTE_SECONDS
+
+
 @asynccontextmanager
 async def _writing(duty: Duty) -> AsyncGenerator[Transaction]:
     """A change by the server itself; wakes after the commit whom it concerns."""
@@ -110,6 +117,7 @@ class Chore:
 CHORES = (
     Chore("seal the log", sealing.seal_for_ever),
     Chore("route the log", routing.route_for_ever),
+    Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),
     Chore("take back expired leases", expire_leases),
     Chore("promote scheduled items", promote_scheduled),
@@ -118,6 +126,7 @@ CHORES = (
     Chore("sweep the gates", sweep_gates),
     Chore("sign checkpoints of the log", checkpointing.sign_checkpoints),
     Chore("make partitions", upkeep.make_partitions),
+    Chore("archive old events", upkeep.archive_events),
     Chore("vacuum", upkeep.vacuum),
 )
 

@@ -62,7 +62,14 @@ async def composed(settings: Settings, *, app_url: str, owner_url: str) -> Async
         stack.push_async_callback(hub.close)
         notifier = Notifier(app_url)
         stack.push_async_callback(notifier.close)
-        duty = Duty(database=own, owner_url=owner_url, wake=notifier.wake, sealed=notifier.sealed)
+        duty = Duty(
+            database=own,
+            owner_url=owner_url,
+            wake=notifier.wake,
+            sealed=notifier.sealed,
+            home=settings.home,
+            archive_after_days=settings.archive_after_days,
+        )
         leadership = Leadership(own, lambda: chores.run(duty))
         standing = asyncio.create_task(leadership.run(), name="leadership")
         stack.push_async_callback(_ended, standing)

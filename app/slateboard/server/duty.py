@@ -34,6 +34,8 @@ class Duty:
     """Set when something was sealed, so that the router need not find it by polling."""
     home: Path | None = None
     """Where signed checkpoints are kept; nowhere without one."""
+    archive_after_days: int = 0
+    """How long events stay in the database; 0 is for ever."""
     signed: dict[int, int] = field(default_factory=dict[int, int])
     """The position of each board's last checkpoint."""
     now: datetime | None = None

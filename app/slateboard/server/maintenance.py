@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Conflict, SchemaMismatch
-from slateboard.server import home, schema
+from slateboard.protocol.errors import Conflict, SchemaMismatch, UnknownName
+from slateboard.server import archiving, home, schema
 from slateboard.server.owner import owner_connection
 from slateboard.store import backups
 from slateboard.store.embedded import Embedded, read_run_file
+from slateboard.transaction import board_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+    from slateboard.server.archiving import Archive
     from slateboard.server.schema import Standing
     from slateboard.settings import Settings
 
@@ -27,6 +30,7 @@ SELECT setval(oid::regclass, nextval(oid::regclass) + 1000000000) FROM pg_class
 WHERE relname = 'fences' AND relkind = 'S';
 """
 """Fences go on far above what was given out since the backup: a worker that outlived the restore holds none of them."""
+DAY_OF = "SELECT sealed_on FROM events WHERE board = $1 AND position = $2"
 LEADER = "SELECT holder FROM leaders WHERE name = 'leader' AND expires_at > clock_timestamp()"
 
 
@@ -60,6 +64,29 @@ def restore(settings: Settings, file: Path, *, replace: bool, progress: Callable
         progress(f"restoring {file}")
         backups.restore(file, url, replace=replace, afterwards=NEW_FENCES)
         schema.prepare(url, progress)
+
+
+def archive(settings: Settings, *, before: date | int, progress: Callable[[str], None]) -> list[Archive]:
+    """Move the events of whole days before a day, or before the day of a position of the board that is meant, to files.
+
+    Raises what `archiving.archive` raises, and `UnknownName` for a position that the board's log has not.
+    """
+    with _owner_url(settings, progress) as url:
+        return asyncio.run(_archive(url, settings, before))
+
+
+async def _archive(url: str, settings: Settings, before: date | int) -> list[Archive]:
+    async with owner_connection(url) as connection:
+        day = before if isinstance(before, date) else await _day_of(connection, settings.board, before)
+        return await archiving.archive(connection, settings.home / archiving.FOLDER, before=day)
+
+
+async def _day_of(connection: Any, board: str, position: int) -> date:
+    day = await connection.fetchval(DAY_OF, await board_named(connection, board), position)
+    if day is None:
+        message = f"the database has no event at position {position} of the board {board}"
+        raise UnknownName(message, remedy="see `slate log tail`", position=position)
+    return day
 
 
 @contextmanager

@@ -7,8 +7,10 @@ never truncates them, which would need a lock that stops everybody.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from slateboard.server import archiving
 from slateboard.server.owner import owner_connection
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ DEAD_SHARE = 0.5
 VACUUM_SECONDS = 10.0
 PARTITION_SECONDS = 3600.0
 PARTITION_DAYS = 7
+ARCHIVE_SECONDS = 3600.0
 
 DEAD = """
 SELECT relname FROM pg_stat_user_tables
@@ -33,6 +36,16 @@ async def make_partitions(duty: Duty) -> float:
     async with owner_connection(duty.owner_url) as connection:
         await connection.fetchval("SELECT ensure_partitions($1)", PARTITION_DAYS)
     return PARTITION_SECONDS
+
+
+async def archive_events(duty: Duty) -> float:
+    """Move the events that are older than the setting says out of the database."""
+    if duty.home is not None and duty.archive_after_days:
+        today = (duty.now or datetime.now(UTC)).date()
+        before = today - timedelta(days=duty.archive_after_days)
+        async with owner_connection(duty.owner_url) as connection:
+            await archiving.archive(connection, duty.home / archiving.FOLDER, before=before)
+    return ARCHIVE_SECONDS
 
 
 async def vacuum(duty: Duty, *, dead_rows: int = DEAD_ROWS) -> float:

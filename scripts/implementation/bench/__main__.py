@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import workloads
+from scripts.implementation.bench import as_of, proof, workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -24,6 +24,8 @@ SINGLE = {
     "feed": workloads.feed,
     "backlog_500k": workloads.backlog_500k,
     "history_500k": workloads.history_500k,
+    "as_of_100k": as_of.as_of_100k,
+    "verify_1m": proof.verify_1m,
 }
 SEVERAL = {
     "drain": workloads.drains,
