@@ -28,3 +28,12 @@ async def summarise(work: Work) -> Result:
     )
     path = write_text(workspace.out("summary.md"), text)
     return Result(path=str(path), summary=f"The release dashboard is done: {workspace.relative(page)}")
+
+
+@worker.action("update_stakeholders")
+async def tell_stakeholders(work: Work) -> Result:
+    """A note to those who asked for the dashboard, for a merge whose deployment was verified."""
+    version = (await work.event()).payload
+    text = f"# PR {version['number']} is live\n\nDeployed, tested and scanned: `{version['folder']}`.\n"
+    path = write_text(workspace.out(f"stakeholders-pr-{version['number']}.md"), text)
+    return Result(path=str(path), summary=f"Stakeholders were told of PR {version['number']}")

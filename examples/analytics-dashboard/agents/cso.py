@@ -69,3 +69,17 @@ async def _have_repaired(work: Work, path: Path, findings: list[Finding], repair
 
 def _order(name: str) -> Path:
     return workspace.out("security", f"{name}.json")
+
+
+@worker.action("run_security_scan")
+async def scan(work: Work) -> Result:
+    """The rules, once more, on what was really deployed; and no script in the page."""
+    version = (await work.event()).payload
+    folder = workspace.out(version["folder"])
+    findings = [finding.message for finding in security_rules.review(read_json(folder / "api" / "openapi.json"))]
+    if "<script" in (folder / "site" / "index.html").read_text():
+        findings.append("the page holds a script")
+    if findings:
+        raise ValueError(f"the scan found: {'; '.join(findings)}")
+    await workspace.announce(work, "genbrain.events.deployment.scanned", version | {"findings": 0})
+    return Result(summary=f"{len(security_rules.RULES)} rules and the page: nothing found")

@@ -35,3 +35,40 @@ async def deploy(work: Work) -> Result:
     report = deployment.report(checks, description=read_json(target / "api" / "openapi.json"), files=listed)
     path = write_json(workspace.out("deployment", "report.json"), report)
     return Result(path=str(path), summary=f"Deployed and tested with {len(checks)} requests over loopback")
+
+
+@worker.action("trigger_deployment")
+async def deploy_merge(work: Work) -> Result:
+    """What was merged is deployed: the approved API and page, beside the version before."""
+    merge = (await work.event()).payload
+    current = workspace.out("deployment", "current")
+    target = await asyncio.to_thread(
+        deployment.install,
+        current / "api",
+        current / "site" / "index.html",
+        workspace.out("deployment", f"pr-{merge['number']}"),
+    )
+    version = {"number": merge["number"], "folder": workspace.relative(target)}
+    await workspace.announce(work, "genbrain.events.deployment.completed", version)
+    return Result(path=str(target / "site" / "index.html"), summary=f"Deployed the merge of PR {merge['number']}")
+
+
+@worker.action("run_smoke_tests")
+async def test_merge(work: Work) -> Result:
+    """Every operation of what was deployed is called and answers as described."""
+    version = (await work.event()).payload
+    checks = await asyncio.to_thread(deployment.smoke_test, workspace.out(version["folder"], "api"))
+    if bad := [f"{check.request}: {', '.join(check.faults)}" for check in checks if check.faults]:
+        raise ValueError(f"the smoke test failed: {'; '.join(bad)}")
+    await workspace.announce(work, "genbrain.events.deployment.tested", version | {"requests": len(checks)})
+    return Result(summary=f"{len(checks)} requests answered as described")
+
+
+@worker.action("confirm_deployment")
+async def confirm(work: Work) -> Result:
+    """Both have passed, the tests and the scan: the deployment is verified."""
+    briefing = await work.briefing()
+    passed = {event.subject.rpartition(".")[2]: event.payload for event in briefing.events}
+    verified = {name: passed["tested"][name] for name in ("number", "folder")}
+    await workspace.announce(work, "genbrain.events.deployment.verified", verified)
+    return Result(summary=f"PR {verified['number']} is verified: {' and '.join(sorted(passed))}")

@@ -25,3 +25,15 @@ async def write_changelog(work: Work) -> Result:
     )
     path = write_text(workspace.out("CHANGELOG.md"), entry)
     return Result(path=str(path), summary="Changelog entry from the board's artifacts and decisions")
+
+
+@worker.action("post_changelog_update")
+async def tell_users(work: Work) -> Result:
+    """One line below the changelog entry, for a merge whose deployment was verified."""
+    version = (await work.event()).payload
+    path = workspace.out("CHANGELOG.md")
+    line = f"- PR {version['number']} is deployed and verified: `{version['folder']}`"
+    entry = path.read_text()
+    if line not in entry:
+        write_text(path, f"{entry.rstrip()}\n{line}\n")
+    return Result(path=str(path), summary=f"The changelog tells of PR {version['number']}")

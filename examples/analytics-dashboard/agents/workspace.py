@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from release_analytics import dataset, resources
 from release_analytics.reports import Decided, Produced
@@ -62,3 +62,10 @@ async def decisions(work: Work) -> list[Decided]:
     """The decisions in force, in the order in which the board gives them."""
     briefing = await work.briefing()
     return [Decided(agent=item.agent, text=item.text, rationale=item.rationale or "") for item in briefing.decisions]
+
+
+async def announce(work: Work, subject: str, data: dict[str, Any]) -> str:
+    """Publish what a delivery led to, once, also if this attempt is repeated; returns the subject."""
+    event = await work.event()
+    await work.publish(subject, data, id=f"{subject}:{event.position}")
+    return subject

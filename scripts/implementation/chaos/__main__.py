@@ -1,8 +1,8 @@
 """`scripts/chaos [--seconds 60] [--seed N]`: kill everything in turn, and check that nothing was lost or done twice.
 
-2,000 artifacts in a random graph, four worker processes with short leases. Every half second a worker is killed and
-replaced; one is stopped beyond its lease and continued; the server is killed twice, Postgres is stopped in immediate
-mode three times. A failure prints its seed.
+2,000 artifacts in a random graph, a subscription to their completion, four worker processes with short leases. Every
+half second a worker is killed and replaced; one is stopped beyond its lease and continued; the server is killed twice,
+Postgres is stopped in immediate mode three times. A failure prints its seed.
 """
 
 from __future__ import annotations
@@ -156,6 +156,14 @@ async def post_graph(place: places.Place, dice: random.Random) -> None:
             )
             for number in range(ARTIFACTS)
         ]
+        await client.call(
+            "subscribe",
+            name="watch",
+            patterns=["board.artifact.completed"],
+            agent="w",
+            action="note",
+            start="beginning",
+        )
         await client.call("post", tasks=[NewTask(name="graph", title="a random graph", agent="w")], artifacts=artifacts)
 
 
@@ -178,10 +186,11 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
         question = (
             "SELECT NOT EXISTS (SELECT FROM work_items WHERE board = $1 AND outcome IS DISTINCT FROM 'done')"
             " AND NOT EXISTS (SELECT FROM event_outbox WHERE board = $1)"
+            " AND (SELECT count(*) FROM deliveries WHERE board = $1) >= $2"
         )
         try:
             async with asyncio.timeout(END_WITHIN_SECONDS):
-                await places.until(owner, question, board, every=0.1)
+                await places.until(owner, question, board, ARTIFACTS, every=0.1)
         except TimeoutError:
             print("not all was complete in time", flush=True)
         await asyncio.sleep(0.5)  # let the workers write down the last answers
@@ -191,6 +200,7 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
         *await checks.all_complete(owner, board, ARTIFACTS),
         *await checks.log_is_whole(owner, board),
         *await checks.order_was_kept(owner, board),
+        *await checks.routed_once(owner, board),
         *await checks.clients_were_told_the_truth(owner, board, records(folder)),
         *await checks.came_back(owner, board, restarts, BACK_WITHIN_SECONDS),
     ]
@@ -213,7 +223,7 @@ def main() -> None:
     if wrong:
         print(*wrong, sep="\n")
         sys.exit(f"chaos found {len(wrong)} faults; repeat it with --seed {seed}")
-    print("all complete, each once, in order; told and logged alike; the log is whole")
+    print("all complete, each once, in order; told and logged alike; each event routed once; the log is whole")
 
 
 if __name__ == "__main__":

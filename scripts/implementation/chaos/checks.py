@@ -86,6 +86,22 @@ async def order_was_kept(owner: Connection, board: int) -> list[str]:
     return wrong[:5]
 
 
+async def routed_once(owner: Connection, board: int) -> list[str]:
+    """Every completion was delivered exactly once, and each delivery was handled."""
+    completed = await owner.fetch(
+        "SELECT position FROM events WHERE board = $1 AND subject = 'board.artifact.completed' ORDER BY position", board
+    )
+    delivered = await owner.fetch(
+        "SELECT d.position, w.outcome FROM deliveries d JOIN work_items w ON w.board = d.board AND w.id = d.item"
+        " WHERE d.board = $1 ORDER BY d.position",
+        board,
+    )
+    wrong = [f"the delivery of position {row['position']} is not done" for row in delivered if row["outcome"] != "done"]
+    if [row["position"] for row in completed] != [row["position"] for row in delivered]:
+        wrong.append(f"{len(completed)} events were routed as {len(delivered)} deliveries, or other ones")
+    return wrong[:5]
+
+
 async def clients_were_told_the_truth(owner: Connection, board: int, records: list[Path]) -> list[str]:
     """Every result that a worker was told was accepted is in the tables, under its fence, and only those."""
     rows = await owner.fetch("SELECT item, fence, version FROM artifact_versions WHERE board = $1", board)

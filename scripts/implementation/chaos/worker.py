@@ -48,6 +48,11 @@ async def main(folder: Path, work_seconds: float, lease_seconds: float, concurre
         await asyncio.sleep(random.uniform(0.2, 1.8) * work_seconds)
         return Result(content=f"{work.reference} by {os.getpid()} in attempt {work.attempt}")
 
+    @worker.action("note")
+    async def note(work: Work) -> Result:
+        event = await work.event()
+        return Result(summary=f"{event.payload['reference']} is complete")
+
     while True:
         try:
             transport = await open_transport(None, board=None, agent="w")
