@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from slateboard.interfaces.graphql import router as graphql
-from slateboard.interfaces.http import health, problems
+from slateboard.interfaces.http import events, health, problems
 from slateboard.interfaces.http.credentials import Authentication
 from slateboard.interfaces.http.limits import BodyLimit
 
@@ -26,6 +26,7 @@ def build(server: Server) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Authentication, database=server.database)
     app.include_router(health.build(health.Watch(server.database, lambda: server.leadership.leads)))
+    app.include_router(events.build(server.database, wake=server.wake))
     app.include_router(
         graphql.build(server.database, default_board=server.settings.board, wake=server.wake, hub=server.hub),
         include_in_schema=False,

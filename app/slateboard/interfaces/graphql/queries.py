@@ -14,6 +14,7 @@ from strawberry.types import Info
 from slateboard.interfaces.cursors import cursor_of, position_of
 from slateboard.interfaces.graphql import past, prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
+from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery

@@ -17,7 +17,7 @@ from graphql import GraphQLError
 from strawberry.extensions import ParserCache
 from strawberry.types import ExecutionContext, ExecutionResult
 
-from slateboard.interfaces.graphql import answers, inputs, types
+from slateboard.interfaces.graphql import answers, choreography, inputs, proof, reports, types
 from slateboard.interfaces.graphql.faults import shown
 from slateboard.interfaces.graphql.limits import Limits
 from slateboard.interfaces.graphql.mutations import Mutation
@@ -53,6 +53,7 @@ def schema() -> Schema:
         *_types(types),
         *_types(answers),
         *_types(inputs),
+        *_types(choreography),
         *_types(proof),
         *_types(reports),
     ):

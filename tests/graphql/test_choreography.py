@@ -1,0 +1,51 @@
+"""Publishing and subscriptions over GraphQL."""
+
+from __future__ import annotations
+
+SUBSCRIBE = """mutation($name: String!, $patterns: [String!]!) {
+  subscribe(name: $name, patterns: $patterns, agent: "backend", action: "deploy")
+}"""
+PUBLISH = """mutation($subject: String!, $data: JSON, $id: String) {
+  publish(subject: $subject, data: $data, id: $id) { event subject correlation repeated }
+}"""
+
+
+async def test_an_event_is_published_once_for_its_id(asker, board) -> None:
+    asked = {"subject": "test.events.a", "data": {"x": [1, None]}, "id": "one"}
+    first = (await asker.ask(PUBLISH, **asked))["publish"]
+    assert (first["subject"], first["repeated"]) == ("test.events.a", False)
+    again = (await asker.ask(PUBLISH, **asked))["publish"]
+    assert again == {**first, "repeated": True}
+    (event,) = await board.log(subject="test.events.>")
+    assert event.payload == {"x": [1, None]}
+    assert event.row["correlation"] == first["correlation"]
+
+
+async def test_the_life_of_a_subscription(asker) -> None:
+    made = (await asker.ask(SUBSCRIBE, name="deploys", patterns=["a.*"]))["subscribe"]
+    assert made["name"] == "deploys"
+    await asker.ask('mutation { pauseSubscription(name: "deploys", reason: "the freeze") }')
+    (row,) = (await asker.ask("{ subscriptions { name patterns allOf agent action behind pausedBecause } }"))[
+        "subscriptions"
+    ]
+    assert row == {
+        "name": "deploys", "patterns": ["a.*"], "allOf": False, "agent": "backend", "action": "deploy",
+        "behind": row["behind"], "pausedBecause": "the freeze",
+    }  # fmt: skip
+    await asker.ask('mutation { resumeSubscription(name: "deploys") }')
+    changed = await asker.ask('mutation { changeSubscription(name: "deploys", patterns: ["b.>"], agent: "cto") }')
+    assert changed["changeSubscription"]["patterns"] == ["b.>"]
+    await asker.ask('mutation { rewindSubscription(name: "deploys", to: "beginning") }')
+    await asker.ask('mutation { unsubscribe(name: "deploys") }')
+    assert (await asker.ask("{ subscriptions { name } }"))["subscriptions"] == []
+
+
+async def test_what_is_wrong_has_its_code(asker, asker_of) -> None:
+    assert (await asker.refused(PUBLISH, subject="a..b"))["code"] == "bad_subject"
+    assert (await asker.refused(PUBLISH, subject="board.task.posted"))["code"] == "denied"
+    assert (await asker.refused(SUBSCRIBE, name="x", patterns=["a.>.b"]))["code"] == "bad_subject"
+    await asker.ask(SUBSCRIBE, name="x", patterns=["a"])
+    assert (await asker.refused(SUBSCRIBE, name="x", patterns=["a"]))["code"] == "duplicate_name"
+    cto = await asker_of("cto")
+    assert (await cto.refused(SUBSCRIBE, name="y", patterns=["a"]))["code"] == "not_yours"
+    assert (await cto.refused(PUBLISH, subject="elsewhere.a"))["code"] == "denied"
