@@ -44,6 +44,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "revoke_token": {"token_id": NOWHERE},
     "decide": {"decision": "Use it"},
     "publish": {"subject": "genbrain.events.a"},
+    "wait_for": {"item": NOWHERE, "fence": 1, "pattern": "a.>", "timeout_seconds": 60},
     "subscribe": {"name": "new", "patterns": ["a.>"], "agent": "somebody"},
     "change_subscription": {"name": "nothing", "patterns": ["a.>"], "agent": "somebody"},
     "unsubscribe": {"name": "nothing"},

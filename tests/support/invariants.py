@@ -25,7 +25,8 @@ GROUP BY p.item, w.id, w.outcome HAVING count(*) > 1 OR w.outcome IS NOT NULL OR
 MISCOUNTED = """
 SELECT g.item, g.remaining, counted.blockers
 FROM gates g, LATERAL (
-    SELECT count(*) AS blockers FROM dependencies d
+    SELECT count(*) + (SELECT count(*) FROM event_waits w
+                       WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL) AS blockers FROM dependencies d
     JOIN work_items b ON b.board = d.board AND b.id = d.blocker
     LEFT JOIN unlocks u ON u.board = d.board AND u.blocker = d.blocker
     WHERE d.board = g.board AND d.item = g.item AND d.counted

@@ -97,6 +97,7 @@ OPERATIONS: dict[str, Operation] = {
     "as_of": Operation("slateboard.reports.as_of:as_of", READ, READER),
     # the choreography
     "publish": Operation("slateboard.patterns.publishing:publish", WRITE, AGENT),
+    "wait_for": Operation("slateboard.patterns.waits:wait_for", WRITE, AGENT),
     "subscribe": Operation("slateboard.patterns.subscriptions:subscribe", WRITE, AGENT),
     "change_subscription": Operation("slateboard.patterns.subscriptions:change_subscription", WRITE, AGENT),
     "unsubscribe": Operation("slateboard.patterns.subscriptions:unsubscribe", WRITE, AGENT),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slateboard.patterns.routing import Fit
+    from slateboard.patterns.fitting import Fit
     from slateboard.transaction import Transaction
 
 HOLD = """

@@ -13,24 +13,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.patterns import filters, gathering, subscriptions
+from slateboard.patterns.fitting import POSITIONS, SIFT, Fit, Wanted, fitting
 from slateboard.protocol.subjects import expression
 from slateboard.work.intake import RATING_OF
 
 if TYPE_CHECKING:
     from slateboard.transaction import Statement, Transaction
 
-POSITIONS = 5_000
-"""Of the log, in one step."""
 BOARDS = 100
 SUBSCRIPTIONS = 1_000
 """Of one board, in one plan."""
 
-NEVER_ROUTED = r"^board\.(delivery\..+|item\.(claimed|opened|promoted|waived|repaired))$"
-
 BEHIND = """
 SELECT h.board, h.position AS head FROM event_heads h
-WHERE h.board > $1 AND EXISTS (
-    SELECT FROM subscriptions s WHERE s.board = h.board AND s.cursor < h.position AND s.paused_at IS NULL)
+WHERE h.board > $1 AND (
+    EXISTS (SELECT FROM subscriptions s WHERE s.board = h.board AND s.cursor < h.position AND s.paused_at IS NULL)
+    OR EXISTS (SELECT FROM event_waits w
+               WHERE w.board = h.board AND w.after_position < h.position AND w.ended_at IS NULL
+                 AND w.pattern IS NOT NULL))
 ORDER BY h.board LIMIT $2
 """
 
@@ -39,54 +39,13 @@ SELECT id, name, patterns, all_of, filter, ordered_by, priority, cursor FROM sub
 WHERE board = $1 AND cursor < $2 AND paused_at IS NULL ORDER BY cursor, id LIMIT $3
 """
 
-# Which events fit which expressions. Each subject is compared once; of an event a subscription may have several.
-FITTING = """
-WITH range AS MATERIALIZED (
-    SELECT position, id, subject, correlation, depth FROM events
-    WHERE board = $1 AND position > $2 AND position <= $3 AND subject !~ $4
-),
-subjects AS MATERIALIZED (SELECT DISTINCT subject FROM range),
-fits AS MATERIALIZED (
-    SELECT w.subscription, w.number, u.subject
-    FROM unnest($5::bigint[], $6::int[], $7::text[]) AS w (subscription, number, expression), subjects u
-    WHERE u.subject ~ w.expression
-)
-SELECT f.subscription, array_agg(r.position ORDER BY r.position, f.number) AS positions,
-       array_agg(f.number ORDER BY r.position, f.number) AS numbers,
-       array_agg(r.id ORDER BY r.position, f.number) AS ids,
-       array_agg(r.correlation ORDER BY r.position, f.number) AS correlations,
-       array_agg(r.depth ORDER BY r.position, f.number) AS depths
-FROM fits f JOIN range r ON r.subject = f.subject
-GROUP BY f.subscription ORDER BY f.subscription
-"""
-
 SKIP = """
 UPDATE subscriptions s SET cursor = g.upto
 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS g (id, cursor, upto)
 WHERE s.board = $1 AND s.id = g.id AND s.cursor = g.cursor AND s.paused_at IS NULL
 """
 
-SIFT = """
-WITH range AS MATERIALIZED (
-    SELECT e.position, event_json(e.subject, e.actor, e.correlation, e.payload) AS event FROM events e
-    WHERE e.board = $1 AND e.position >= $2 AND e.position <= $3 AND e.position = ANY ($4::bigint[])
-)
-SELECT r.position, jsonb_path_query_first(r.event, $6::text::jsonpath, '{}', true) #>> '{}' AS key
-FROM range r WHERE event_fits($5::text::jsonpath, r.event) ORDER BY r.position
-"""
-
 DELIVER = "SELECT delivered, woken FROM deliver_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """An event that a pattern of a subscription fits: the pattern's number, or 0 where any of them will do."""
-
-    position: int
-    number: int
-    event: int
-    correlation: str
-    depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +69,7 @@ class Plan:
 
 
 async def boards_behind(tx: Statement, *, after: int = 0) -> list[Any]:
-    """Boards with a subscription that is behind: rows of board and head, by id, at most 100 after `after`."""
+    """Boards with a subscription or a wait that is behind: rows of board and head, by id, at most 100 after `after`."""
     return await tx.fetch(BEHIND, after, BOARDS)
 
 
@@ -123,9 +82,9 @@ async def plan(tx: Statement, *, head: int) -> Plan:
         together = [row for row in rows if row["cursor"] == cursor]
         upto = min(head, cursor + POSITIONS)
         made.more |= upto < head
-        fitting = await _fitting(tx, together, cursor, upto)
-        made.steps += [Step(row, upto, fitting[row["id"]]) for row in together if row["id"] in fitting]
-        made.idle += [(row["id"], cursor, upto) for row in together if row["id"] not in fitting]
+        found = await fitting(tx, [one for row in together for one in _wanted(row)], cursor, upto)
+        made.steps += [Step(row, upto, found[row["id"]]) for row in together if row["id"] in found]
+        made.idle += [(row["id"], cursor, upto) for row in together if row["id"] not in found]
     return made
 
 
@@ -183,26 +142,12 @@ async def _deliver(tx: Transaction, step: Step, keys: dict[int, str | None], gat
     return row["delivered"]
 
 
-async def _fitting(tx: Statement, rows: list[Any], cursor: int, upto: int) -> dict[int, list[Fit]]:
-    """By subscription, the events in this range that its patterns fit, in order."""
-    expressions: list[tuple[int, int, str]] = []
-    for row in rows:
-        each = [expression(pattern) for pattern in row["patterns"]]
-        if row["all_of"]:
-            expressions += [(row["id"], number, one) for number, one in enumerate(each)]
-        else:
-            expressions.append((row["id"], 0, "|".join(each)))
-    columns = map(list, zip(*expressions, strict=True))
-    found = await tx.fetch(FITTING, tx.board, cursor, upto, NEVER_ROUTED, *columns)
-    return {
-        row["subscription"]: [
-            Fit(position, number, event, correlation or f"event-{event}", depth)
-            for position, number, event, correlation, depth in zip(
-                row["positions"], row["numbers"], row["ids"], row["correlations"], row["depths"], strict=True
-            )
-        ]
-        for row in found
-    }
+def _wanted(row: Any) -> list[Wanted]:
+    """What a subscription wants: any of its patterns at once, or (`all_of`) each by its number."""
+    each = [expression(pattern) for pattern in row["patterns"]]
+    if row["all_of"]:
+        return [Wanted(row["id"], number, one) for number, one in enumerate(each)]
+    return [Wanted(row["id"], 0, "|".join(each))]
 
 
 def _array(positions: list[int] | None) -> str | None:

@@ -126,7 +126,6 @@ CHORES = (
     Chore("sweep the gates", sweep_gates),
     Chore("sign checkpoints of the log", checkpointing.sign_checkpoints),
     Chore("make partitions", upkeep.make_partitions),
-    Chore("archive old events", upkeep.archive_events),
     Chore("vacuum", upkeep.vacuum),
 )
 

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from slateboard.patterns import routing
+from slateboard.patterns import routing, waits
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
 from slateboard.transaction import hot, writing
@@ -74,6 +74,8 @@ async def _route_board(duty: Duty, board: BoardId, head: int) -> bool:
             failed.append(error)
     if failed:
         raise failed[0]
+    async with writing(duty.database, SYSTEM, board, now=duty.now, wake=duty.wake) as tx:
+        looked_at = await waits.match(tx, head=head)
     if made.steps:
         duty.grown.set()
-    return made.more
+    return made.more or looked_at >= waits.BATCH

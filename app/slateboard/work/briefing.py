@@ -62,6 +62,13 @@ SELECT json_build_object(
                             'actor', e.actor, 'correlation', e.correlation, 'happened_at', e.happened_at) AS event
                         FROM events e WHERE e.board = $1 AND e.position = p.position OFFSET 0) AS e
                WHERE d.board = $1 AND d.item = i.id),
+    'awaited', (SELECT CASE WHEN n.error IS NOT NULL THEN json_build_object('error', n.error)
+                            WHEN n.position IS NULL THEN json_build_object('timed_out', true)
+                            ELSE (SELECT json_build_object(
+                                      'position', e.position, 'subject', e.subject, 'payload', e.payload::json,
+                                      'actor', e.actor, 'correlation', e.correlation, 'happened_at', e.happened_at)
+                                  FROM events e WHERE e.board = $1 AND e.position = n.position) END
+                FROM event_waits n WHERE n.board = $1 AND n.item = i.id AND n.ended_at IS NOT NULL),
     'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
     'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)
 ) FROM item i
@@ -71,7 +78,8 @@ SELECT json_build_object(
 async def briefing(tx: Statement, *, item: int) -> dict[str, Any]:
     """The briefing of one item, as plain JSON values. Raises `UnknownName`.
 
-    That of a delivery has the `event` to handle, and of an `all_of` every one of its `events`, in the log's order.
+    `awaited` is what ended its last wait: the event, `{"timed_out": true}`, or the `error` of its filter. That of a
+    delivery has the `event` to handle, and of an `all_of` every one of its `events`, in the log's order.
     """
     tx.require(Right.READER)
     text = await tx.fetchval(BRIEFING, tx.board, item)

@@ -23,7 +23,7 @@ from slateboard.protocol.errors import (
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import BoardId, split_reference
 from slateboard.protocol.rights import Right
-from slateboard.protocol.states import Outcome, Place
+from slateboard.protocol.states import ItemKind, Outcome, Place
 from slateboard.protocol.work import MAX_BATCH
 from slateboard.work import claims, queries
 
@@ -65,7 +65,8 @@ async def block_on(
     if not leases or leases[0]["fence"] != fence or (only is not None and leases[0]["agent"] != only):
         raise (await claims.explain_losses(tx, [(item, fence)])).get((item, fence)) or LeaseLost("the claim is gone")
     lease = leases[0]
-    reference: str = await tx.fetchval("SELECT reference FROM work_items WHERE board = $1 AND id = $2", tx.board, item)
+    row = await tx.fetchrow("SELECT reference, kind FROM work_items WHERE board = $1 AND id = $2", tx.board, item)
+    reference: str = row["reference"]
     task = reference.partition("/")[0]
     numbers = await newest_items(tx, {_full(one, task) for one in on})
     remaining = (await _insert(tx, {item: (reference, sorted(set(numbers.values())))}))[item]
@@ -80,7 +81,7 @@ async def block_on(
     await _rate_again(tx, numbers.values())
     place = await _hold(tx, item, remaining)
     tx.record(
-        Subject.ITEM_BLOCKED,
+        Subject.DELIVERY_BLOCKED if row["kind"] == ItemKind.HANDLE else Subject.ITEM_BLOCKED,
         {
             "item": item,
             "reference": reference,

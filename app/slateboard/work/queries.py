@@ -169,6 +169,7 @@ WHERE NOT EXISTS (
     WHERE d.board = g.board AND d.item = g.item AND d.counted
       AND (b.outcome IS DISTINCT FROM 'done'
            OR EXISTS (SELECT FROM unlocks u WHERE u.board = d.board AND u.blocker = d.blocker)))
+  AND NOT EXISTS (SELECT FROM event_waits w WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL)
 GROUP BY g.board
 """
 
