@@ -14,6 +14,7 @@ WORDS = (
 )  # fmt: skip
 """What is worth a word, in this order."""
 MAX_ITEMS = 5
+ERASED = "(erased)"
 
 
 def line(event: Mapping[str, Any]) -> str:
@@ -23,8 +24,10 @@ def line(event: Mapping[str, Any]) -> str:
     return f"{event['position']:>7}  {at}  {actor:12}  {event['subject']:26}  {what}".rstrip()
 
 
-def summary_of(payload: Mapping[str, Any]) -> str:
-    """What an event is about, in a few words."""
+def summary_of(payload: Mapping[str, Any] | None) -> str:
+    """What an event is about, in a few words; a payload that was erased is None."""
+    if payload is None:
+        return ERASED
     images = [cast("Mapping[str, Any]", one) for one in payload.values() if isinstance(one, dict)]
     names: list[str] = [name for name in map(_name, [payload, *images]) if name]
     parts = [*names[:1], _items(payload.get("items"))]

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import as_of, proof, workloads
+from scripts.implementation.bench import as_of, feeds, proof, workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -26,12 +26,15 @@ SINGLE = {
     "history_500k": workloads.history_500k,
     "as_of_100k": as_of.as_of_100k,
     "verify_1m": proof.verify_1m,
+    "append_8": feeds.append_8,
 }
 SEVERAL = {
     "drain": workloads.drains,
     "latency_idle": workloads.latency,
     "memory": workloads.memory,
     "start": workloads.start,
+    "live": feeds.live,
+    "readers_200": feeds.readers_200,
 }
 """Workloads that measure several keys, which begin with the workload's name."""
 
