@@ -45,6 +45,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "decide": {"decision": "Use it"},
     "publish": {"subject": "genbrain.events.a"},
     "wait_for": {"item": NOWHERE, "fence": 1, "pattern": "a.>", "timeout_seconds": 60},
+    "schedule": {"name": "new", "cron": "* * * * *", "subject": "genbrain.events.a"},
+    "unschedule": {"name": "nothing"},
     "subscribe": {"name": "new", "patterns": ["a.>"], "agent": "somebody"},
     "change_subscription": {"name": "nothing", "patterns": ["a.>"], "agent": "somebody"},
     "unsubscribe": {"name": "nothing"},

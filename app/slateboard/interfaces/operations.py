@@ -98,6 +98,9 @@ OPERATIONS: dict[str, Operation] = {
     # the choreography
     "publish": Operation("slateboard.patterns.publishing:publish", WRITE, AGENT),
     "wait_for": Operation("slateboard.patterns.waits:wait_for", WRITE, AGENT),
+    "schedule": Operation("slateboard.patterns.schedules:schedule", WRITE, OPERATOR),
+    "unschedule": Operation("slateboard.patterns.schedules:unschedule", WRITE, OPERATOR),
+    "list_schedules": Operation("slateboard.patterns.schedules:list_schedules", READ, READER),
     "subscribe": Operation("slateboard.patterns.subscriptions:subscribe", WRITE, AGENT),
     "change_subscription": Operation("slateboard.patterns.subscriptions:change_subscription", WRITE, AGENT),
     "unsubscribe": Operation("slateboard.patterns.subscriptions:unsubscribe", WRITE, AGENT),

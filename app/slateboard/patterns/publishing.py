@@ -65,7 +65,7 @@ async def publish(
     """
     tx.require(Right.AGENT)
     check_subject(subject)
-    await _check_right(tx, subject)
+    await check_right(tx, subject)
     payload = encode(data)
     correlation = check_word(correlation, "correlation") if correlation else tx.correlation
     if cause is not None and cause < 1:
@@ -114,7 +114,8 @@ def check_word(word: str, what: str) -> str:
     return word
 
 
-async def _check_right(tx: Transaction, subject: str) -> None:
+async def check_right(tx: Transaction, subject: str) -> None:
+    """Refuse a subject under which the actor may not publish."""
     if subject.split(".", 1)[0] == OWN_SUBJECTS:
         message = f"only the board itself says {subject}"
         raise Denied(message, remedy="publish under the board's prefix, e.g. genbrain.events.pr.merged")

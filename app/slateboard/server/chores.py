@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slateboard.patterns import publishing, waits
+from slateboard.patterns import publishing, schedules, waits
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -41,6 +41,7 @@ UNLOCK_SECONDS = 0.1
 RATE_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 FORGET_SECONDS = 30.0
+SCHEDULE_SECONDS = 0.5
 NO_BOARD = BoardId(0)
 """A chore serves all boards; each statement names the one it is about."""
 
@@ -99,6 +100,15 @@ async def time_out_waits(duty: Duty) -> float:
     return 0.0 if ended >= BATCH else PROMOTE_SECONDS
 
 
+async def publish_due(duty: Duty) -> float:
+    """Publish the events of schedules whose time has come."""
+    async with _writing(duty) as tx:
+        published = await schedules.publish_due(tx, limit=BATCH)
+    if published:
+        duty.grown.set()
+    return 0.0 if published >= BATCH else SCHEDULE_SECONDS
+
+
 @asynccontextmanager
 async def _writing(duty: Duty) -> AsyncGenerator[Transaction]:
     """A change by the server itself; wakes after the commit whom it concerns."""
@@ -117,6 +127,7 @@ class Chore:
 CHORES = (
     Chore("seal the log", sealing.seal_for_ever),
     Chore("route the log", routing.route_for_ever),
+    Chore("publish what is due", publish_due),
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),
     Chore("take back expired leases", expire_leases),
@@ -126,6 +137,7 @@ CHORES = (
     Chore("sweep the gates", sweep_gates),
     Chore("sign checkpoints of the log", checkpointing.sign_checkpoints),
     Chore("make partitions", upkeep.make_partitions),
+    Chore("archive old events", upkeep.archive_events),
     Chore("vacuum", upkeep.vacuum),
 )
 
