@@ -16,10 +16,14 @@ from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import NewArtifact, NewTask, Result
 from slateboard.reports.fold import State
 from slateboard.store.database import connect
+from tests.patterns.conftest import Router, duty, router
 from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold, folded
 from tests.support.manifests import do, feature
 from tests.work.test_life_of_an_item import LifeOfItems
+
+__all__ = ["duty", "router"]
+"""Fixtures of the choreography, used here."""
 
 EXAMPLES = int(os.environ.get("SLATE_TEST_EXAMPLES", "15"))
 STEPS = 40
@@ -139,3 +143,25 @@ async def test_a_fold_goes_on_from_a_snapshot(board: BoardUnderTest) -> None:
     whole = await check_fold(board)
     assert after.tables == whole.tables
     assert after.dump() == whole.dump()
+
+
+async def test_deliveries_and_waits_fold_to_the_live_tables(board: BoardUnderTest, router: Router) -> None:
+    wanted = {"patterns": ["genbrain.events.>"], "agent": "frontend"}
+    await board.perform("subscribe", name="all", **wanted)
+    await board.perform("subscribe", name="ordered", **wanted, ordered_by="$.payload.key")
+    items = await board.post_graph({"a": [], "b": []})
+    claims = [await board.claim_item(item) for item in items.values()]
+    for claim, pattern in zip(claims, ["genbrain.events.x", None], strict=True):
+        asked = {"item": claim.item, "fence": claim.fence, "pattern": pattern, "timeout_seconds": 60, "note": "n"}
+        await board.perform("wait_for", by="backend", **asked)
+    await check_fold(board)
+    for number in range(3):
+        await board.perform("publish", subject="genbrain.events.x", data={"key": "k", "n": number})
+    await router.run()
+    await check_fold(board)
+    done = await board.claim("frontend", limit=2)
+    await board.finish(done[0], by="frontend")
+    await board.fail(done[1], FailureClass.LOGIC, by="frontend")
+    await board.perform("cancel", reference="work/b")
+    await router.run()
+    await check_fold(board)

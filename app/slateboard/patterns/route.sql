@@ -184,7 +184,10 @@ BEGIN
            concat('{"subscription":', to_json(v_subscription.name), ',"agent":', v_subscription.agent,
                   ',"reference":', to_json(v_reference), ',"base_rating":', p_rating, ',"items":[',
                   string_agg(concat('[', g.item, ',', p_positions[g.number], ']'), ',' ORDER BY g.number),
-                  '],"gated":', to_json(v_gated), '}'),
+                  '],"depths":', to_json(array_agg(p_depths[g.number] + 1 ORDER BY g.number)),
+                  ',"correlations":' || CASE WHEN v_same IS NULL THEN
+                      to_json(array_agg(p_correlations[g.number] ORDER BY g.number))::text END,
+                  ',"gated":', to_json(v_gated), ',"edges":' || v_edges, '}'),
            'system', 'system', CASE WHEN count(*) = 1 THEN min(p_events[g.number]) END, v_same, p_now
     FROM unnest(v_numbers, v_items) AS g (number, item);
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation, depth,

@@ -88,6 +88,7 @@ class State:
         self.happened_at: datetime | None = None
         self.tables: dict[str, dict[Any, Row]] = {name: {} for name in COLUMNS}
         self.waived: set[int] = set()
+        self.waiting: set[int] = set()
         self.erased: list[int] = []
         self.task_ids: dict[str, int] = {}
         self.blockers: dict[int, list[int]] = {}
@@ -103,7 +104,7 @@ class State:
     def remaining(self, item: int) -> int:
         """How many blockers the item's gate counts."""
         items, edges = self.tables["work_items"], self.tables["dependencies"]
-        return sum(
+        return (item in self.waiting) + sum(
             edges[blocker, item]["counted"]
             and blocker not in self.waived
             and (blocker not in items or items[blocker]["outcome"] != "done")
@@ -135,6 +136,7 @@ class State:
             "position": self.position,
             "happened_at": self.happened_at,
             "waived": sorted(self.waived),
+            "waiting": sorted(self.waiting),
             "erased": self.erased,
             "columns": COLUMNS,
             "tables": tables,
@@ -151,7 +153,8 @@ class State:
             raise ValueError(message)
         state = cls(whole["board"])
         state.position, state.happened_at = whole["position"], moment(whole["happened_at"])
-        state.waived, state.erased = set(whole["waived"]), whole["erased"]
+        state.waived, state.waiting = set(whole["waived"]), set(whole["waiting"])
+        state.erased = whole["erased"]
         for name, rows in whole["tables"].items():
             columns = whole["columns"][name]
             for values in rows:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 AMENDED = ("title", "brief", "path", "owner", "capability")
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
-DELIVERY = "board.delivery."
-ITEM = "board.item."
 
 
 def _move(state: State, item: int, place: str) -> None:
@@ -199,11 +197,48 @@ def _blocked(state: State, payload: dict[str, Any], entry: Entry) -> None:
     _move(state, item, payload["place"])
 
 
+def _waits(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    """A claim that is given back until an event comes, or its time is over: `opened` tells of that."""
+    item = payload["item"]
+    row = state.tables["work_items"][item]
+    row["attempts"] = _end_attempt(state, item, "blocked", payload, entry.happened_at)["attempt"]
+    row["run_at"] = None
+    state.waiting.add(item)
+    _move(state, item, "gated")
+
+
+def _delivered(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    numbers = [item for item, _ in payload["items"]]
+    correlations = payload.get("correlations") or [entry.correlation] * len(numbers)
+    for item, depth, correlation in zip(numbers, payload["depths"], correlations, strict=True):
+        _new_item(state, {
+            "id": item, "kind": "handle", "reference": payload["reference"], "inbox": payload["agent"],
+            "base_rating": payload["base_rating"], "depth": depth, "correlation": correlation,
+        }, entry)  # fmt: skip
+        _move(state, item, "ready")
+    for item, blocker, _ in payload.get("edges", ()):
+        before = state.tables["work_items"][blocker]["outcome"]
+        if before in {None, "dead"} and state.add_edge(blocker, item, by="system", at=entry.happened_at):
+            _move(state, item, "gated")
+
+
+def _delivery_died(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    """One that was tried, or (without an outcome) one that ran away and never was."""
+    if "outcome" in payload:
+        _given_back(state, payload, entry)
+        return
+    item = payload["item"]
+    row = _end(state, item, "dead", entry.happened_at)
+    row["last_error"], row["correlation"], row["depth"] = payload["error"], entry.correlation, entry.depth
+    state.put("dead_letters", {**payload, "died_at": entry.happened_at})
+
+
 def _cancelled(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item = payload["item"]
     if item in state.tables["leases"]:
         _end_attempt(state, item, "cancelled", {}, entry.happened_at)
     state.tables["dead_letters"].pop(item, None)
+    state.waiting.discard(item)
     _end(state, item, "cancelled", entry.happened_at)
 
 
@@ -223,6 +258,7 @@ def _pinned(state: State, payload: dict[str, Any], entry: Entry) -> None:
 
 def _opened(state: State, payload: dict[str, Any], entry: Entry) -> None:
     for item in payload["items"]:
+        state.waiting.discard(item)
         _stand(state, item, entry.happened_at)
 
 
@@ -251,4 +287,14 @@ QUEUE_HANDLERS: dict[str, Handler] = {
     Subject.ITEM_REDRIVEN.value: _redriven,
     Subject.ITEM_PINNED.value: _pinned,
     Subject.ITEM_WAIVED.value: _waived,
+    Subject.ITEM_WAITING.value: _waits,
+    Subject.DELIVERY_MADE.value: _delivered,
+    Subject.DELIVERY_COMPLETED.value: _completed,
+    Subject.DELIVERY_FAILED.value: _given_back,
+    Subject.DELIVERY_RELEASED.value: _given_back,
+    Subject.DELIVERY_RETURNED.value: _given_back,
+    Subject.DELIVERY_INTERRUPTED.value: _given_back,
+    Subject.DELIVERY_BLOCKED.value: _blocked,
+    Subject.DELIVERY_WAITING.value: _waits,
+    Subject.DELIVERY_DIED.value: _delivery_died,
 }
