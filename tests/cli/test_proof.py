@@ -191,3 +191,29 @@ async def test_options_that_exclude_each_other_are_refused(slate: Slate, home: P
     await slate.wrong(2, "log", "verify", "--no-checkpoints", "--since-checkpoint", "last")
     await slate.wrong(2, "log", "verify", "--file", home / "file", "--since-checkpoint", "last")
     await slate.wrong(4, "log", "verify", "--since-checkpoint", "last")
+
+
+async def test_the_archives_before_a_log_are_proved_with_it(
+    slate: Slate, board: BoardUnderTest, database_url: str, home: Path
+) -> None:
+    await grow(board)
+    folder = home / "archive"
+    folder.mkdir()
+    for first, last in ((1, 2), (3, 5)):
+        file = folder / f"{board.name}-{board.id}-{first}-{last}.jsonl.gz"
+        await slate.ok("log", "export", "--from", first, "--to", last, "-o", file)
+    keep = (
+        "INSERT INTO archives (board, first_position, last_position, hash, last_happened_at, file, base_file, base,"
+        " base_hash, archived_at) SELECT $1, 3, 5, hash, happened_at, 'f', 'b', '', '', now()"
+        " FROM events WHERE board = $1 AND position = 5"
+    )
+    await forge(database_url, keep, board.id)
+    await forge(database_url, "DELETE FROM events WHERE board = $1 AND position <= 5", board.id)
+    answer = await slate.ok("log", "verify")
+    assert (answer["first"], answer["archives"]) == (6, {"files": 2, "count": 5})
+    assert "in 2 archives before them are whole too" in (await slate("log", "verify")).out
+    await forge(database_url, "UPDATE archives SET hash = sha256('') WHERE board = $1", board.id)
+    assert (await slate.wrong(5, "log", "verify"))["details"]["position"] == 6
+    file.unlink()
+    await forge(database_url, "UPDATE archives SET hash = $2 WHERE board = $1", board.id, bytes.fromhex("00"))
+    await slate.wrong(5, "log", "verify")

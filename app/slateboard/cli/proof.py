@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import parameters
+from slateboard.cli import parameters, proof_files
 from slateboard.cli.output import Invocation, pass_invocation
-from slateboard.protocol.errors import BrokenLog, Invalid, NotFound, WrongLog
+from slateboard.protocol.errors import Invalid, NotFound, WrongLog
 from slateboard.protocol.export import Export, end_line
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 VERIFY_EVENTS = 100_000
 """Of one call, so that none takes long."""
 VERIFY_CHECKPOINTS = 10_000
-FORGED = "compare with a backup or an export from before, and find out who could write there"
 BOARDS = 1_000
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -62,14 +61,19 @@ def verify(
     if export_file is not None:
         if since_checkpoint is not None:
             raise Invalid("an export is proved from its beginning", remedy="leave --since-checkpoint out")
-        answer = _verify_file(export_file, signed)
+        answer = proof_files.verify(export_file, signed)
     else:
 
         async def ask() -> dict[str, Any]:
             async with invocation.client() as client:
                 known = await client.call("export_log", limit=1)
                 header = Export([known["header"] + "\n"]).header
-                return await _verify(client, signed(header.name, header.log), since_checkpoint)
+                known_hashes = signed(header.name, header.log)
+                answer = await _verify(client, known_hashes, since_checkpoint)
+                if since_checkpoint is None:
+                    folder = invocation.home_folder() / proof_files.ARCHIVES
+                    answer["archives"] = proof_files.verify_archives(folder, header, known_hashes)
+                return answer
 
         answer = invocation.run(ask())
     invocation.answer(answer, _said(answer))
@@ -164,7 +168,7 @@ async def _verify(client: Client, signed: Mapping[int, bytes], since: str | None
         count += answer["count"]
         compared = bisect_right(positions, answer["position"]) - bisect_left(positions, began)
         if fault := answer["fault"]:
-            raise _broken(answer["name"], fault)
+            raise proof_files.broken(answer["name"], fault)
         if answer["whole"]:
             last = [one for one in positions[: bisect_right(positions, answer["position"])] if one >= began]
             return {
@@ -188,34 +192,6 @@ def _since(positions: list[int], since: str) -> int:
     if not since.isdecimal() or int(since) not in positions:
         raise NotFound(f"no checkpoint was signed at position {since[:40]}", remedy=f"the last one is {positions[-1]}")
     return int(since)
-
-
-def _verify_file(path: Path, signed: Any) -> dict[str, Any]:
-    """Prove an export, line by line."""
-    try:
-        with _reading(path) as lines:
-            found = Export(lines)
-            header, chain = found.header, found.chain
-            chain.signed = known = signed(header.name, header.log)
-            for page in found.pages():
-                if not chain.extend(page):
-                    break
-    except EOFError as error:
-        message = f"{path} ends in the middle of what is compressed: it was cut off"
-        raise BrokenLog(message, remedy="write it again with `slate log export`") from error
-    if fault := found.finish():
-        raise _broken(header.name, asdict(fault) | {"kind": fault.kind.value})
-    within = sorted(one for one in known if header.after <= one <= chain.position)
-    return {
-        "board": header.name,
-        "log": header.log,
-        "first": header.after + 1,
-        "last": chain.position,
-        "count": chain.count,
-        "hash": chain.hash.hex(),
-        "checkpoints": len(within),
-        "signed_up_to": within[-1] if within else None,
-    }
 
 
 async def _export(client: Client, file: IO[str], after: int, last: int | None) -> dict[str, Any]:
@@ -256,12 +232,6 @@ def _signed(invocation: Invocation, name: str, log: str, given: tuple[Path, ...]
     return checkpoints.hashes(checkpoints.read(found, signing.public_keys(home), log=log))
 
 
-def _broken(name: str, fault: Mapping[str, Any]) -> BrokenLog:
-    word = fault["kind"].replace("_", " ")
-    message = f"the log of {name} is broken at position {fault['position']} ({word}): {fault['reason']}"
-    return BrokenLog(message, remedy=FORGED, **fault)
-
-
 def _said(answer: Mapping[str, Any]) -> str:
     name, count = answer["board"], answer["count"]
     if not count:
@@ -270,16 +240,16 @@ def _said(answer: Mapping[str, Any]) -> str:
         f"the log of {name} is whole: {count:,} events, positions {answer['first']:,} to {answer['last']:,},"
         f" hash {answer['hash']}"
     )
+    if answer["first"] > 1 and "archives" in answer:
+        archives = answer["archives"]
+        line += "\n" + (
+            f"{archives['count']:,} events in {archives['files']:,} archives before them are whole too"
+            if archives
+            else "the archives before them are not in this home: prove each with --file"
+        )
     if answer["signed_up_to"] is None:
         return f"{line}\nno signed checkpoint was there to compare with"
     return f"{line}\n{answer['checkpoints']:,} signed checkpoints fit, the last at position {answer['signed_up_to']:,}"
-
-
-@contextmanager
-def _reading(path: Path) -> Generator[IO[str]]:
-    opened: Any = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8", newline="\n") as file:
-        yield file
 
 
 @contextmanager
