@@ -61,6 +61,18 @@ REACHED_BY = {
     "report_audit": "report audit",
     "report_decisions": "report decisions",
     "report_agents": "report agents",
+    "publish": "publish",
+    "wait_for": "work wait",
+    "subscribe": "subscription add",
+    "change_subscription": "subscription change",
+    "unsubscribe": "subscription remove",
+    "pause_subscription": "subscription pause",
+    "resume_subscription": "subscription resume",
+    "rewind_subscription": "subscription rewind",
+    "list_subscriptions": "subscription list",
+    "schedule": "schedule add",
+    "unschedule": "schedule remove",
+    "list_schedules": "schedule list",
     "verify_log": "log verify",
     "export_log": "log export",
     "erase_event": "log erase",
@@ -111,7 +123,8 @@ def test_reference_in_the_docs_is_up_to_date() -> None:
 def test_no_command_touches_the_database_itself() -> None:
     """They ask through the client; only the verbs of the server look behind it."""
     ours = ["apply", "get", "show", "tree", "mine", "work", "endings", "has_work", "decide", "post", "depend", "revise",
-            "cancel", "dead_letters", "pause", "log", "report", "agent", "board", "token"]  # fmt: skip
+            "cancel", "dead_letters", "pause", "log", "report", "agent", "board", "token", "publish",
+            "subscription", "schedule"]  # fmt: skip
     for name in ours:
         path: Path = PACKAGE / f"cli/{name}.py"
         assert not re.search(r"slateboard\.(store|board|work|log|transaction|reports)\b", text(path)), name

@@ -49,3 +49,17 @@ async def test_what_is_wrong_has_its_code(asker, asker_of) -> None:
     cto = await asker_of("cto")
     assert (await cto.refused(SUBSCRIBE, name="y", patterns=["a"]))["code"] == "not_yours"
     assert (await cto.refused(PUBLISH, subject="elsewhere.a"))["code"] == "denied"
+
+
+async def test_the_life_of_a_schedule(asker) -> None:
+    made = (
+        await asker.ask(
+            """mutation { schedule(name: "nightly", cron: "30 2 * * *", timezone: "Europe/Berlin",
+                                   subject: "test.events.night", data: {a: 1}) }"""
+        )
+    )["schedule"]
+    assert made["name"] == "nightly"
+    (row,) = (await asker.ask("{ schedules { name cron timezone subject data nextAt } }"))["schedules"]
+    assert (row["cron"], row["timezone"], row["data"]) == ("30 2 * * *", "Europe/Berlin", {"a": 1})
+    await asker.ask('mutation { unschedule(name: "nightly") }')
+    assert (await asker.ask("{ schedules { name } }"))["schedules"] == []

@@ -48,9 +48,32 @@ def references(context: click.Context, parameter: click.Parameter, incomplete: s
     ]
 
 
+def subscriptions(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The subscriptions of the board."""
+    return [
+        CompletionItem(row["name"], help=", ".join(row["patterns"]))
+        for row in _answer(context, "list_subscriptions") or ()
+        if row["name"].startswith(incomplete)
+    ]
+
+
+def schedules(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The schedules of the board."""
+    return [
+        CompletionItem(row["name"], help=row["cron"])
+        for row in _answer(context, "list_schedules") or ()
+        if row["name"].startswith(incomplete)
+    ]
+
+
 def _rows(context: click.Context, operation: str, **filters: Any) -> list[Mapping[str, Any]]:
+    found: dict[str, Any] = _answer(context, operation, first=MAX_PAGE, **filters) or {"rows": []}
+    return found["rows"]
+
+
+def _answer(context: click.Context, operation: str, **arguments: Any) -> Any:
     invocation = context.find_object(Invocation) or Invocation()
     try:
-        return parameters.call(invocation, operation, first=MAX_PAGE, **filters)["rows"]
+        return parameters.call(invocation, operation, **arguments)
     except Exception:  # noqa: BLE001  whatever is wrong, the next command will say it
-        return []
+        return None

@@ -132,6 +132,34 @@ def block(invocation: Invocation, item: str, fence: int, blockers: tuple[str, ..
     invocation.answer(answer, f"item {answer['item']} waits for {', '.join(blockers)}")
 
 
+@click.command()
+@under_claim
+@click.option(
+    "--for", "pattern", required=True, metavar="PATTERN", help="The subject of what it waits for, as in NATS."
+)
+@click.option("--filter", "path", metavar="JSONPATH", help="Only an event that this Postgres JSON path fits.")
+@click.option("--timeout", type=DURATION, required=True, metavar="TIME", help="How long; then it goes on without.")
+@click.option("--note", metavar="TEXT", help="A sentence for the attempt that follows.")
+@pass_invocation
+def wait(
+    invocation: Invocation, item: str, fence: int, pattern: str, path: str | None, timeout: float, note: str | None
+) -> None:
+    """Give the claim back until an event comes; then the item is ready again, and its briefing has it as `awaited`.
+
+    Example: slate work wait 4711 --fence 99 --for genbrain.events.approval.given --timeout 2d
+    """
+
+    async def act() -> dict[str, Any]:
+        async with invocation.client() as client:
+            number = await parameters.item_of(client, item)
+            wanted = {"pattern": pattern, "filter": path, "timeout_seconds": timeout, "note": note}
+            await client.call("wait_for", item=number, fence=fence, **wanted)
+            return {"item": number, "waits_for": pattern, "timeout_seconds": timeout}
+
+    answer = invocation.run(act())
+    invocation.answer(answer, f"item {answer['item']} waits for {pattern}")
+
+
 def _give_back(invocation: Invocation, item: str, fence: int, *, usage: str | None, **values: Any) -> None:
     """End a claim without a result, and say where the item is now."""
     spent = _usage(usage)

@@ -42,7 +42,7 @@ def work() -> None:
 
 
 work.add_command(get.items, "list")
-for ending in (endings.finish, endings.release, endings.fail, endings.block):
+for ending in (endings.finish, endings.release, endings.fail, endings.block, endings.wait):
     work.add_command(ending)
 
 

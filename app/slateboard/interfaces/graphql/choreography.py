@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 from strawberry.scalars import JSON
@@ -47,6 +48,18 @@ class EventSubscription:
     created_at: datetime
 
 
+@strawberry.type
+class Schedule:
+    """What the board publishes by itself, and when next."""
+
+    name: str
+    cron: str
+    timezone: str
+    subject: str
+    data: JSON | None
+    next_at: datetime
+
+
 def given(**arguments: Any) -> dict[str, Any]:
     """The arguments that were given; the others are the action's to choose."""
     return {name: value for name, value in arguments.items() if value is not None}
@@ -54,12 +67,18 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 @strawberry.type
 class ChoreographyQuery:
-    """Subscriptions, schedules, and what became of events."""
+    """Subscriptions and schedules."""
 
     @strawberry.field
     async def subscriptions(self, info: Ask, board: str | None = None) -> list[EventSubscription] | None:
         """The subscriptions of the board, by name."""
         return await info.context.perform("list_subscriptions", board, {})
+
+    @strawberry.field
+    async def schedules(self, info: Ask, board: str | None = None) -> list[Schedule] | None:
+        """The schedules of the board, by name."""
+        rows: list[dict[str, Any]] = await info.context.perform("list_schedules", board, {})
+        return cast("list[Schedule]", [{**row, "data": json.loads(row["payload"])} for row in rows])
 
 
 @strawberry.type
@@ -162,3 +181,23 @@ class ChoreographyMutation:
             item=item, fence=fence, pattern=pattern, filter=filter, timeout_seconds=timeout_seconds, note=note
         )
         return plain_json(await info.context.perform("wait_for", board, arguments))
+
+    @strawberry.mutation
+    async def schedule(
+        self,
+        info: Ask,
+        name: str,
+        cron: str,
+        subject: str,
+        timezone: str = "UTC",
+        data: JSON | None = None,
+        board: str | None = None,
+    ) -> JSON | None:
+        """Publish an event at each time that a cron expression says, by the clock of a time zone."""
+        arguments = {"name": name, "cron": cron, "timezone": timezone, "subject": subject, "data": data}
+        return plain_json(await info.context.perform("schedule", board, arguments))
+
+    @strawberry.mutation
+    async def unschedule(self, info: Ask, name: str, board: str | None = None) -> JSON | None:
+        """Take a schedule away."""
+        return plain_json(await info.context.perform("unschedule", board, {"name": name}))

@@ -1,0 +1,94 @@
+"""Events from the shell: publishing, and who hears of what."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Slate
+    from tests.support.boards import BoardUnderTest
+
+
+async def test_data_is_given_as_text_file_or_standard_input(
+    slate: Slate, board: BoardUnderTest, tmp_path: Path
+) -> None:
+    file = tmp_path / "data.json"
+    file.write_text('{"from": "file"}')
+    await slate.ok("publish", "a.text", "--data", '{"from": "text"}')
+    await slate.ok("publish", "a.file", "--data", f"@{file}")
+    await slate.ok("publish", "a.input", "--data", "-", given='{"from": "input"}')
+    await slate.ok("publish", "a.nothing")
+    found = await board.log(subject="a.*")
+    assert [event.payload for event in found] == [{"from": "text"}, {"from": "file"}, {"from": "input"}, None]
+
+
+async def test_an_id_publishes_once(slate: Slate, board: BoardUnderTest) -> None:
+    first = await slate.ok("publish", "a.b", "--id", "pr-17", "--correlation", "chain-7")
+    again = await slate.ok("publish", "a.b", "--id", "pr-17")
+    assert (first["repeated"], again["repeated"], again["event"]) == (False, True, first["event"])
+    assert again["correlation"] == "chain-7"
+    done = await slate("publish", "a.b", "--id", "pr-17")
+    assert "was published already" in done.out
+    assert len(await board.log(subject="a.b")) == 1
+
+
+async def test_what_a_workers_command_publishes_belongs_to_its_work(slate: Slate, board: BoardUnderTest) -> None:
+    await board.post_graph({"api": []})
+    (claim,) = await board.claim("backend")
+    told = await slate.ok("publish", "a.b", SLATE_ITEM=str(claim.item), SLATE_FENCE=str(claim.fence))
+    assert told["correlation"] == claim.correlation
+    error = await slate.wrong(5, "publish", "a.b", "--item", claim.item, "--fence", claim.fence + 1)
+    assert error["code"] == "lease_lost"
+
+
+async def test_what_cannot_be_published_is_refused(slate: Slate, tmp_path: Path) -> None:
+    assert (await slate.wrong(2, "publish", "a..b"))["code"] == "bad_subject"
+    assert (await slate.wrong(2, "publish", "a.b", "--data", "no json"))["code"] == "invalid"
+    assert (await slate.wrong(2, "publish", "a.b", "--data", f"@{tmp_path}/none"))["code"] == "invalid"
+    large = json.dumps("x" * 1_100_000)
+    assert (await slate.wrong(2, "publish", "a.b", "--data", "-", given=large))["code"] == "too_large"
+    assert (await slate.wrong(6, "publish", "board.task.posted"))["code"] == "denied"
+
+
+async def test_the_life_of_a_subscription(slate: Slate) -> None:
+    made = await slate.ok("subscription", "add", "deploys", "a.*", "b.>", "--agent", "backend", "--action", "deploy")
+    assert (made["patterns"], made["action"]) == (["a.*", "b.>"], "deploy")
+    await slate.ok("subscription", "pause", "deploys", "--reason", "the freeze")
+    assert (await slate.wrong(5, "subscription", "pause", "deploys", "--reason", "x"))["code"] == "wrong_state"
+    shown = await slate("subscription", "list")
+    assert "a.*, b.>" in shown.out
+    assert "paused: the freeze" in shown.out
+    await slate.ok("subscription", "resume", "deploys")
+    changed = ("subscription", "change", "deploys", "a.b", "a.c", "--all-of", "--agent", "cto", "--priority", "high")
+    assert (await slate.ok(*changed))["all_of"] is True
+    (row,) = await slate.ok("subscription", "list")
+    assert (row["agent"], row["patterns"], row["priority"]) == ("cto", ["a.b", "a.c"], "high")
+    await slate.ok("subscription", "rewind", "deploys", "--to", "beginning")
+    await slate.ok("subscription", "remove", "deploys")
+    assert await slate.ok("subscription", "list") == []
+    assert "no subscriptions" in (await slate("subscription", "list")).err
+
+
+async def test_mistakes_in_a_subscription_end_with_their_code(slate: Slate) -> None:
+    add = ("subscription", "add", "deploys")
+    assert (await slate.wrong(4, *add, "a.*", "--agent", "nobody"))["code"] == "unknown_name"
+    assert (await slate.wrong(2, *add, "a.>.b", "--agent", "backend"))["code"] == "bad_subject"
+    assert (await slate.wrong(2, *add, "a", "--agent", "backend", "--filter", "$.("))["code"] == "invalid"
+    assert (await slate.wrong(2, *add, "a", "--agent", "backend", "--start", "10000"))["code"] == "invalid"
+    await slate.ok(*add, "a", "--agent", "backend")
+    assert (await slate.wrong(5, *add, "a", "--agent", "backend"))["code"] == "duplicate_name"
+    assert (await slate.wrong(4, "subscription", "remove", "none"))["code"] == "unknown_name"
+
+
+async def test_the_life_of_a_schedule(slate: Slate) -> None:
+    add = ("schedule", "add", "nightly")
+    made = await slate.ok(*add, "30 2 * * *", "--timezone", "Europe/Berlin", "--subject", "a.night", "--data", "[1]")
+    assert made["next_at"]
+    assert "Europe/Berlin" in (await slate("schedule", "list")).out
+    assert (await slate.wrong(5, *add, "* * * * *", "--subject", "a.b"))["code"] == "duplicate_name"
+    assert (await slate.wrong(2, "schedule", "add", "x", "61 * * * *", "--subject", "a.b"))["code"] == "invalid"
+    await slate.ok("schedule", "remove", "nightly")
+    assert (await slate.wrong(4, "schedule", "remove", "nightly"))["code"] == "unknown_name"
