@@ -45,6 +45,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "decide": {"decision": "Use it"},
     "publish": {"subject": "genbrain.events.a"},
     "wait_for": {"item": NOWHERE, "fence": 1, "pattern": "a.>", "timeout_seconds": 60},
+    "show_event": {"position": NOWHERE},
+    "chain": {"position": NOWHERE},
     "schedule": {"name": "new", "cron": "* * * * *", "subject": "genbrain.events.a"},
     "unschedule": {"name": "nothing"},
     "subscribe": {"name": "new", "patterns": ["a.>"], "agent": "somebody"},

@@ -98,6 +98,8 @@ OPERATIONS: dict[str, Operation] = {
     # the choreography
     "publish": Operation("slateboard.patterns.publishing:publish", WRITE, AGENT),
     "wait_for": Operation("slateboard.patterns.waits:wait_for", WRITE, AGENT),
+    "show_event": Operation("slateboard.patterns.tracing:show_event", READ, READER),
+    "chain": Operation("slateboard.patterns.tracing:chain", READ, READER),
     "schedule": Operation("slateboard.patterns.schedules:schedule", WRITE, OPERATOR),
     "unschedule": Operation("slateboard.patterns.schedules:unschedule", WRITE, OPERATOR),
     "list_schedules": Operation("slateboard.patterns.schedules:list_schedules", READ, READER),

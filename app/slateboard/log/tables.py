@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
 
 from slateboard.store.metadata import metadata
@@ -65,6 +66,7 @@ events = Table(
     Column("traceparent", Text),
     Column("happened_at", DateTime(timezone=True), nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Index("events_board_correlation_idx", "board", "correlation", postgresql_where=text("correlation IS NOT NULL")),
     postgresql_partition_by="RANGE (sealed_on)",
 )
 

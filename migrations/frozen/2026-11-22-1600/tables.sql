@@ -242,6 +242,8 @@ CREATE TABLE events (
 )
  PARTITION BY RANGE (sealed_on);
 
+CREATE INDEX events_board_correlation_idx ON events (board, correlation) WHERE correlation IS NOT NULL;
+
 CREATE TABLE gates (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 

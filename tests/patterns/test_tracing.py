@@ -1,0 +1,86 @@
+"""Who has handled an event, and what followed from what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slateboard.interfaces.operations import perform
+from slateboard.protocol.errors import Invalid, UnknownName
+from tests.patterns.conftest import Router
+from tests.support.boards import BoardUnderTest
+
+MERGED, DEPLOYED = "genbrain.events.pr.merged", "genbrain.events.deployed"
+SMOKE, SCAN = "genbrain.events.smoke.passed", "genbrain.events.scan.passed"
+
+
+async def handle(board: BoardUnderTest, agent: str, *subjects: str) -> None:
+    """Claim one delivery, publish under it, and finish it."""
+    (claim,) = await board.claim(agent)
+    for subject in subjects:
+        under, actor = (claim.item, claim.fence), board.actor(agent)
+        await perform(board.database, actor, board.id, "publish", {"subject": subject}, under=under)
+    await board.finish(claim, by=agent)
+
+
+async def pipeline(board: BoardUnderTest, router: Router) -> None:
+    await board.perform("subscribe", name="deploy", patterns=[MERGED], agent="backend")
+    await board.perform("subscribe", name="smoke", patterns=[DEPLOYED], agent="frontend")
+    await board.perform("subscribe", name="scan", patterns=[DEPLOYED], agent="backend")
+    await board.perform("subscribe", name="verify", patterns=[SMOKE, SCAN], all_of=True, agent="cto")
+    await board.perform("publish", subject=MERGED, correlation="pr-7")
+    await router.run()
+    await handle(board, "backend", DEPLOYED)
+    await router.run()
+
+
+def outline(nodes: list[dict[str, Any]]) -> list[Any]:
+    return [(node.get("subject") or node["reference"], outline(node["children"])) for node in nodes]
+
+
+async def test_chain_is_a_tree_of_events_and_deliveries(board: BoardUnderTest, router: Router) -> None:
+    await pipeline(board, router)
+    await handle(board, "frontend", SMOKE)
+    await handle(board, "backend", SCAN)
+    await router.run()
+    await handle(board, "cto")
+    found = await board.perform("chain", correlation="pr-7")
+    assert outline(found["roots"]) == [
+        (MERGED, [("deploy/handle", [(DEPLOYED, [
+            ("smoke/handle", [(SMOKE, [])]),
+            ("scan/handle", [(SCAN, [("verify/handle", [])])]),
+        ])])]),
+    ]  # fmt: skip
+    (deploy,) = found["roots"][0]["children"]
+    assert deploy["place"] == "done"
+    assert deploy["delivered_at"] <= deploy["started_at"] <= deploy["finished_at"]
+    (event,) = await board.log(subject=DEPLOYED)
+    assert await board.perform("chain", position=event.position) == found
+
+
+async def test_event_shows_who_has_handled_it_and_who_not_yet(board: BoardUnderTest, router: Router) -> None:
+    await pipeline(board, router)
+    await board.perform("subscribe", name="late", patterns=["genbrain.>"], agent="cto", start="beginning")
+    await board.perform("pause_subscription", name="late", reason="for now")
+    await board.perform("subscribe", name="picky", patterns=[">"], agent="cto", filter="$.payload.no")
+    (deployed,) = await board.log(subject=DEPLOYED)
+    shown = await board.perform("show_event", position=deployed.position)
+    assert {row["name"]: (row["state"], row.get("place")) for row in shown["handled"]} == {
+        "smoke": ("delivered", "ready"), "scan": ("delivered", "ready"), "late": ("not routed", None),
+        "picky": ("not wanted", None),
+    }  # fmt: skip
+    await handle(board, "frontend", SMOKE)
+    await router.run()
+    (smoke,) = await board.log(subject=SMOKE)
+    shown = await board.perform("show_event", position=smoke.position)
+    assert {row["name"]: row["state"] for row in shown["handled"]}["verify"] == "gathering"
+
+
+async def test_unknown_position_or_chain_is_refused(board: BoardUnderTest) -> None:
+    with pytest.raises(UnknownName):
+        await board.perform("show_event", position=10_000)
+    with pytest.raises(UnknownName):
+        await board.perform("chain", correlation="nothing")
+    with pytest.raises(Invalid):
+        await board.perform("chain")
