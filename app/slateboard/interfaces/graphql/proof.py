@@ -83,13 +83,13 @@ class ProofQuery:
         info: Ask,
         after: BigInt = 0,  # pyright: ignore[reportArgumentType]  an integer, with the name of the scalar
         hash: str | None = None,  # noqa: A002  its name in the schema
-        limit: int = VERIFY_EVENTS,
+        events: int = VERIFY_EVENTS,
         checkpoints: list[CheckpointInput] | None = None,
         board: str | None = None,
     ) -> LogProof | None:
-        """Prove up to `limit` events after a position; to go on, give the `position` and `hash` of the answer."""
+        """Prove up to so many `events` after a position; to go on, give the `position` and `hash` of the answer."""
         signed = [{"position": one.position, "hash": one.hash} for one in checkpoints or ()]
-        arguments = {"after": after, "hash": hash, "limit": limit, "checkpoints": signed}
+        arguments = {"after": after, "hash": hash, "limit": events, "checkpoints": signed}
         return await info.context.perform("verify_log", board, arguments)
 
     @strawberry.field
