@@ -80,10 +80,9 @@ async def as_of(
         "erased": state.erased[:first],
     }
     for kind in kinds:
-        rows = as_of_rows.matching(as_of_rows.KINDS[kind](state), dict(where or {}))
         end = begin + first
-        following = encode([end]) if len(rows) > end else None
-        answer[kind] = {"rows": rows[begin:end], "next": following, "total": len(rows)}
+        rows, total = as_of_rows.page(state, kind, dict(where or {}), begin, end)
+        answer[kind] = {"rows": rows, "next": encode([end]) if total > end else None, "total": total}
     return answer
 
 

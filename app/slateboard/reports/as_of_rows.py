@@ -5,13 +5,14 @@ Left out is what the log does not tell: ratings, progress, and when a lease woul
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.states import PRIORITY_RATING, Place
 from slateboard.reports.progress import progress, status_of, task_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from slateboard.reports.fold import Row, State
 
@@ -72,12 +73,12 @@ def tasks(state: State) -> list[Row]:
     ]
 
 
-def artifacts(state: State) -> list[Row]:
+def artifacts(state: State) -> Iterator[Row]:
     """The artifacts, each with the state of its newest item and its newest version."""
     newest: dict[int, Row] = {}
     for (artifact, _), version in state.tables["artifact_versions"].items():
         newest[artifact] = version
-    return [_artifact(state, row, newest.get(number)) for number, row in state.tables["artifacts"].items()]
+    return (_artifact(state, row, newest.get(number)) for number, row in state.tables["artifacts"].items())
 
 
 def _artifact(state: State, row: Row, version: Row | None) -> Row:
@@ -104,9 +105,9 @@ def _artifact(state: State, row: Row, version: Row | None) -> Row:
     }  # fmt: skip
 
 
-def items(state: State) -> list[Row]:
+def items(state: State) -> Iterator[Row]:
     """The work items, with where each stood and who held it."""
-    return [_item(state, row) for row in state.tables["work_items"].values()]
+    return (_item(state, row) for row in state.tables["work_items"].values())
 
 
 def _item(state: State, row: Row) -> Row:
@@ -168,6 +169,15 @@ def dead_letters(state: State) -> list[Row]:
     ]
 
 
+def page(state: State, kind: str, where: dict[str, Any], begin: int, end: int) -> tuple[list[Row], int]:
+    """The rows of a kind from one number to another, and how many there are; no more are made than are needed."""
+    rows = KINDS[kind](state)
+    if where:
+        found = matching(rows, where)
+        return found[begin:end], len(found)
+    return list(islice(rows, begin, end)), len(state.tables["work_items" if kind == "items" else kind])
+
+
 def matching(rows: Iterable[Row], where: dict[str, Any]) -> list[Row]:
     """The rows whose fields have these values; a list of values means any of them, a list in the row one of its own."""
     return [row for row in rows if all(_matches(row.get(name), value) for name, value in where.items())]
@@ -192,7 +202,7 @@ def _picked(row: Row, names: Iterable[str]) -> Row:
     return {name: row.get(name) for name in names}
 
 
-KINDS: dict[str, Callable[[State], list[Row]]] = {
+KINDS: dict[str, Callable[[State], Iterable[Row]]] = {
     "agents": agents,
     "tasks": tasks,
     "artifacts": artifacts,
