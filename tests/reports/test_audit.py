@@ -10,6 +10,7 @@ import pytest
 from slateboard.protocol.errors import Invalid, UnknownName
 from slateboard.protocol.states import FailureClass
 from slateboard.protocol.work import NewArtifact, NewTask
+from slateboard.reports.audit_fold import Fold
 from tests.support.boards import BoardUnderTest
 
 
@@ -128,3 +129,69 @@ async def test_a_decision_names_what_replaced_it(board: BoardUnderTest) -> None:
     first, second = (await audit(board))["decisions"]
     assert (first["status"], first["superseded_by"]["decision"]) == ("superseded", "Use Markdown")
     assert second["supersedes"]["decision"] == "Use <em>plain</em> HTML"
+
+
+async def test_the_time_in_each_place_is_that_of_the_events(board: BoardUnderTest) -> None:
+    begin = board_now() - timedelta(hours=3)
+    fold = Fold(begin)
+    events: list[tuple[int, str, dict[str, Any]]] = [
+        (0, "board.artifact.posted", {"reference": "t/a", "artifact": 1, "blocked_by": []}),
+        (0, "board.artifact.posted", {"reference": "t/b", "artifact": 2, "blocked_by": [1]}),
+        (10, "board.item.claimed", {"worker": "w", "items": [[1, 1, 1]]}),
+        (30, "board.item.failed", {"item": 1, "fence": 1, "run_at": "later", "outcome": "failed"}),
+        (60, "board.item.promoted", {"items": [1]}),
+        (65, "board.item.claimed", {"worker": "w", "items": [[1, 2, 2]]}),
+        (100, "board.artifact.completed", {"reference": "t/a", "artifact": 1, "item": 1, "fence": 2, "version": 1}),
+        (100, "board.item.opened", {"items": [2]}),
+        (104, "board.item.claimed", {"worker": "w", "items": [[2, 3, 1]]}),
+        (105, "board.item.died", {"item": 2, "fence": 3, "class": "logic", "error": "no", "outcome": "failed"}),
+        (125, "board.item.redriven", {"item": 2, "reference": "t/b"}),
+    ]
+    for position, (second, subject, payload) in enumerate(events, 1):
+        at = begin + timedelta(seconds=second)
+        told = {"position": position, "subject": subject, "actor": "backend", "correlation": None, "happened_at": at}
+        fold.add(told, payload)
+    fold.end(begin + timedelta(seconds=130))
+    assert fold.items[1].seconds == {"ready": 15.0, "claimed": 55.0, "scheduled": 30.0}
+    assert fold.items[2].seconds == {"gated": 100.0, "ready": 9.0, "claimed": 1.0, "dead": 20.0}
+    assert [one.then for one in fold.incidents] == ["tried again by backend (attempt 2)", "redriven by backend"]
+
+
+async def test_an_item_that_was_there_before_the_range_is_counted_from_its_begin(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"spec": []})
+    await board.seal()
+    since = await board.fetchval("SELECT max(happened_at) + interval '1 microsecond' FROM events WHERE board = $1")
+    await board.complete(items["spec"])
+    told = await audit(board, since=since)
+    spec = next(one for one in told["artifacts"] if one["reference"] == "work/spec")
+    assert (spec["posted_at"], spec["owner"], spec["place"]) == (None, "backend", "done")
+    assert set(spec["seconds"]) <= {"ready", "claimed"}
+    assert told["proof"]["verified"] is True
+
+
+async def test_the_report_can_be_narrowed(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    mine = await audit(board, agent="frontend")
+    assert [one["reference"] for one in mine["artifacts"]] == ["site/right"]
+    assert (await audit(board, task="site"))["artifacts"] == (await audit(board))["artifacts"]
+    correlation = next(one["correlation"] for one in mine["artifacts"])
+    assert (await audit(board, correlation=correlation))["summary"]["artifacts"] >= 4
+
+
+async def test_agents_are_told_by_what_they_did(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    told = {one["agent"]: one for one in (await board.perform("report_agents"))["agents"]}
+    assert {one["attempts"] for one in told.values()} == {0}
+    await board.seal()
+    told = {one["agent"]: one for one in (await board.perform("report_agents"))["agents"]}
+    assert (told["backend"]["completed"], told["backend"]["failed"], told["backend"]["failure_rate"]) == (2, 1, 0.3333)
+    assert told["frontend"]["attempts"] == 1
+
+
+async def test_decisions_are_numbered_records_that_link_to_each_other(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    first, second = await board.perform("report_decisions")
+    assert (first["file"], second["number"]) == ("0001-page.md", 2)
+    assert f"]({second['file']})" in first["text"]
+    assert f"]({first['file']})" in second["text"]
+    assert "<em>" not in first["text"]

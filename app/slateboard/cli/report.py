@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "md", "json", "csv")
 SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".json": "json", ".csv": "csv"}
+WRITTEN_AT_ONCE = 2**20
+"""Signs."""
 TELL_AFTER_SECONDS = 1.0
 """A report that takes longer says that it is at work, and again as often."""
 
@@ -190,7 +192,9 @@ def write(file: Path, text: str) -> None:
     """Write a file that appears whole or not at all."""
     partial = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        partial.write_text(text, encoding="utf-8", newline="")
+        with partial.open("w", encoding="utf-8", newline="") as out:
+            for begin in range(0, len(text), WRITTEN_AT_ONCE):
+                out.write(text[begin : begin + WRITTEN_AT_ONCE])
         partial.replace(file)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ of `audit_html` and its neighbours.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,11 +35,18 @@ class Scope:
     agents: dict[int, dict[str, Any]]
     items: dict[int, Item]
     tasks: dict[str, dict[str, Any]]
+    chains: dict[str | None, list[dict[str, Any]]] = field(default_factory=dict)
 
     def reference(self, number: int) -> str:
         """The reference of an item, or its number where the range does not know it."""
         found = self.read.fold.items.get(number)
         return (found.reference if found else None) or f"item {number}"
+
+    def chain(self, task: str | None) -> list[dict[str, Any]]:
+        """Who answers for the work of a task, from it upwards; one list for all that share it."""
+        if task not in self.chains:
+            self.chains[task] = audit_context.chain_of(task, self.tasks)
+        return self.chains[task]
 
     def agent(self, number: int | None) -> str | None:
         """The name of an agent; None for an inbox that is open."""
@@ -201,7 +208,7 @@ def _artifact(scope: Scope, reference: str, items: list[Item]) -> dict[str, Any]
         "asked_by": first.posted_by,
         "posted_at": first.posted_at,
         "finished_at": newest.finished_at,
-        "chain": audit_context.chain_of(_task_of(first), scope.tasks),
+        "chain": scope.chain(_task_of(first)),
         "blocked_by": blockers,
         "seconds": seconds_of(items),
         "versions": sorted((one for item in items for one in item.versions), key=lambda one: one["version"]),

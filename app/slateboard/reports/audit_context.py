@@ -84,7 +84,7 @@ async def complete(tx: Statement, items: Iterable[Item]) -> None:
         item.revision, item.owner = row["revision"], row["inbox"]
         item.title, item.path, item.capability = row["title"], row["path"], row["capability"]
         item.correlation = item.correlation or row["correlation"]
-        item.blockers.update(row["blockers"])
+        item.block(row["blockers"])
 
 
 async def decisions(tx: Statement, numbers: Iterable[int]) -> dict[int, dict[str, Any]]:

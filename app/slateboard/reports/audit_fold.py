@@ -80,7 +80,7 @@ class Item:
     correlation: str | None = None
     place: str = "ready"
     seconds: dict[str, float] = field(default_factory=dict)
-    blockers: set[int] = field(default_factory=set)
+    blockers: tuple[int, ...] = ()
     ready_at: datetime | None = None
     claimed_at: datetime | None = None
     finished_at: datetime | None = None
@@ -99,6 +99,10 @@ class Item:
         if place == "ready":
             self.ready_at = at
         self.finished_at = at if place in ENDS else None
+
+    def block(self, on: Iterable[int]) -> None:
+        """Note what it waits for, besides what it waited for before."""
+        self.blockers = tuple(dict.fromkeys((*self.blockers, *on)))
 
     @property
     def running(self) -> Attempt | None:
@@ -210,7 +214,7 @@ class Fold:
         item.title = payload.get("title")
         item.path = payload.get("path")
         item.revision = payload.get("revision", 0)
-        item.blockers.update(payload.get("blocked_by", ()))
+        item.block(payload.get("blocked_by", ()))
         item.seconds.clear()
         if payload.get("place"):
             item.place = payload["place"]
@@ -262,7 +266,7 @@ class Fold:
         else:
             self._close(item, payload.get("outcome", verb), event, payload)
             item.move(_place_after(verb, payload), at, from_place="claimed")
-            item.blockers.update(payload.get("on", ()) if verb == "blocked" else ())
+            item.block(payload.get("on", ()) if verb == "blocked" else ())
             if verb == "completed":
                 self._version(item, event, payload)
         if verb in GONE_WRONG:
@@ -315,7 +319,7 @@ class Fold:
 
     def _depended(self, event: Mapping[str, Any], payload: Payload) -> None:
         item = self._touched("item", event, payload)
-        item.blockers.update(payload["blockers"])
+        item.block(payload["blockers"])
         if any(not self._is_done(blocker) for blocker in payload["blockers"]) and item.place in {"ready", "scheduled"}:
             item.move("gated", event["happened_at"])
 

@@ -47,14 +47,15 @@ def render(report: Mapping[str, Any]) -> str:
         _time(report),
         _path(report),
     ]
-    parts.extend(
-        f'<section aria-labelledby="{name}">\n<h2 id="{name}">{heading}</h2>\n<p class="says">{says}</p>\n'
-        f'<div class="card">{found}</div>\n</section>'
-        for name, heading, says, found in sections
-        if found
-    )
+    for name, heading, says, found in sections:
+        if found:
+            parts.append(
+                f'<section aria-labelledby="{name}">\n<h2 id="{name}">{heading}</h2>\n<p class="says">{says}</p>'
+            )
+            parts.extend(('<div class="card">', *found, "</div>\n</section>"))
+            found.clear()
     parts.append(f"</main>\n<footer>{_footer(report)}</footer>\n</body>\n</html>\n")
-    return "\n".join(part for part in parts if part)
+    return "\n".join(filter(None, parts))
 
 
 def _when(report: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0; border-
 thead th { color: var(--muted); font-weight: 600; white-space: nowrap; border-bottom-color: var(--muted); }
 tbody th { font-weight: 600; }
 td.number { text-align: right; white-space: nowrap; } td.time { white-space: nowrap; }
-td, th { overflow-wrap: break-word; } td.wide { min-width: 15em; }
+td, th { overflow-wrap: break-word; } td.wide { min-width: 13em; } td.hash { min-width: 21em; }
 td.time, td.number { color: var(--ink); }
 .word { white-space: nowrap; } .word::before { content: ""; display: inline-block; width: 8px; height: 8px;
   border-radius: 50%; margin-right: 6px; background: var(--released); }
@@ -93,7 +93,7 @@ footer { color: var(--muted); font-size: .85rem; padding-top: 40px; padding-bott
   thead { display: table-header-group; }
   table { font-size: 8pt; }
   td.time, td.number, thead th { white-space: normal; }
-  td.wide { min-width: 0; }
+  td.wide, td.hash { min-width: 0; }
   svg { break-inside: avoid; }
 }
 """

@@ -20,8 +20,8 @@ WIDE = {"why", "error or note", "error", "accountable", "decision", "then", "opt
 WORDS = {"outcome", "what", "status", "now"}
 
 
-def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table with its caption; the first column names the row. Empty without rows."""
+def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """The lines of a table with its caption; the first column names the row. None without rows."""
     lines = [
         "<tr>"
         + "".join(
@@ -31,13 +31,11 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -
         for row in rows
     ]
     if not lines:
-        return ""
+        return []
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    return (
-        f"<table>\n<caption>{text(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
-        + "\n".join(lines)
-        + "\n</tbody>\n</table>"
-    )
+    lines.insert(0, f"<table>\n<caption>{text(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>")
+    lines.append("</tbody>\n</table>")
+    return lines
 
 
 def _cell(column: str, value: Any, *, head: bool) -> str:
@@ -49,13 +47,13 @@ def _cell(column: str, value: Any, *, head: bool) -> str:
     if column in TIMES:
         return f'<td class="time">{said}</td>'
     if column == "hash" and said:
-        return f'<td><code title="{said}">{said}</code></td>'
+        return f'<td class="hash"><code>{said}</code></td>'
     if column in WORDS and said:
         return f'<td><span class="word is-{said}">{said}</span></td>'
     return f'<td class="wide">{said}</td>' if column in WIDE else f"<td>{said}</td>"
 
 
-def tasks(report: Report) -> str:
+def tasks(report: Report) -> list[str]:
     """Who asked whom for what."""
     rows = (
         [
@@ -72,7 +70,7 @@ def tasks(report: Report) -> str:
     return table(words.count(len(report["tasks"]), "task"), columns, rows)
 
 
-def artifacts(report: Report) -> str:
+def artifacts(report: Report) -> list[str]:
     """Every artifact: who owed it, up to whom, and where its time went."""
     rows = (
         [
@@ -89,7 +87,7 @@ def artifacts(report: Report) -> str:
     return table(words.count(len(report["artifacts"]), "artifact"), columns, rows)
 
 
-def versions(report: Report) -> str:
+def versions(report: Report) -> list[str]:
     """Every accepted result."""
     rows = [
         [
@@ -110,7 +108,7 @@ def versions(report: Report) -> str:
     return table(words.count(len(rows), "version"), columns, rows)
 
 
-def attempts(report: Report) -> str:
+def attempts(report: Report) -> list[str]:
     """Every claim from start to end."""
     rows = [
         [
@@ -149,7 +147,7 @@ def _usage(usage: Any) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(cast("dict[str, Any]", usage).items()))
 
 
-def decisions(report: Report) -> str:
+def decisions(report: Report) -> list[str]:
     """Every decision with its reasons, and what became of it."""
     rows = (
         [
@@ -176,7 +174,7 @@ def _replaced(one: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-def incidents(report: Report) -> str:
+def incidents(report: Report) -> list[str]:
     """What went wrong or was ended early, and what was done about it."""
     rows = (
         [
@@ -194,7 +192,7 @@ def incidents(report: Report) -> str:
     return table(words.count(len(report["incidents"]), "entry").replace("entrys", "entries"), columns, rows)
 
 
-def hand_overs(report: Report) -> str:
+def hand_overs(report: Report) -> list[str]:
     """How long work lay between two hands."""
     shown = report["hand_overs"][: words.MOST_HAND_OVERS]
     rows = (
@@ -212,7 +210,7 @@ def hand_overs(report: Report) -> str:
     return table(caption, ["artifact", "taken by", "after", "done by", "when", "delay"], rows)
 
 
-def agents(report: Report) -> str:
+def agents(report: Report) -> list[str]:
     """What each agent did."""
     rows = (
         [
@@ -231,7 +229,7 @@ def agents(report: Report) -> str:
     return table(words.count(len(report["agents"]), "agent"), columns, rows)
 
 
-def published(report: Report) -> str:
+def published(report: Report) -> list[str]:
     """What agents and others announced."""
     rows = (
         [one["subject"], one["position"], words.moment(one["happened_at"]), one["actor"], one["correlation"]]
@@ -242,7 +240,7 @@ def published(report: Report) -> str:
     )
 
 
-SECTIONS: tuple[tuple[str, str, str, Callable[[Report], str]], ...] = (
+SECTIONS: tuple[tuple[str, str, str, Callable[[Report], list[str]]], ...] = (
     ("tasks", "Who asked whom for what", "Each task, and the chain of those who answer for it, from the top.", tasks),
     ("artifacts", "Artifacts", "What had to be produced, by whom, after what, and where its time went.", artifacts),
     (

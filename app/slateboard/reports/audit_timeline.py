@@ -33,8 +33,8 @@ STEPS_SECONDS = (
 )  # fmt: skip
 MOST_TICKS = 9
 
-Bar = tuple[float, float, str, str]
-"""Begin and end in units of the picture, outcome, and what it says."""
+Bar = tuple[float, float, str, int]
+"""Begin and end in units of the picture, outcome, and which attempt it is."""
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -53,14 +53,14 @@ def render(report: Mapping[str, Any]) -> str:
     agents = sorted({attempt["agent"] for _, attempt in attempts})
     shown, rest = agents[:MAX_LANES], len(agents) - MAX_LANES
     by_agent: dict[str, list[Bar]] = {agent: [] for agent in shown}
-    for reference, attempt in attempts:
+    for number, (_, attempt) in enumerate(attempts):
         if attempt["agent"] in by_agent:
             stop = across(_end(attempt, report))
-            by_agent[attempt["agent"]].append((across(attempt["started_at"]), stop, *_said(reference, attempt)))
+            by_agent[attempt["agent"]].append((across(attempt["started_at"]), stop, attempt["outcome"], number))
     parts: list[str] = []
     y = TOP
     for agent in shown:
-        lane, rows = _lane(by_agent[agent], y)
+        lane, rows = _lane(by_agent[agent], y, attempts)
         diamonds = [_diamond(across(one["decided_at"]), y, one) for one in report["decisions"] if one["agent"] == agent]
         label = f'<text x="{LEFT - 12}" y="{y + 10}" text-anchor="end">{text(_short(agent))}</text>'
         y += rows * ROW + LANE_GAP
@@ -86,24 +86,24 @@ def _end(attempt: Mapping[str, Any], report: Mapping[str, Any]) -> datetime:
     return attempt["ended_at"] or max(report["ends_at"], attempt["started_at"])
 
 
-def _said(reference: str, attempt: Mapping[str, Any]) -> tuple[str, str]:
+def _said(reference: str, attempt: Mapping[str, Any]) -> str:
     outcome = attempt["outcome"]
     took = words.length(attempt["seconds"]) or "not ended"
     said = f"{reference}, attempt {attempt['attempt']} ({attempt['worker']}): {outcome}, {took}"
     if attempt["error"]:
         said += f"; {attempt['error'][:200]}"
-    return outcome, said
+    return said
 
 
 def _short(agent: str) -> str:
     return agent if len(agent) <= 18 else f"{agent[:17]}…"
 
 
-def _lane(bars: Sequence[Bar], top: float) -> tuple[str, int]:
+def _lane(bars: Sequence[Bar], top: float, attempts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, int]:
     """The bars of one agent, packed into rows, and how many rows these are."""
     free = [0.0]
     rows: list[dict[tuple[int, str], list[Any]]] = [{}]
-    for begin, end, outcome, said in sorted(bars):
+    for begin, end, outcome, which in sorted(bars):
         row = next((number for number, until in enumerate(free) if until <= begin + 0.01), len(free))
         if row >= MAX_ROWS:
             row = MAX_ROWS - 1
@@ -117,11 +117,17 @@ def _lane(bars: Sequence[Bar], top: float) -> tuple[str, int]:
             kept = rows[row][key]
             kept[1], kept[2] = max(kept[1], end), kept[2] + 1
         else:
-            rows[row][round(begin / HAIR), outcome] = [begin, end, 1, said]
+            rows[row][round(begin / HAIR), outcome] = [begin, end, 1, which]
     drawn = [
-        _bar(begin, end, top + number * ROW, outcome, said if count == 1 else f"{count:,} attempts, {outcome}")
+        _bar(
+            begin,
+            end,
+            top + number * ROW,
+            outcome,
+            _said(*attempts[which]) if count == 1 else f"{count:,} attempts, {outcome}",
+        )
         for number, row in enumerate(rows)
-        for (_, outcome), (begin, end, count, said) in row.items()
+        for (_, outcome), (begin, end, count, which) in row.items()
     ]
     return "".join(drawn), len(rows)
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+SHORTEST_SECONDS = 0.05
+"""Less time than that in a place is not worth a word."""
 MOST_HAND_OVERS = 50
 """Hand-overs that are shown to people, the slowest first; the data has all."""
 
@@ -26,14 +28,14 @@ def length(seconds: float | None) -> str:
 
 def spent(seconds: Mapping[str, float]) -> str:
     """The time in each place, in words."""
-    return ", ".join(f"{place} {length(number)}" for place, number in seconds.items())
+    return ", ".join(f"{place} {length(number)}" for place, number in seconds.items() if number >= SHORTEST_SECONDS)
 
 
 def chain(steps: Sequence[Mapping[str, Any]]) -> str:
     """Who asked whom, from the top down: `ceo → cto (release) → backend (release-api)`."""
     words: list[str] = []
     for step in reversed(steps):
-        if not words and step["delegator"]:
+        if not words and step["delegator"] not in {None, step["agent"]}:
             words.append(str(step["delegator"]))
         words.append(f"{step['agent'] or 'nobody in particular'} ({step['task']})")
     return " → ".join(words)

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import as_of, feeds, proof, workloads
+from scripts.implementation.bench import as_of, feeds, proof, reports, workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -27,6 +27,7 @@ SINGLE = {
     "as_of_100k": as_of.as_of_100k,
     "verify_1m": proof.verify_1m,
     "append_8": feeds.append_8,
+    "audit_100k": reports.audit_100k,
 }
 SEVERAL = {
     "drain": workloads.drains,
