@@ -146,17 +146,18 @@ def grow(
     by_id: dict[int, dict[str, Any]] = {node["id"]: node for node in nodes}
     by_item: dict[int, dict[str, Any]] = {}
     for one in deliveries:
-        by_item[one["item"]] = node = {**one, "kind": "delivery", "children": []}
+        node: dict[str, Any] = {**one, "kind": "delivery", "children": []}
+        by_item[one["item"]] = node
         if one["position"] in by_position:
             by_position[one["position"]]["children"].append(node)
     roots: list[dict[str, Any]] = []
-    for node in nodes:
-        parent = by_id.get(node["cause"]) or by_item.get(claimed.get(node["cause"], 0))
+    for event in nodes:
+        parent = by_id.get(event["cause"]) or by_item.get(claimed.get(event["cause"], 0))
         # What came before it can have led to it; so the tree has no circle.
-        if parent is None or parent.get("position", 0) >= node["position"]:
-            roots.append(node)
+        if parent is None or parent.get("position", 0) >= event["position"]:
+            roots.append(event)
         else:
-            parent["children"].append(node)
+            parent["children"].append(event)
     return roots
 
 
