@@ -102,7 +102,7 @@ def _short(agent: str) -> str:
 def _lane(bars: Sequence[Bar], top: float, attempts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, int]:
     """The bars of one agent, packed into rows, and how many rows these are."""
     free = [0.0]
-    rows: list[dict[tuple[int, str], list[Any]]] = [{}]
+    rows: list[dict[tuple[int, str], tuple[float, float, int, int]]] = [{}]
     for begin, end, outcome, which in sorted(bars):
         row = next((number for number, until in enumerate(free) if until <= begin + 0.01), len(free))
         if row >= MAX_ROWS:
@@ -114,10 +114,10 @@ def _lane(bars: Sequence[Bar], top: float, attempts: Sequence[tuple[str, Mapping
         # Hairs at one place and of one outcome are one bar; others are told apart by where they begin.
         key = (round(begin / HAIR), outcome)
         if key in rows[row] and end - begin < HAIR:
-            kept = rows[row][key]
-            kept[1], kept[2] = max(kept[1], end), kept[2] + 1
+            first, until, count, said = rows[row][key]
+            rows[row][key] = (first, max(until, end), count + 1, said)
         else:
-            rows[row][round(begin / HAIR), outcome] = [begin, end, 1, which]
+            rows[row][key] = (begin, end, 1, which)
     drawn = [
         _bar(
             begin,
