@@ -78,6 +78,8 @@ ENDS: dict[str, dict[int, str]] = {
     "schedule list": {},
     "schedule remove": {4: "no such schedule", 6: "only for operators"},
     "log list": {},
+    "log show": {4: "no such position"},
+    "log chain": {4: "no such chain"},
     "log tail": {130: "--follow, interrupted"},
     "log verify": {4: "no such checkpoint", 5: "the log is broken, or a checkpoint is of another log"},
     "log export": {},

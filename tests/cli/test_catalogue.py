@@ -73,6 +73,8 @@ REACHED_BY = {
     "schedule": "schedule add",
     "unschedule": "schedule remove",
     "list_schedules": "schedule list",
+    "show_event": "log show",
+    "chain": "log chain",
     "verify_log": "log verify",
     "export_log": "log export",
     "erase_event": "log erase",

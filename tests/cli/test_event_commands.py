@@ -92,3 +92,20 @@ async def test_the_life_of_a_schedule(slate: Slate) -> None:
     assert (await slate.wrong(2, "schedule", "add", "x", "61 * * * *", "--subject", "a.b"))["code"] == "invalid"
     await slate.ok("schedule", "remove", "nightly")
     assert (await slate.wrong(4, "schedule", "remove", "nightly"))["code"] == "unknown_name"
+
+
+async def test_an_event_is_shown_with_those_who_have_not_handled_it(slate: Slate, board: BoardUnderTest) -> None:
+    await slate.ok("subscription", "add", "deploys", "a.*", "--agent", "backend")
+    told = await slate.ok("publish", "a.b", "--data", '{"x": 1}')
+    (event,) = await board.log(subject="a.b")
+    shown = await slate.ok("log", "show", event.position)
+    assert (shown["subject"], shown["payload"]) == ("a.b", {"x": 1})
+    assert [(one["name"], one["state"]) for one in shown["handled"]] == [("deploys", "not routed")]
+    assert "deploys" in (await slate("log", "show", event.position)).out
+    chain = await slate.ok("log", "chain", told["correlation"])
+    assert [root["subject"] for root in chain["roots"]] == ["a.b"]
+    assert await slate.ok("log", "chain", "--position", event.position) == chain
+    assert "└─ +0.000s" in (await slate("log", "chain", told["correlation"])).out
+    assert (await slate.wrong(4, "log", "show", "4711"))["code"] == "unknown_name"
+    assert (await slate.wrong(4, "log", "chain", "none"))["code"] == "unknown_name"
+    assert (await slate.wrong(2, "log", "chain"))["code"] == "invalid"

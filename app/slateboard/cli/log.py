@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import archive, events, get, output, proof, tables
+from slateboard.cli import archive, chains, events, get, output, proof, tables
 from slateboard.cli.output import Invocation, pass_invocation
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def log() -> None:
 
 
 log.add_command(get.events, "list")
-for command in (proof.verify, proof.export, proof.erase, proof.rotate_key, archive.archive):
+for command in (proof.verify, proof.export, proof.erase, proof.rotate_key, chains.show, chains.chain, archive.archive):
     log.add_command(command)
 
 

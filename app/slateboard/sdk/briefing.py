@@ -74,12 +74,22 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Awaited:
+    """How a wait ended: with an event, because its time was up, or because its filter failed (`error`)."""
+
+    event: Event | None = None
+    timed_out: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Briefing:
     """All that a worker needs to know of its item.
 
     `chain` begins with the item's own task and ends with the root; `checkpoint` and `note` are what an earlier attempt
     left; `last_error` is why it must be done again; `path` is where the result is wanted. For a delivery `event` is
-    what is to be handled, and `events` every event of an `all_of`, in the log's order.
+    what is to be handled, and `events` every event of an `all_of`, in the log's order. `awaited` is how the last
+    `wait_for` ended; None without one.
     """
 
     item: int
@@ -101,6 +111,7 @@ class Briefing:
     note: str | None = None
     event: Event | None = None
     events: tuple[Event, ...] = ()
+    awaited: Awaited | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
@@ -112,6 +123,7 @@ class Briefing:
             {
                 **given,
                 "event": event,
+                "awaited": _awaited(given.get("awaited")),
                 "events": events or ((event,) if event else ()),
                 "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
@@ -136,6 +148,13 @@ class Briefing:
 
 def _event(given: Mapping[str, Any] | None) -> Event | None:
     return _known(Event, {**given, "happened_at": _time(given.get("happened_at"))}) if given else None
+
+
+def _awaited(given: Mapping[str, Any] | None) -> Awaited | None:
+    if not given:
+        return None
+    event = _event(given) if "subject" in given else _event(given.get("event"))
+    return Awaited(event=event, timed_out=bool(given.get("timed_out")), error=given.get("error"))
 
 
 def _time(given: str | datetime | None) -> datetime | None:

@@ -226,8 +226,8 @@ class Work:
     ) -> NoReturn:
         """Give the claim back until an event comes that matches, or the time is up, and end this handler.
 
-        The handler then starts from its beginning, with the event, or None, as `awaited` in its briefing. `filter` is a
-        Postgres JSON path over the event. Only events that come after this count.
+        The handler then starts from its beginning; `awaited` in its briefing says how the wait ended. `filter` is a
+        Postgres JSON path over the event. What was published since the claim counts.
         """
         await self._desk.awaiting(
             self.fence, pattern=pattern, filter=filter, timeout_seconds=timeout_seconds, note=note

@@ -67,7 +67,7 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 @strawberry.type
 class ChoreographyQuery:
-    """Subscriptions and schedules."""
+    """Subscriptions, schedules, and what became of events."""
 
     @strawberry.field
     async def subscriptions(self, info: Ask, board: str | None = None) -> list[EventSubscription] | None:
@@ -79,6 +79,23 @@ class ChoreographyQuery:
         """The schedules of the board, by name."""
         rows: list[dict[str, Any]] = await info.context.perform("list_schedules", board, {})
         return cast("list[Schedule]", [{**row, "data": json.loads(row["payload"])} for row in rows])
+
+    @strawberry.field
+    async def show_event(self, info: Ask, position: BigInt, board: str | None = None) -> JSON | None:
+        """An event of the log, with who has handled it and who has not yet."""
+        return plain_json(await info.context.perform("show_event", board, {"position": position}))
+
+    @strawberry.field
+    async def chain(
+        self,
+        info: Ask,
+        correlation: str | None = None,
+        position: BigInt | None = None,
+        board: str | None = None,
+    ) -> JSON | None:
+        """All events of one correlation (or of that which an event belongs to), as a tree of causes with times."""
+        arguments = given(correlation=correlation, position=position)
+        return plain_json(await info.context.perform("chain", board, arguments))
 
 
 @strawberry.type
