@@ -1,7 +1,8 @@
 """`scripts/demo [--serve]`: the main job on real input, with a real worker process for each agent.
 
 Starts an embedded Postgres and the server in a home of its own, applies `examples/analytics-dashboard`, starts the
-workers, shows the board live, kills one worker in the middle of its work, and ends with what came out of it.
+workers, shows the board live, kills one worker in the middle of its work, lets a merge run through the pipeline, and
+ends with what came out: the tree, the attempts, the decisions, the page, an audit report and the proof of the log.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from scripts.implementation import pipeline
 from scripts.implementation import place as places
 from slateboard import connect
 from slateboard.store.run_file import read_run_file
@@ -194,6 +196,7 @@ async def play(environment: dict[str, str], address: str, *, serve: bool) -> Non
             for agent in AGENTS:
                 fleet.start(agent)
             seconds = await watch(client, fleet, killed)
+            correlation = await pipeline.play(client, console)
         finally:
             fleet.end()
         shown = await client.call("show", name=SLOW)
@@ -202,6 +205,7 @@ async def play(environment: dict[str, str], address: str, *, serve: bool) -> Non
             sys.exit(f"the killed worker's attempt should have been taken over, but its attempts are {outcomes}")
         console.print(f"\nAll complete after {seconds:.1f} s, with one worker killed on the way.\n")
         await report(client, environment, address)
+        await pipeline.prove(run, environment, correlation, OUT / "report.html")
     if not serve:
         console.print("The server is taken down now; `scripts/demo --serve` keeps it up.")
     else:
@@ -235,7 +239,7 @@ def main() -> None:
     console.print("starting an embedded PostgreSQL and the server …")
     try:
         run("up", "--detach", environment=environment)
-        run("apply", "-f", str(EXAMPLE / "board.yaml"), environment=environment)
+        run("apply", *(f"-f{EXAMPLE / name}" for name in ("board.yaml", "pipeline.yaml")), environment=environment)
         asyncio.run(play(environment, f"http://127.0.0.1:{port}", serve=options.serve))
     except KeyboardInterrupt:
         console.print("stopped")
