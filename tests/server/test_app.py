@@ -13,6 +13,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from slateboard.board.agents import administrator_token
+from slateboard.interfaces.feeds import Hub
 from slateboard.interfaces.http import health
 from slateboard.interfaces.http.health import Watch
 from slateboard.interfaces.http.limits import MAX_BODY_BYTES, BodyLimit
@@ -40,6 +41,7 @@ def application(database: Database, duty: Duty, board: BoardUnderTest) -> FastAP
         notifier=Notifier(database.url),
         leadership=Leadership(database, nothing),
         duty=duty,
+        hub=Hub(database),
     )
     return app.build(server)
 

@@ -26,7 +26,8 @@ MISCOUNTED = """
 SELECT g.item, g.remaining, counted.blockers
 FROM gates g, LATERAL (
     SELECT count(*) + (SELECT count(*) FROM event_waits w
-                       WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL) AS blockers FROM dependencies d
+                       WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL) AS blockers
+    FROM dependencies d
     JOIN work_items b ON b.board = d.board AND b.id = d.blocker
     LEFT JOIN unlocks u ON u.board = d.board AND u.blocker = d.blocker
     WHERE d.board = g.board AND d.item = g.item AND d.counted

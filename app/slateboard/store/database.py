@@ -81,7 +81,7 @@ async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float =
             server_settings=session,
             timeout=CONNECT_SECONDS,
             max_inactive_connection_lifetime=300,
-            reset=_leave_as_it_is,
+            reset=_end_transaction,
         )
         database = Database(url, pool)
         try:
@@ -93,8 +93,13 @@ async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float =
     return database
 
 
-async def _leave_as_it_is(_connection: Any) -> None:
-    """No round trip to reset a connection that goes back: only transactions set anything, and only for themselves."""
+async def _end_transaction(connection: Any) -> None:
+    """No round trip to reset a connection that goes back, since only transactions set anything, and for themselves.
+
+    One that a cancelled call left open is rolled back.
+    """
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
 
 
 async def check(connection: Any) -> None:
