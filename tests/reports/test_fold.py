@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule
 
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import NewArtifact, NewTask, Result
 from slateboard.reports.fold import State
-from slateboard.store.database import connect
 from tests.patterns.conftest import Router, duty, router
 from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold, folded
 from tests.support.manifests import do, feature
-from tests.work.test_life_of_an_item import LifeOfItems
+from tests.work.test_life_of_an_item import LifeOfItems, run_lives
 
 __all__ = ["duty", "router"]
 """Fixtures of the choreography, used here."""
@@ -57,24 +54,7 @@ class LoggedLives(LifeOfItems):
 
 @pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
 def test_random_lives_fold_to_the_live_tables(app_url: str) -> None:
-    with asyncio.Runner() as runner:
-        LoggedLives.runner = runner
-        LoggedLives.database = runner.run(connect(app_url, size=2))
-        try:
-            run_state_machine_as_test(
-                LoggedLives,
-                settings=settings(
-                    max_examples=EXAMPLES,
-                    stateful_step_count=STEPS,
-                    deadline=None,
-                    database=None,
-                    derandomize="SLATE_TEST_EXAMPLES" not in os.environ,
-                    suppress_health_check=list(HealthCheck),
-                    print_blob=True,
-                ),
-            )
-        finally:
-            runner.run(LoggedLives.database.close())
+    run_lives(LoggedLives, app_url)
 
 
 async def _eventful(board: BoardUnderTest) -> dict[str, int]:

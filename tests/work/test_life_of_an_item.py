@@ -317,14 +317,14 @@ class LifeOfItems(RuleBasedStateMachine):
             assert opened[self.ids[item.name]] == item.opened <= item.gated
 
 
-@pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
-def test_random_lives_agree_with_the_model(app_url: str) -> None:
+def run_lives(machine: type[LifeOfItems], app_url: str) -> None:
+    """Run random lives on connections of their own."""
     with asyncio.Runner() as runner:
-        LifeOfItems.runner = runner
-        LifeOfItems.database = runner.run(connect(app_url, size=2))
+        machine.runner = runner
+        machine.database = runner.run(connect(app_url, size=2))
         try:
             run_state_machine_as_test(
-                LifeOfItems,
+                machine,
                 settings=settings(
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,
@@ -336,4 +336,9 @@ def test_random_lives_agree_with_the_model(app_url: str) -> None:
                 ),
             )
         finally:
-            runner.run(LifeOfItems.database.close())
+            runner.run(machine.database.close())
+
+
+@pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
+def test_random_lives_agree_with_the_model(app_url: str) -> None:
+    run_lives(LifeOfItems, app_url)

@@ -148,18 +148,5 @@ def _hand_overs(report: Mapping[str, Any]) -> str:
 
 
 def _agents(report: Mapping[str, Any]) -> str:
-    rows = (
-        [
-            one["agent"],
-            one["items"],
-            one["attempts"],
-            one["completed"],
-            one["failed"],
-            words.share(one["failure_rate"]),
-            words.length(one["busy_seconds"]),
-            words.spent(one["seconds"]),
-        ]
-        for one in report["agents"]
-    )
-    columns = ["agent", "items", "attempts", "completed", "failed", "failure rate", "at work", "time of its items"]
-    return _section("Agents", columns, rows)
+    rows = map(words.agent_row, report["agents"])
+    return _section("Agents", words.AGENT_COLUMNS, rows)

@@ -212,21 +212,8 @@ def hand_overs(report: Report) -> list[str]:
 
 def agents(report: Report) -> list[str]:
     """What each agent did."""
-    rows = (
-        [
-            one["agent"],
-            one["items"],
-            one["attempts"],
-            one["completed"],
-            one["failed"],
-            words.share(one["failure_rate"]),
-            words.length(one["busy_seconds"]),
-            words.spent(one["seconds"]),
-        ]
-        for one in report["agents"]
-    )
-    columns = ["agent", "items", "attempts", "completed", "failed", "failure rate", "at work", "time of its items"]
-    return table(words.count(len(report["agents"]), "agent"), columns, rows)
+    rows = map(words.agent_row, report["agents"])
+    return table(words.count(len(report["agents"]), "agent"), words.AGENT_COLUMNS, rows)
 
 
 def published(report: Report) -> list[str]:

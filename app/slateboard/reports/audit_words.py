@@ -84,3 +84,12 @@ def made(version: Mapping[str, Any]) -> str:
 def share(rate: float | None) -> str:
     """A rate as a percentage."""
     return "" if rate is None else f"{rate * 100:.1f} %"
+
+
+AGENT_COLUMNS = ("agent", "items", "attempts", "completed", "failed", "failure rate", "at work", "time of its items")
+
+
+def agent_row(one: Mapping[str, Any]) -> list[Any]:
+    """What one agent did, under `AGENT_COLUMNS`."""
+    done = [one[name] for name in ("agent", "items", "attempts", "completed", "failed")]
+    return [*done, share(one["failure_rate"]), length(one["busy_seconds"]), spent(one["seconds"])]
