@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import as_of, feeds, proof, reports, workloads
+from scripts.implementation.bench import as_of, feeds, proof, reports, routing, workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -28,6 +28,7 @@ SINGLE = {
     "verify_1m": proof.verify_1m,
     "append_8": feeds.append_8,
     "audit_100k": reports.audit_100k,
+    "routing": routing.routing,
 }
 SEVERAL = {
     "drain": workloads.drains,
