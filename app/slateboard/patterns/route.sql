@@ -192,11 +192,13 @@ BEGIN
     FROM unnest(v_numbers, v_items) AS g (number, item);
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation, depth,
                               happened_at)
-    SELECT (SELECT lane FROM event_lane), p_board, 'board.delivery.died',
+    SELECT (SELECT lane FROM event_lane), p_board, said.subject,
            json_build_object('reference', v_reference, 'item', g.item, 'agent', v_subscription.agent,
                              'class', 'runaway', 'error', g.error)::text,
            'system', 'system', p_events[g.number], p_correlations[g.number], p_depths[g.number] + 1, p_now
-    FROM unnest(v_numbers, v_items, v_errors) AS g (number, item, error) WHERE g.error IS NOT NULL;
+    FROM unnest(v_numbers, v_items, v_errors) AS g (number, item, error),
+    LATERAL (VALUES ('board.delivery.died'), (dead_letter_subject(p_board, v_subscription.agent))) AS said (subject)
+    WHERE g.error IS NOT NULL;
     RETURN NEXT;
 END
 $$;

@@ -1,6 +1,12 @@
+-- Under which subject a dead letter of an agent also appears in the log, after the event of its death.
+CREATE OR REPLACE FUNCTION dead_letter_subject(p_board bigint, p_agent bigint) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT b.prefix || '.dlq.' || a.name FROM boards b, agents a
+        WHERE b.id = p_board AND a.board = b.id AND a.id = p_agent);
+
 -- Give back: claims that end without a result. Each row names its outcome: failed (with a class), released,
 -- interrupted (a dead worker, a shutdown), or returned (a prefetched item that was never started: no attempt).
--- Writes: leases, work_items, attempts, dead_letters, ready, scheduled, one event for each item.
+-- Writes: leases, work_items, attempts, dead_letters, ready, scheduled, one event for each item, a second for the dead.
 -- Failures count towards `max_attempts` and wait 30 s, 2 min, 5 min (± 20 %); `logic` is dead at once. Interruptions
 -- are not failures: they come back at once, and the tenth is dead, as poison.
 CREATE OR REPLACE FUNCTION give_back_items(
@@ -79,16 +85,18 @@ BEGIN
     told AS (
         INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
                                   depth, happened_at)
-        SELECT (SELECT lane FROM event_lane), p_board,
-               CASE WHEN m.kind = 'handle' THEN 'board.delivery.' ELSE 'board.item.' END
-               || CASE WHEN m.dead THEN 'died' ELSE m.outcome END,
+        SELECT (SELECT lane FROM event_lane), p_board, said.subject,
                json_build_object('reference', m.reference, 'item', m.id, 'fence', m.fence, 'attempt', m.attempt,
                                  'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.class,
                                  'error', m.error, 'note', m.note, 'usage', m.usage::json, 'run_at', m.run_at,
                                  'failures', m.failures, 'interruptions', m.interruptions,
                                  'started_at', m.claimed_at)::text,
                p_actor, p_authenticated_by, m.cause, m.correlation, m.depth, v_now
-        FROM moved m
+        FROM moved m,
+        LATERAL (SELECT CASE WHEN m.kind = 'handle' THEN 'board.delivery.' ELSE 'board.item.' END
+                        || CASE WHEN m.dead THEN 'died' ELSE m.outcome END AS subject
+                 UNION ALL
+                 SELECT dead_letter_subject(p_board, m.agent) WHERE m.dead) AS said
     )
     SELECT array_agg(m.id ORDER BY m.id),
            array_agg(CASE WHEN m.dead THEN 'dead' WHEN m.run_at > v_now THEN 'scheduled' ELSE 'ready' END ORDER BY m.id),

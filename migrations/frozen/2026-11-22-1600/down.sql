@@ -1,7 +1,7 @@
 DROP VIEW item_places;
 DROP FUNCTION ensure_partitions, refuse_change, refuse_change_of_log CASCADE;
 DROP FUNCTION erase_payload;
-DROP FUNCTION end_waits, deliver_events, judge_deliveries, event_fits, event_json, payload_json, append_events, seal_events, rotate_outbox, claim_items, finish_items, expire_leases, give_back_items,
+DROP FUNCTION end_waits, deliver_events, judge_deliveries, event_fits, event_json, payload_json, append_events, seal_events, rotate_outbox, claim_items, finish_items, expire_leases, give_back_items, dead_letter_subject,
     unlock_dependents, lost_claims,
     enter_items, look_up_names, open_items, place_items, rating_of, mark_stale;
 DROP AGGREGATE chain_hash(bytea, bytea);
