@@ -46,19 +46,23 @@ def _new_item(state: State, row: Row, entry: Entry) -> None:
 
 
 def _posted(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    """What most of a long log is about: so its rows are written out, in the order of `COLUMNS`."""
     item: int = payload["artifact"]
-    task, _, name = payload["reference"].partition("/")
-    state.put("artifacts", {
-        **payload, "id": item, "task": state.task_ids[task], "name": name, "brief": payload.get("brief", ""),
-        "newest_item": item, "created_by": entry.actor, "created_at": entry.happened_at,
-    })  # fmt: skip
-    imported = payload["imported"]
-    _new_item(state, {
-        "id": item, "artifact": item, "reference": payload["reference"],
-        "inbox": payload.get("inbox", payload["owner"]), "base_rating": payload["rating"], "due": payload.get("due"),
-        "run_at": payload.get("run_at"), "max_attempts": payload.get("max_attempts", 4),
-        "outcome": "done" if imported else None, "finished_at": entry.happened_at if imported else None,
-    }, entry)  # fmt: skip
+    get, at, imported, reference = payload.get, entry.happened_at, payload["imported"], payload["reference"]
+    task, _, name = reference.partition("/")
+    state.tables["artifacts"][item] = {
+        "id": item, "task": state.task_ids[task], "name": name, "title": get("title"), "brief": get("brief", ""),
+        "owner": payload["owner"], "capability": get("capability"), "path": get("path"), "newest_item": item,
+        "stale_at": None, "stale_because": None, "created_by": entry.actor, "created_at": at,
+    }  # fmt: skip
+    state.tables["work_items"][item] = {
+        "id": item, "kind": "produce", "artifact": item, "revision": 0, "reference": reference,
+        "inbox": get("inbox", payload["owner"]), "base_rating": payload["rating"], "pinned_rating": None,
+        "due": moment(get("due")), "run_at": moment(get("run_at")), "attempts": 0, "failures": 0, "interruptions": 0,
+        "max_attempts": get("max_attempts", 4), "outcome": "done" if imported else None,
+        "finished_at": at if imported else None, "correlation": entry.correlation, "depth": entry.depth,
+        "last_error": None, "created_at": at,
+    }  # fmt: skip
     for blocker in payload["blocked_by"]:
         state.add_edge(blocker, item, by=entry.actor, at=entry.happened_at)
     if imported:
@@ -297,4 +301,8 @@ QUEUE_HANDLERS: dict[str, Handler] = {
     Subject.DELIVERY_BLOCKED.value: _blocked,
     Subject.DELIVERY_WAITING.value: _waits,
     Subject.DELIVERY_DIED.value: _delivery_died,
+    Subject.DELIVERY_CANCELLED.value: _cancelled,
+    Subject.DELIVERY_DISCARDED.value: _cancelled,
+    Subject.DELIVERY_REDRIVEN.value: _redriven,
+    Subject.DELIVERY_PINNED.value: _pinned,
 }
