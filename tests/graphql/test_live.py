@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from slateboard.interfaces import feeds
 from slateboard.interfaces.graphql import live as graphql_live
+from slateboard.interfaces.graphql import subscriptions
 from slateboard.server import sockets
 from slateboard.store.database import Database
 from tests.support.boards import BoardUnderTest, new_board
@@ -252,3 +255,97 @@ async def test_the_number_of_connections_is_bounded(served: Doors, token: str, m
             async with live(served.url, token):
                 pass
     assert refused.value.response.status_code == 503
+
+
+SELECTIONS = [
+    "position payload happenedAt __typename",
+    "at: position position body: payload actor: subject correlation cause",
+    "...Parts ... on Event { id @skip(if: $no) cursor @include(if: $yes) actor @include(if: $no) ...Parts }",
+    "subject @skip(if: $yes) id @skip(if: $no)",
+]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+async def test_a_shared_text_says_what_the_full_way_says(
+    served: Doors, board: BoardUnderTest, token: str, monkeypatch: pytest.MonkeyPatch, selection: str
+) -> None:
+    await write(board, 1, 2, text='quotes " and \\ and ünïcode  ')
+    switches = "$no: Boolean = false, $yes: Boolean!" if "$yes" in selection else "$yes: String"
+    after = '"0"' if "$yes" in selection else "$yes"
+    variables = {"yes": True if "$yes" in selection else "0"}
+    parts = "fragment Parts on Event { subject happenedAt }" if "Parts" in selection else ""
+    query = f"subscription Some({switches}) {{ all: events(after: {after}) {{ {selection} }} }} {parts}"
+    count = len(await board.log())
+
+    async def heard(identity: str) -> list[dict[str, Any]]:
+        async with live(served.url, token) as reader:
+            payload = {"query": query, "variables": variables, "operationName": "Some"}
+            await reader.say("subscribe", id=identity, payload=payload)
+            messages = [await reader.hear() for _ in range(count)]
+        assert {(message["type"], message["id"]) for message in messages} == {("next", identity)}
+        return [message["payload"] for message in messages]
+
+    written: list[Any] = []
+    text = feeds.Event.text
+
+    def noted(event: feeds.Event, *arguments: Any) -> str:
+        written.append(event.position)
+        return text(event, *arguments)
+
+    monkeypatch.setattr(feeds.Event, "text", noted)
+    short = await heard('"quoted" \\ id')
+    assert len(written) >= count
+    monkeypatch.setattr(subscriptions, "_shape", lambda _selected: None)
+    written.clear()
+    assert await heard("2") == short
+    assert not written
+
+
+async def test_an_event_is_written_once_for_all_who_select_the_same(
+    served: Doors, board: BoardUnderTest, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await board.seal()
+    writes: list[str] = []
+    text = subscriptions.Shape.text
+
+    def noted(shape: subscriptions.Shape, row: dict[str, Any]) -> str:
+        writes.append(row["subject"])
+        return text(shape, row)
+
+    monkeypatch.setattr(subscriptions.Shape, "text", noted)
+    fields = ["position", "position", "position @include(if: true)", "number: position"]
+    async with contextlib.AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(live(served.url, token)) for _ in fields]
+        for reader, selected in zip(readers, fields, strict=True):
+            await reader.subscribe(fields=selected, subject="board.task.changed")
+            await reader.say("ping")
+            assert (await reader.hear())["type"] == "pong"
+        await until_standing(served, len(fields))
+        await write(board, 1)
+        answers = [await reader.event() for reader in readers]
+    assert [list(answer) for answer in answers] == [["position"]] * 3 + [["number"]]
+    assert len({*answers[0].values(), *answers[3].values()}) == 1
+    assert writes == ["board.task.changed"] * 2
+
+
+async def test_what_cannot_be_written_short_is_worded_by_the_full_way(
+    served: Doors, board: BoardUnderTest, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(board, 1)
+    shown = feeds.Event.shown.func
+    broken = cached_property(lambda event: {**shown(event), "subject": None})
+    broken.__set_name__(feeds.Event, "shown")
+    monkeypatch.setattr(feeds.Event, "shown", broken)
+    async with live(served.url, token) as reader:
+        await reader.subscribe(after="0", fields="position subject")
+        (message,) = [await reader.hear()]
+    assert message["payload"]["data"] == {"events": None}
+    (error,) = message["payload"]["errors"]
+    assert error["path"] == ["events", "subject"]
+
+
+async def until_standing(served: Doors, count: int) -> None:
+    """Wait until so many readers stand at the end of the log."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while sum(reader in reader._tail.standing for reader in served.hub.readers) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0)

@@ -15,7 +15,7 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -54,6 +54,8 @@ SLOW_SECONDS = 10.0
 """How long a reader may take nothing while events wait for it."""
 CREDENTIAL_SECONDS = 10.0
 """How long a reader may go on after its token was revoked or has expired."""
+SHARED_TEXTS = 8
+"""Texts that an event keeps for its other readers, so that its size is bounded."""
 READS = 2
 """Connections that all readers together use at once."""
 
@@ -67,6 +69,7 @@ class Event:
         self.subject: str = row["subject"]
         self.size_bytes = len(row["payload"] or "")
         self._row = row
+        self._texts: dict[Hashable, str] = {}
 
     @cached_property
     def shown(self) -> dict[str, Any]:
@@ -74,6 +77,15 @@ class Event:
         row = dict(self._row)
         row["payload"] = None if row["payload"] is None else json.loads(row["payload"])
         return {**row, "cursor": cursor_of(self.board, self.position)}
+
+    def text(self, key: Hashable, write: Callable[[dict[str, Any]], str]) -> str:
+        """What `write` makes of `shown`, made once for all readers that give the same key."""
+        text = self._texts.get(key)
+        if text is None:
+            text = write(self.shown)
+            if len(self._texts) < SHARED_TEXTS:
+                self._texts[key] = text
+        return text
 
 
 class Reader:

@@ -156,7 +156,7 @@ async def _subscribe(socket: ClientConnection, place: Place, board: str, after: 
         "subscription ($board: String!, $after: String) { events(board: $board, after: $after) { position payload } }"
     )
     variables = {"board": board, "after": str(after)}
-    message = {"type": "subscribe", "id": "1", "payload": {"query": query % "position payload", "variables": variables}}
+    message = {"type": "subscribe", "id": "1", "payload": {"query": query, "variables": variables}}
     await socket.send(json.dumps(message))
 
 

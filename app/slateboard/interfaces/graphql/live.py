@@ -13,10 +13,13 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, cast
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocketDisconnect
+from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.fastapi import BaseContext
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 
@@ -85,6 +88,7 @@ class Handler(BaseGraphQLTransportWSHandler[Any, Any]):
             await operation.send_initial_errors([worded(error)])
             return
         context.told = lambda error: self._tell(operation, error)
+        context.send = partial(self._send, f'{{"id":{json.dumps(operation.id)},"type":"next","payload":')
         results: Any = await self.schema.stream(
             operation.query,
             variable_values=operation.variables,
@@ -101,6 +105,14 @@ class Handler(BaseGraphQLTransportWSHandler[Any, Any]):
                 result.errors = errors or None
                 await operation.send_next(result)
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def _send(self, head: str, answer: str) -> bool:
+        """Send an answer whose text is shared with other readers; whether the connection is still open."""
+        try:
+            await cast("ASGIWebSocketAdapter", self.websocket).ws.send_text(f"{head}{answer}}}")
+        except (WebSocketDisconnect, RuntimeError):  # the second is Starlette's, for one that was closed from here
+            return False
+        return True
 
     def _tell(self, operation: Operation[Any, Any], error: SlateError) -> None:
         """A feed ended: see that its reader hears of it, or cut it off."""

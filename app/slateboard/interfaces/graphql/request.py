@@ -7,7 +7,7 @@ token's, else the server's default.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from strawberry.fastapi import BaseContext
@@ -40,6 +40,8 @@ class Request(BaseContext):
         self.hub = hub
         self.told: Callable[[SlateError], None] | None = None
         """Called when a live feed of this request is ended from outside."""
+        self.send: Callable[[str], Awaitable[bool]] | None = None
+        """Sends an answer that is written already (the JSON of `{data: …}`); False where nobody is there any more."""
         self.database = database
         self.actor = actor
         self.default_board = default_board

@@ -1,11 +1,12 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 # graphql-core leaves the parameters of its generic types open.
-"""Writing lists of rows: the selection on a row is turned into functions once, and these run over all rows.
+"""Writing rows: the selection on a row is turned into functions once, and these run over all rows.
 
 graphql-core builds a path, an info and a result for each field of each row, which takes most of the time of a query
 about a thousand artifacts. Where a list holds rows whose selected fields are only read, never resolved, none of that is
-needed. Whatever is not that simple, or goes wrong on the way, is left to graphql-core, which then words the error.
+needed; nor for the rows of a live feed. Whatever is not that simple, or goes wrong on the way, is left to graphql-core,
+which then words the error.
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class RowExecutor(StrawberryGraphQLCoreExecutionContext):
 
 class NotPlainError(Exception):
     """A field has to be resolved, so the list is left to graphql-core."""
+
+
+def writer(selected: Selected) -> Write:
+    """What writes the value of a field, with what is selected on it. Raises `NotPlainError`."""
+    return _writer_of(selected.type, selected.below)
 
 
 def _writer_of(type_: GraphQLOutputType, below: list[Selected]) -> Write:

@@ -1,21 +1,25 @@
 """The subscriptions: live feeds of the log, each of which can go on where another one ended.
 
 An event's `position` and its `cursor` say where a reader stands; either is good as `after`. A cursor also knows its
-board, so that one of another board is refused.
+board, so that one of another board is refused. An answer that is nothing but fields of an event is written once, and
+its text is sent to all readers that select the same; whatever is not that simple goes through graphql-core.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import json
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 import strawberry
 from strawberry.types import Info
 
-from slateboard.interfaces import feeds
 from slateboard.interfaces.cursors import position_of
 from slateboard.interfaces.graphql.request import Request
+from slateboard.interfaces.graphql.rows import NotPlainError, Write, writer
+from slateboard.interfaces.graphql.selection import Selected
 from slateboard.interfaces.graphql.types import Event
 
 Ask = Info[Request, None]
@@ -33,16 +37,43 @@ class Subscription:
         request = info.context
         where = await request.board(board)
         position = None if after is None else position_of(where, after)
+        shape = _shape(request.selected(info))
         reader = await request.hub.open(request.actor, where, after=position, subject=subject)
         reader.told = request.told
-        async with aclosing(_shown(reader)) as rows:
-            async for row in rows:
-                yield cast("Event", row)
+        try:
+            async for event in reader:
+                text = None
+                if shape and request.send:
+                    # An error is met again by graphql-core, which says where it is.
+                    with suppress(Exception):
+                        text = event.text(shape.key, shape.text)
+                if text is None or request.send is None:
+                    yield cast("Event", event.shown)
+                elif not await request.send(text):
+                    return
+        finally:
+            await reader.close()
 
 
-async def _shown(reader: feeds.Reader) -> AsyncGenerator[dict[str, Any]]:
-    try:
-        async for event in reader:
-            yield event.shown
-    finally:
-        await reader.close()
+@dataclass(frozen=True)
+class Shape:
+    """A selection of an event's fields and nothing else: readers with the same `key` get the same text."""
+
+    key: Hashable
+    name: str
+    write: Write
+
+    def text(self, row: dict[str, Any]) -> str:
+        """The answer that a row makes, as JSON."""
+        return json.dumps({"data": {self.name: self.write(row)}}, separators=(",", ":"))
+
+
+def _shape(selected: Selected) -> Shape | None:
+    """The selection, as it is once fragments, directives and variables are applied; None if a field is resolved."""
+    below = selected.below
+    if any(one.arguments or one.below for one in below):
+        return None
+    with suppress(NotPlainError):
+        key = (selected.key, *((one.key, one.name) for one in below))
+        return Shape(key, selected.key, writer(selected))
+    return None
