@@ -230,7 +230,7 @@ async def test_chain_that_is_too_deep_ends_in_one_dead_letter(board: BoardUnderT
 async def test_chain_that_is_too_long_ends_in_one_dead_letter(board: BoardUnderTest, router: Router) -> None:
     await subscribe(board)
     await subscribe(board, "other")
-    await board.fetch("INSERT INTO chains (board, correlation, deliveries) VALUES ($1, 'loop', 9996)")
+    await board.fetch("INSERT INTO chains VALUES ($1, 'loop', 9996, '{}', now())")
     for _ in range(3):
         await publish(board, correlation="loop")
     await router.run()

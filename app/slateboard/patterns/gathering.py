@@ -23,9 +23,11 @@ SELECT correlation, positions FROM gatherings WHERE board = $1 AND subscription 
 """
 
 KEEP = """
-INSERT INTO gatherings (board, subscription, correlation, positions)
-SELECT $1, $2, g.correlation, g.positions::bigint[] FROM unnest($3::text[], $4::text[]) AS g (correlation, positions)
-ON CONFLICT (board, subscription, correlation) DO UPDATE SET positions = excluded.positions
+INSERT INTO gatherings (board, subscription, correlation, positions, gathered_at)
+SELECT $1, $2, g.correlation, g.positions::bigint[], $5
+FROM unnest($3::text[], $4::text[]) AS g (correlation, positions)
+ON CONFLICT (board, subscription, correlation) DO UPDATE
+SET positions = excluded.positions, gathered_at = excluded.gathered_at
 """
 
 FORGET = "DELETE FROM gatherings WHERE board = $1 AND subscription = $2 AND correlation = ANY ($3::text[])"
@@ -47,7 +49,7 @@ async def gather(tx: Transaction, subscription: Any, fits: Sequence[Fit]) -> dic
     complete, now = collect(before, fits, len(subscription["patterns"]))
     kept = {one: places for one, places in now.items() if any(places)}
     texts = ["{" + ",".join(map(str, places)) + "}" for places in kept.values()]
-    await tx.fetch(KEEP, tx.board, number, list(kept), texts)
+    await tx.fetch(KEEP, tx.board, number, list(kept), texts, tx.now)
     await tx.fetch(FORGET, tx.board, number, sorted(before.keys() - kept.keys()))
     return complete
 

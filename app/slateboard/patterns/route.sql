@@ -25,7 +25,8 @@ RETURN p_filter IS NULL
 -- that subscription. One row for each that is made, in the order given; `error` says why it is dead.
 -- Writes: chains. No nested loops: what is joined are the rows of this call, whose number the planner does not know.
 CREATE OR REPLACE FUNCTION judge_deliveries(
-    p_board bigint, p_subscription bigint, p_positions bigint[], p_correlations text[], p_depths smallint[]
+    p_board bigint, p_subscription bigint, p_positions bigint[], p_correlations text[], p_depths smallint[],
+    p_now timestamptz
 ) RETURNS TABLE (number bigint, error text) LANGUAGE plpgsql
 SET enable_nestloop = off
 AS $$
@@ -37,9 +38,10 @@ BEGIN
                       WITH ORDINALITY AS g (position, correlation, depth, number)
     ),
     counted AS MATERIALIZED (
-        INSERT INTO chains AS c (board, correlation, deliveries)
-        SELECT p_board, g.correlation, count(*) FROM given g GROUP BY g.correlation ORDER BY g.correlation
-        ON CONFLICT (board, correlation) DO UPDATE SET deliveries = c.deliveries + excluded.deliveries
+        INSERT INTO chains AS c (board, correlation, deliveries, delivered_at)
+        SELECT p_board, g.correlation, count(*), p_now FROM given g GROUP BY g.correlation ORDER BY g.correlation
+        ON CONFLICT (board, correlation) DO UPDATE
+        SET deliveries = c.deliveries + excluded.deliveries, delivered_at = p_now
         RETURNING c.correlation, c.deliveries, p_subscription = ANY (c.stopped) AS stopped
     ),
     numbered AS (
@@ -104,7 +106,7 @@ BEGIN
     SELECT array_agg(j.number ORDER BY j.number), array_agg(j.error ORDER BY j.number),
            array_agg(nextval('ids') ORDER BY j.number)
     INTO v_numbers, v_errors, v_items
-    FROM judge_deliveries(p_board, p_subscription, p_positions, p_correlations, p_depths) AS j;
+    FROM judge_deliveries(p_board, p_subscription, p_positions, p_correlations, p_depths, p_now) AS j;
     IF v_numbers IS NULL THEN
         RETURN QUERY SELECT 0, '{}'::bigint[];
         RETURN;

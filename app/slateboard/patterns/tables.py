@@ -90,6 +90,8 @@ gatherings = Table(
     Column("correlation", Text, primary_key=True),
     # The position of the event that met each pattern, 0 where it is still awaited.
     Column("positions", ARRAY(BigInteger), nullable=False),
+    # When the last of them came.
+    Column("gathered_at", DateTime(timezone=True), nullable=False),
 )
 
 chains = Table(
@@ -100,6 +102,8 @@ chains = Table(
     Column("deliveries", Integer, nullable=False),
     # The subscriptions for which it ran away: nothing more of it is delivered to them.
     Column("stopped", ARRAY(BigInteger), nullable=False, server_default="{}"),
+    # The last time.
+    Column("delivered_at", DateTime(timezone=True), nullable=False),
 )
 
 event_waits = Table(

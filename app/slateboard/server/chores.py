@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slateboard.patterns import publishing, schedules, waits
+from slateboard.patterns import forgetting, publishing, schedules, waits
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -41,6 +41,7 @@ UNLOCK_SECONDS = 0.1
 RATE_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 FORGET_SECONDS = 30.0
+FORGET_OLD_SECONDS = 3_600.0
 SCHEDULE_SECONDS = 0.5
 NO_BOARD = BoardId(0)
 """A chore serves all boards; each statement names the one it is about."""
@@ -93,6 +94,16 @@ async def forget_published(duty: Duty) -> float:
     return 0.0 if forgotten >= BATCH else FORGET_SECONDS
 
 
+async def forget_old(duty: Duty) -> float:
+    """Forget the chains, gatherings and waits whose time is over, page by page."""
+    for kept in forgetting.EVERYTHING:
+        after = kept.first
+        while after is not None:
+            async with _writing(duty) as tx:
+                after = await forgetting.forget(tx, kept, after=after)
+    return FORGET_OLD_SECONDS
+
+
 async def time_out_waits(duty: Duty) -> float:
     """End the waits for an event whose time is over."""
     async with _writing(duty) as tx:
@@ -130,6 +141,7 @@ CHORES = (
     Chore("publish what is due", publish_due),
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),
+    Chore("forget old chains", forget_old),
     Chore("take back expired leases", expire_leases),
     Chore("promote scheduled items", promote_scheduled),
     Chore("open the rest of a fan-out", unlock_more),

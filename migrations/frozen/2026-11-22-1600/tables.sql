@@ -94,6 +94,7 @@ CREATE TABLE chains (
     correlation TEXT NOT NULL, 
     deliveries INTEGER NOT NULL, 
     stopped BIGINT[] DEFAULT '{}' NOT NULL, 
+    delivered_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT chains_pkey PRIMARY KEY (board, correlation)
 );
 
@@ -257,6 +258,7 @@ CREATE TABLE gatherings (
     subscription BIGINT NOT NULL, 
     correlation TEXT NOT NULL, 
     positions BIGINT[] NOT NULL, 
+    gathered_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT gatherings_pkey PRIMARY KEY (board, subscription, correlation)
 );
 
