@@ -60,7 +60,10 @@ class Forger:
 @pytest_asyncio.fixture
 async def forger(board: BoardUnderTest, database_url: str) -> AsyncIterator[Forger]:
     connection = await asyncpg.connect(database_url)
-    yield Forger(connection, board)
+    one = Forger(connection, board)
+    yield one
+    # What was forged must not stop the sequencer of other tests.
+    await one.run("DELETE FROM events WHERE board = $1; DELETE FROM event_heads WHERE board = $1")
     await connection.close()
 
 

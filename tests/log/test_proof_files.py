@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import stat
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -204,12 +205,53 @@ def test_a_key_that_cannot_be_read_is_an_error_and_no_new_key(made: Checkpoint, 
         signing.load_or_make(tmp_path)
 
 
-def test_a_full_file_is_put_aside_and_read_first(made: Checkpoint, tmp_path: Path) -> None:
+def test_of_a_full_file_the_newest_and_one_an_hour_are_kept_and_the_first_of_each_key(
+    made: Checkpoint, tmp_path: Path
+) -> None:
     key = signing.load_or_make(tmp_path)
-    for position in range(6, 10):
-        checkpoints.keep(tmp_path, replace(made, position=position).signed(key), max_bytes=800)
-    assert len(checkpoints.files(tmp_path, "b")) > 1
-    assert [one.position for one in read(tmp_path)] == list(range(5, 10))
+    for position in range(6, 200):
+        if position == 100:
+            signing.rotate(tmp_path)
+            key = signing.load_or_make(tmp_path)
+        one = replace(made, position=position, key=key.id, at=made.at + (position - 5) * checkpoints.HOUR // 50)
+        checkpoints.keep(tmp_path, one.signed(key), max_bytes=8_000)
+    hourly, fresh = checkpoints.files(tmp_path, "b")
+    assert fresh.stat().st_size < 8_000
+    kept = [one.position for one in read(tmp_path)]
+    new = len(fresh.read_text().splitlines())
+    assert kept[-new:] == list(range(200 - new, 200)), "the newest are all there"
+    old = [one for one in read(tmp_path) if one.position < 200 - new]
+    assert len(old) == len({(one.at // checkpoints.HOUR, one.key) for one in old})
+    assert {one.at // checkpoints.HOUR for one in old} == {
+        (made.at + number * checkpoints.HOUR // 50) // checkpoints.HOUR for number in range(195 - new)
+    }
+    assert 5 in kept
+    assert 100 in kept
+    assert stat.S_IMODE(fresh.stat().st_mode) == stat.S_IMODE(hourly.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("step", ["append_lines", "write_private"])
+def test_a_crash_while_thinning_loses_no_checkpoint(
+    made: Checkpoint, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = signing.load_or_make(tmp_path)
+    real = getattr(checkpoints, step)
+
+    def crash(path: Path, *arguments: Any) -> Any:
+        if step == "write_private" or path.name.endswith("hourly.jsonl"):
+            raise KeyboardInterrupt
+        return real(path, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, step, crash)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.keep(tmp_path, replace(made, position=6).signed(key), max_bytes=1)
+    assert {one.position for one in read(tmp_path)} == {5, 6}
+    checkpoints.keep(tmp_path, replace(made, position=7).signed(key), max_bytes=1)
+    assert {one.position for one in read(tmp_path)} == {5, 7}
+    found = checkpoints.last(tmp_path, "b", LOG)
+    assert found is not None
+    assert found.position == 7
 
 
 def test_a_line_that_a_crash_left_unfinished_is_written_anew(made: Checkpoint, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option("--file", "export_file", type=FILE, metavar="FILE", help="Prove an export instead, without a database.")
+@click.option("--file", "export_file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+              metavar="FILE", help="Prove an export instead, without a database; - is standard input.")  # fmt: skip
 @click.option("--since-checkpoint", metavar="POSITION", help="Begin after a signed checkpoint; `last` is the last one.")
 @click.option("--checkpoints", "checkpoint_files", type=FILE, multiple=True, metavar="FILE",
               help="Signed checkpoints from elsewhere; else those in SLATE_HOME.")  # fmt: skip

@@ -17,6 +17,7 @@ from slateboard.protocol.errors import ServerProblem, WrongLog
 from slateboard.store.run_file import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 KEY_FILE = "signing-key"
 KEYS_FILE = "signing-keys.jsonl"
 ID_DIGITS = 16
+TAIL_BYTES = 8_192
+"""What is read of a file to find its last line; a line is never as long."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,24 +137,27 @@ def _keep(home: Path, key: SigningKey, *, signer: SigningKey) -> KeyEntry:
     """Write a key down: the public half first, so that nothing is ever signed by a key that nobody knows."""
     entry = KeyEntry(key=key.id, public=key.public, at=time.time_ns() // 1000, previous=signer.id)
     entry = replace(entry, signature=signer.sign(entry.text))
-    append_line(home / KEYS_FILE, asdict(entry))
+    append_lines(home / KEYS_FILE, [asdict(entry)])
     write_private(home / KEY_FILE, key.seed.hex() + "\n")
     return entry
 
 
-def append_line(path: Path, values: dict[str, Any]) -> int:
-    """Append one JSON line, durably, to a private file; what a crash left unfinished goes. Returns the new size."""
+def append_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
+    """Append JSON lines, durably, to a private file; what a crash left unfinished goes. Returns the new size in bytes.
+
+    Where it fails (a full disk), what was there before stays, and the next one goes on from it.
+    """
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as file:
         size = file.seek(0, os.SEEK_END)
         whole = size
         if size:
-            tail = min(size, 65_536)
+            tail = min(size, TAIL_BYTES)
             file.seek(size - tail)
             whole = size - tail + file.read(tail).rfind(b"\n") + 1
         if whole != size:
             file.truncate(whole)
         file.seek(whole)
-        file.write(json.dumps(values, separators=(",", ":")).encode() + b"\n")
+        file.writelines(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
         file.flush()
         os.fsync(file.fileno())
         return file.tell()

@@ -108,9 +108,11 @@ class Export:
             try:
                 values["payload_hash"] = bytes.fromhex(values["payload_hash"])
                 values["hash"] = bytes.fromhex(values["hash"])
-                yield Entry(**values)
+                entry = Entry(**values)
+                _check(entry)
             except (KeyError, TypeError, ValueError) as error:
                 raise _bad(number, error) from error
+            yield entry
 
     def _read_header(self) -> Header:
         number, line = next(self._lines, (1, ""))
@@ -134,10 +136,24 @@ class Export:
 REMEDY = "write it again with `slate log export`"
 
 
+def _check(entry: Entry) -> None:
+    """Raises `TypeError` for a value of another kind, `ValueError` for text that UTF-8 does not have."""
+    texts: list[object] = [entry.subject, entry.actor, entry.authenticated_by]
+    texts += [one for one in (entry.payload, entry.correlation, entry.traceparent) if one is not None]
+    numbers: list[object] = [entry.position, entry.id, entry.depth, entry.happened_at]
+    numbers += [] if entry.cause is None else [entry.cause]
+    for one in texts:
+        if not isinstance(one, str):
+            raise TypeError("what should be text is none")
+        one.encode()
+    if not all(type(one) is int for one in numbers):
+        raise TypeError("what should be a whole number is none")
+
+
 def _object(number: int, line: str) -> dict[str, Any]:
     try:
         values: object = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(number, error) from error
     if not isinstance(values, dict):
         raise BadExport(f"line {number} is no JSON object", remedy=REMEDY)

@@ -25,7 +25,8 @@ def build(server: Server) -> FastAPI:
     # The last one added is the first to see a request.
     app.add_middleware(BodyLimit)
     app.add_middleware(Authentication, database=server.database)
-    app.include_router(health.build(health.Watch(server.database, lambda: server.leadership.leads)))
+    watch = health.Watch(server.database, lambda: server.leadership.leads, server.duty.troubles)
+    app.include_router(health.build(watch))
     app.include_router(events.build(server.database, wake=server.wake))
     app.include_router(
         graphql.build(server.database, default_board=server.settings.board, wake=server.wake, hub=server.hub),

@@ -156,6 +156,7 @@ CHORES = (
 
 async def run(duty: Duty, chores: tuple[Chore, ...] = CHORES) -> None:
     """Run all chores side by side, until it is cancelled; then all have ended."""
+    duty.troubles.clear()
     async with asyncio.TaskGroup() as group:
         for chore in chores:
             group.create_task(repeat(chore, duty), name=f"chore: {chore.name}")
@@ -171,6 +172,7 @@ async def repeat(chore: Chore, duty: Duty) -> None:
         except Exception as raised:
             error = translate(raised)
             kind = error.code if isinstance(error, SlateError) else type(error).__name__
+            duty.troubles[chore.name] = f"cannot {chore.name}: {error or kind}"
             if kind not in told:
                 told.add(kind)
                 unexpected = None if isinstance(error, SlateError) else error
@@ -180,5 +182,6 @@ async def repeat(chore: Chore, duty: Duty) -> None:
             if told:
                 log.info("can %s again", chore.name)
             told.clear()
+            duty.troubles.pop(chore.name, None)
             backoff.reset()
         await asyncio.sleep(pause)

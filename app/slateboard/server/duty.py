@@ -38,4 +38,6 @@ class Duty:
     """How long events stay in the database; 0 is for ever."""
     signed: dict[int, int] = field(default_factory=dict[int, int])
     """The position of each board's last checkpoint."""
+    troubles: dict[str, str] = field(default_factory=dict[str, str])
+    """What this leader cannot do now, by what it is about; told by `/health`."""
     now: datetime | None = None

@@ -1,8 +1,8 @@
 """`GET /health`: whether this server can do its work, and if not, why; the one answer that needs no token.
 
 The answer is never empty: `ok`, or `degraded` with the reasons by name. Its status is 503 when the database or its
-schema is the reason, since then nothing else can be answered; a server without a leader, or whose log lags, still
-answers. It is worked out at most twice a second, so that asking costs nothing.
+schema is the reason, since then nothing else can be answered; a server without a leader, whose log lags, or that
+fails at a chore, still answers. It is worked out at most twice a second, so that asking costs nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from slateboard.protocol.errors import SchemaMismatch, SlateError
 from slateboard.store import database as databases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 KEPT_SECONDS = 0.5
 CHECK_SECONDS = 3.0
@@ -44,7 +44,7 @@ class Health(BaseModel):
     log_lag_seconds: float | None
     """The age of the oldest event that is not yet in the log; null when the database does not answer."""
     reasons: dict[str, str]
-    """By name (`database`, `schema`, `leader`, `log`): what is wrong. Empty when all is well."""
+    """By name (`database`, `schema`, `leader`, `log`, `chores`): what is wrong. Empty when all is well."""
 
     @property
     def answers(self) -> bool:
@@ -55,9 +55,12 @@ class Health(BaseModel):
 class Watch:
     """Works the answer out, one at a time, and keeps it for half a second."""
 
-    def __init__(self, database: databases.Database, leads: Callable[[], bool]) -> None:
+    def __init__(
+        self, database: databases.Database, leads: Callable[[], bool], troubles: Mapping[str, str] | None = None
+    ) -> None:
         self._database = database
         self._leads = leads
+        self._troubles: Mapping[str, str] = {} if troubles is None else troubles
         self._lock = asyncio.Lock()
         self._kept: tuple[float, Health] | None = None
 
@@ -87,6 +90,8 @@ class Watch:
             reasons["database"] = error.message
         except TimeoutError:
             reasons["database"] = f"the database did not answer within {CHECK_SECONDS:.0f} s"
+        if self._troubles and self._leads():
+            reasons["chores"] = "; ".join(self._troubles[about] for about in sorted(self._troubles))
         return Health(
             status="degraded" if reasons else "ok",
             version=version("slateboard"),
