@@ -84,3 +84,33 @@ async def test_unknown_position_or_chain_is_refused(board: BoardUnderTest) -> No
         await board.perform("chain", correlation="nothing")
     with pytest.raises(Invalid):
         await board.perform("chain")
+
+
+async def test_what_is_made_under_one_of_many_claims_hangs_below_its_own_delivery(
+    board: BoardUnderTest, router: Router
+) -> None:
+    for name in ("smoke", "scan", "watch"):
+        await board.perform("subscribe", name=name, patterns=[DEPLOYED], agent="backend")
+    await board.post_graph({"a": [], "b": []})
+    await board.perform("publish", subject=DEPLOYED, correlation="pr-7")
+    await board.perform("publish", subject=DEPLOYED, correlation="pr-8")
+    await router.run()
+    claims = await board.claim(limit=10)
+    assert len(claims) == 8
+    for claim in reversed(claims):
+        if claim.kind != "handle":
+            continue
+        name, under = claim.reference.partition("/")[0], (claim.item, claim.fence)
+        given = {"subject": f"genbrain.events.{name}"}
+        await perform(board.database, board.actor("backend"), board.id, "publish", given, under=under)
+        given = {"decision": f"keep {name} {claim.correlation}"}
+        await perform(board.database, board.actor("backend"), board.id, "decide", given, under=under)
+    await board.seal()
+    for correlation in ("pr-7", "pr-8"):
+        found = await board.perform("chain", correlation=correlation)
+        ((deployed, deliveries),) = outline(found["roots"])
+        assert deployed == DEPLOYED
+        assert {(of, *(subject for subject, _ in made)) for of, made in deliveries} == {
+            (f"{name}/handle", f"genbrain.events.{name}", "board.decision.made") for name in ("smoke", "scan", "watch")
+        }
+    assert len(await board.log(subject="board.item.claimed")) == 3, "one for each delivery of a chain, with the rest"

@@ -16,7 +16,7 @@ from slateboard.protocol.errors import Invalid, LeaseLost
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import Right
-from slateboard.protocol.states import ItemKind, Outcome, Place
+from slateboard.protocol.states import Outcome, Place
 from slateboard.protocol.subjects import check_pattern, expression
 from slateboard.work import claims, gates, queries
 
@@ -101,10 +101,10 @@ async def wait_for(
     deadline = tx.now + timedelta(seconds=timeout_seconds)
     await tx.fetch(BEGIN, tx.board, item, pattern, filter, after, deadline)
     tx.cause, tx.depth = held[0]["cause"], row["depth"]
-    subject = Subject.DELIVERY_WAITING if row["kind"] == ItemKind.HANDLE else Subject.ITEM_WAITING
     told = {"item": item, "reference": row["reference"], "pattern": pattern, "filter": filter, "deadline": deadline}
     tx.record(subject, {**told, "fence": fence, "note": note, "after_position": after}, correlation=row["correlation"])
     return {**told, "place": Place.GATED}
+    subject = Subject.ITEM_WAITING.of(row["kind"])
 
 
 async def match(tx: Transaction, *, head: int) -> int:

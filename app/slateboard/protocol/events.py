@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from slateboard.protocol.states import ItemKind
+
 
 class Subject(StrEnum):
     """Subjects that the board itself writes: `board.<noun>.<verb>`."""
@@ -57,6 +59,10 @@ class Subject(StrEnum):
     DELIVERY_DIED = "board.delivery.died"
     SUBSCRIPTION_ADDED = "board.subscription.added"
     SUBSCRIPTION_CHANGED = "board.subscription.changed"
+    DELIVERY_CANCELLED = "board.delivery.cancelled"
+    DELIVERY_REDRIVEN = "board.delivery.redriven"
+    DELIVERY_DISCARDED = "board.delivery.discarded"
+    DELIVERY_PINNED = "board.delivery.pinned"
     SUBSCRIPTION_REMOVED = "board.subscription.removed"
     SUBSCRIPTION_PAUSED = "board.subscription.paused"
     SUBSCRIPTION_RESUMED = "board.subscription.resumed"
@@ -65,3 +71,7 @@ class Subject(StrEnum):
     SCHEDULE_REMOVED = "board.schedule.removed"
     EVENT_ERASED = "board.event.erased"
     KEY_CHANGED = "board.key.changed"
+
+    def of(self, kind: str) -> Subject:
+        """What is said of an item of this kind: of a delivery `board.delivery.…`, which is never routed."""
+        return Subject(self.replace(".item.", ".delivery.")) if kind == ItemKind.HANDLE else self

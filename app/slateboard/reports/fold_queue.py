@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
+from slateboard.protocol.states import ItemKind
 from slateboard.reports.fold import moment
 
 if TYPE_CHECKING:
@@ -270,7 +271,23 @@ def _waived(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     state.waived.update(payload["items"])
 
 
+# Of an item under `board.item.…`, of a delivery under `board.delivery.…`.
+LIFE: dict[Subject, Handler] = {
+    Subject.ITEM_FAILED: _given_back,
+    Subject.ITEM_RELEASED: _given_back,
+    Subject.ITEM_RETURNED: _given_back,
+    Subject.ITEM_INTERRUPTED: _given_back,
+    Subject.ITEM_DIED: _given_back,
+    Subject.ITEM_BLOCKED: _blocked,
+    Subject.ITEM_WAITING: _waits,
+    Subject.ITEM_CANCELLED: _cancelled,
+    Subject.ITEM_DISCARDED: _cancelled,
+    Subject.ITEM_REDRIVEN: _redriven,
+    Subject.ITEM_PINNED: _pinned,
+}
+
 QUEUE_HANDLERS: dict[str, Handler] = {
+    **{subject.of(kind).value: handler for subject, handler in LIFE.items() for kind in ItemKind},
     Subject.ARTIFACT_POSTED.value: _posted,
     Subject.ARTIFACT_CHANGED.value: _changed,
     Subject.ARTIFACT_COMPLETED.value: _completed,
@@ -280,29 +297,8 @@ QUEUE_HANDLERS: dict[str, Handler] = {
     Subject.ITEM_CLAIMED.value: _claimed,
     Subject.ITEM_OPENED.value: _opened,
     Subject.ITEM_PROMOTED.value: _opened,
-    Subject.ITEM_FAILED.value: _given_back,
-    Subject.ITEM_RELEASED.value: _given_back,
-    Subject.ITEM_RETURNED.value: _given_back,
-    Subject.ITEM_INTERRUPTED.value: _given_back,
-    Subject.ITEM_DIED.value: _given_back,
-    Subject.ITEM_BLOCKED.value: _blocked,
-    Subject.ITEM_CANCELLED.value: _cancelled,
-    Subject.ITEM_DISCARDED.value: _cancelled,
-    Subject.ITEM_REDRIVEN.value: _redriven,
-    Subject.ITEM_PINNED.value: _pinned,
     Subject.ITEM_WAIVED.value: _waived,
-    Subject.ITEM_WAITING.value: _waits,
     Subject.DELIVERY_MADE.value: _delivered,
     Subject.DELIVERY_COMPLETED.value: _completed,
-    Subject.DELIVERY_FAILED.value: _given_back,
-    Subject.DELIVERY_RELEASED.value: _given_back,
-    Subject.DELIVERY_RETURNED.value: _given_back,
-    Subject.DELIVERY_INTERRUPTED.value: _given_back,
-    Subject.DELIVERY_BLOCKED.value: _blocked,
-    Subject.DELIVERY_WAITING.value: _waits,
     Subject.DELIVERY_DIED.value: _delivery_died,
-    Subject.DELIVERY_CANCELLED.value: _cancelled,
-    Subject.DELIVERY_DISCARDED.value: _cancelled,
-    Subject.DELIVERY_REDRIVEN.value: _redriven,
-    Subject.DELIVERY_PINNED.value: _pinned,
 }

@@ -61,13 +61,14 @@ async def redrive(tx: Transaction, *, items: Sequence[int]) -> dict[str, Any]:
         raise WrongState(f"no dead letters: {missing[:10]}", remedy="see `slate dead-letters list`", items=missing)
     revived = await tx.fetch(
         "UPDATE work_items SET outcome = NULL, finished_at = NULL, failures = 0, interruptions = 0, run_at = NULL"
-        " WHERE board = $1 AND id = ANY ($2::bigint[]) RETURNING id, reference",
+        " WHERE board = $1 AND id = ANY ($2::bigint[]) RETURNING id, kind, reference, correlation",
         tx.board,
         ordered,
     )
     tx.wake(await tx.fetchval(queries.PLACE, tx.board, ordered, False, tx.now))
     for row in revived:
-        tx.record(Subject.ITEM_REDRIVEN, {"item": row["id"], "reference": row["reference"]})
+        payload = {"item": row["id"], "reference": row["reference"]}
+        tx.record(Subject.ITEM_REDRIVEN.of(row["kind"]), payload, correlation=row["correlation"])
     return {"redriven": [row["reference"] for row in revived]}
 
 
@@ -93,7 +94,8 @@ async def _end(
         tx.now,
     )
     for row in ended:
-        tx.record(subject, {"item": row["id"], "reference": row["reference"], "reason": reason})
+        payload = {"item": row["id"], "reference": row["reference"], "reason": reason}
+        tx.record(subject.of(row["kind"]), payload, correlation=row["correlation"])
     if waive:
         tx.record(Subject.ITEM_WAIVED, {"items": numbers})
         await tx.flush()  # what opens now is told after what opened it

@@ -23,7 +23,7 @@ from slateboard.protocol.errors import (
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import BoardId, split_reference
 from slateboard.protocol.rights import Right
-from slateboard.protocol.states import ItemKind, Outcome, Place
+from slateboard.protocol.states import Outcome, Place
 from slateboard.protocol.work import MAX_BATCH
 from slateboard.work import claims, queries
 
@@ -81,7 +81,7 @@ async def block_on(
     await _rate_again(tx, numbers.values())
     place = await _hold(tx, item, remaining)
     tx.record(
-        Subject.DELIVERY_BLOCKED if row["kind"] == ItemKind.HANDLE else Subject.ITEM_BLOCKED,
+        Subject.ITEM_BLOCKED.of(row["kind"]),
         {
             "item": item,
             "reference": reference,

@@ -222,7 +222,7 @@ ON CONFLICT DO NOTHING
 
 # The items are held in ascending order until the commit, so that none of them finishes meanwhile.
 LOCK_ITEMS = """
-SELECT w.id, w.outcome, w.reference FROM work_items w
+SELECT w.id, w.kind, w.outcome, w.reference, w.correlation FROM work_items w
 WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) ORDER BY w.id FOR NO KEY UPDATE
 """
 
