@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 FUNCTION = re.compile(
-    r"CREATE OR REPLACE FUNCTION (?P<name>\w+)\((?P<arguments>.*?)\)\s*RETURNS "
-    r"(?P<header>.*?)AS \$\$(?P<body>.*?)\$\$;",
+    r"CREATE OR REPLACE FUNCTION (?P<name>\w+)\((?P<arguments>[^;]*?)\)\s*RETURNS "
+    r"(?P<header>[^;]*?)AS \$\$(?P<body>.*?)\$\$;",
     re.DOTALL,
 )
 CONTROL = re.compile(
@@ -83,7 +83,8 @@ def _with_parameters(name: str, statement: str, types: dict[str, str], settings:
             return found[0]
         if found[1] not in order:
             order.append(found[1])
-        return f"${order.index(found[1]) + 1}"
+        number = f"${order.index(found[1]) + 1}"
+        return f"({number})" if found.string[found.end() : found.end() + 1] == "." else number  # a column of a row
 
     text = NAME.sub(numbered, statement)
     return HotStatement(name, text, tuple((one, types[one]) for one in order), settings)

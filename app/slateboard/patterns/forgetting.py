@@ -55,8 +55,7 @@ GATHERINGS = _kept(
 WAITS = _kept(
     "event_waits",
     "k.board, k.item",
-    "(k.ended_at <= $2 AND EXISTS (SELECT FROM work_items w"
-    " WHERE w.board = k.board AND w.id = k.item AND w.outcome IS NOT NULL))",
+    "(k.ended_at <= $2 AND (SELECT w.outcome FROM work_items w WHERE w.board = k.board AND w.id = k.item) IS NOT NULL)",
     (0, 0),
     WAIT_DAYS,
 )

@@ -28,9 +28,8 @@ BEHIND = """
 SELECT h.board, h.position AS head FROM event_heads h
 WHERE h.board > $1 AND (
     EXISTS (SELECT FROM subscriptions s WHERE s.board = h.board AND s.cursor < h.position AND s.paused_at IS NULL)
-    OR EXISTS (SELECT FROM event_waits w
-               WHERE w.board = h.board AND w.after_position < h.position AND w.ended_at IS NULL
-                 AND w.pattern IS NOT NULL))
+    OR (SELECT min(w.after_position) FROM event_waits w
+        WHERE w.board = h.board AND w.ended_at IS NULL AND w.pattern IS NOT NULL) < h.position)
 ORDER BY h.board LIMIT $2
 """
 

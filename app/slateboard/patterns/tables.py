@@ -121,7 +121,12 @@ event_waits = Table(
     Column("position", BigInteger),
     Column("error", Text),
     Column("ended_at", DateTime(timezone=True)),
-    Index("event_waits_board_after_position_idx", "board", "after_position", postgresql_where=text("ended_at IS NULL")),
+    Index(
+        "event_waits_board_after_position_idx",
+        "board",
+        "after_position",
+        postgresql_where=text("ended_at IS NULL AND pattern IS NOT NULL"),
+    ),
     Index("event_waits_deadline_idx", "deadline", postgresql_where=text("ended_at IS NULL")),
 )
 

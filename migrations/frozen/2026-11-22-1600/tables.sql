@@ -219,7 +219,7 @@ CREATE TABLE event_waits (
     CONSTRAINT event_waits_pkey PRIMARY KEY (board, item)
 );
 
-CREATE INDEX event_waits_board_after_position_idx ON event_waits (board, after_position) WHERE ended_at IS NULL;
+CREATE INDEX event_waits_board_after_position_idx ON event_waits (board, after_position) WHERE ended_at IS NULL AND pattern IS NOT NULL;
 
 CREATE INDEX event_waits_deadline_idx ON event_waits (deadline) WHERE ended_at IS NULL;
 
