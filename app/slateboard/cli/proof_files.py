@@ -126,7 +126,8 @@ class _File:
         for number in count(1):
             try:
                 line: bytes = self._data.readline(MAX_LINE_BYTES)
-                text = line.decode()
+                # A line without its end is the last, and cut off, maybe in the middle of a character.
+                text = line.decode(errors="strict" if line.endswith(b"\n") else "replace")
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 self.damage = error
                 return
