@@ -22,6 +22,7 @@ from slateboard.protocol.rights import Actor, Right
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy.sql import ClauseElement
 
@@ -80,9 +81,10 @@ class Statement:
 
 
 class ReadTransaction(Statement):
-    """A snapshot: all reads see the board as it was at `now`."""
+    """A snapshot: all reads see the board as it was at `now`. `home` is where the files beside the database are."""
 
     now: datetime
+    home: Path | None = None
 
 
 class Transaction(ReadTransaction):
@@ -213,6 +215,7 @@ async def reading(database: Database, actor: Actor, board: BoardId) -> AsyncGene
     """A read-only snapshot for one request."""
     async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         tx = ReadTransaction(connection, actor, board)
+        tx.home = database.home
         tx.now = await connection.fetchval("SELECT now()")
         yield tx
 

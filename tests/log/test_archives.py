@@ -81,7 +81,7 @@ async def _yesterday(url: str) -> None:
 
 async def _archive(url: str, folder: Path, before: date = TODAY) -> list[archiving.Archive]:
     async with owner_connection(url) as connection:
-        return await archiving.archive(connection, folder, before=before)
+        return (await archiving.archive(connection, folder, before=before)).archives
 
 
 async def _partitions(board: BoardUnderTest) -> list[str]:

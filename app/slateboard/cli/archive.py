@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -33,8 +34,10 @@ def archive(invocation: Invocation, before: Any) -> None:
     """Move the events of whole days, of all boards, out of the database into SLATE_HOME/archive.
 
     Each board's events become a file as `slate log export` writes it, with a snapshot of the board at its end: proof
-    and --as-of go on from there. A position means the day of that event. Runs where the server's home is, with the URL
-    of the schema's owner. A server does the same by itself after SLATE_ARCHIVE_AFTER_DAYS.
+    and --as-of go on from there. A position means the day of that event. A day of which a subscription (a paused
+    one, too), a wait or an unfinished delivery has still to read stays, with those after it; the answer says which.
+    Runs where the server's home is, with the URL of the schema's owner. A server does the same by itself after
+    SLATE_ARCHIVE_AFTER_DAYS.
 
     Example: slate log archive --before 2026-12-01
     """
@@ -43,6 +46,6 @@ def archive(invocation: Invocation, before: Any) -> None:
 
     wanted = settings.load(invocation.environment())
     made = maintenance.archive(wanted, before=before, progress=invocation.say)
-    rows = [{"board": one.board, "first": one.first, "last": one.last, "file": one.file} for one in made]
-    said = [f"{one.board}: {one.first} to {one.last} are in {one.file}" for one in made]
-    invocation.answer(rows, "\n".join(said) if said else "nothing is older than that")
+    said = [f"{one.board}: {one.first} to {one.last} are in {one.file}" for one in made.archives]
+    said += [f"{one.board}: {one.position} and what follows stays: {one.reason}" for one in made.held]
+    invocation.answer(asdict(made), "\n".join(said) if said else "nothing is older than that")

@@ -67,6 +67,9 @@ class Invocation:
         from slateboard import connect
 
         async with connect(self.url(), board=self.board, agent=self.agent) as client:
+            use_home = getattr(client.transport, "use_home", None)
+            if self.home is not None and use_home is not None:
+                use_home(self.home_folder())
             yield client
 
     def url(self) -> str | None:

@@ -41,7 +41,7 @@ DEFAULT_HOME = "~/.slateboard"
 OF_OWN_AGENT = frozenset({"claim", "claim_one", "has_work", "mine"})
 """Operations whose `agent` is an id; without one it is the agent that is connected."""
 
-WITHOUT_BOARD = frozenset({"create_board", "list_boards"})
+WITHOUT_BOARD = frozenset({"create_board", "list_boards", "list_deleted_boards"})
 """What an administrator can do before the board is there."""
 NO_BOARD = BoardId(0)
 
@@ -60,7 +60,7 @@ async def connect(*, url: str | None, board: str, agent: str | None) -> DirectTr
 
     Raises `Unavailable` (no server, no database, another schema) and `UnknownName` (the board, the agent).
     """
-    database = await databases.connect(url or locate(), size=CONNECTIONS)
+    database = await databases.connect(url or locate(), size=CONNECTIONS, home=home_folder())
     try:
         async with database.acquire() as connection:
             board_id = await _board(connection, board, required=agent is not None)
@@ -89,12 +89,18 @@ def locate(environment: Mapping[str, str] | None = None) -> str:
     environment = os.environ if environment is None else environment
     if url := environment.get("SLATE_DATABASE_URL"):
         return url
-    home = Path(environment.get("SLATE_HOME") or DEFAULT_HOME).expanduser().absolute()
+    home = home_folder(environment)
     run = read_run_file(home)
     if run is None:
         message = f"no server is running in {home}, and SLATE_DATABASE_URL is not set"
         raise ServerProblem(message, remedy="start one with `slate up`, or set SLATE_DATABASE_URL", home=str(home))
     return run.app_url
+
+
+def home_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """The server's home as the environment has it."""
+    environment = os.environ if environment is None else environment
+    return Path(environment.get("SLATE_HOME") or DEFAULT_HOME).expanduser().absolute()
 
 
 class DirectTransport:
@@ -114,6 +120,10 @@ class DirectTransport:
         self._led = True
         self._work_watches: list[Watch] = []
         self._log_watches: list[Watch] = []
+
+    def use_home(self, home: Path) -> None:
+        """Look for what is in files, such as archived events, in this home."""
+        self._database.home = home
 
     @property
     def board(self) -> str:

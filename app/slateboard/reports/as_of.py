@@ -1,18 +1,19 @@
 """Time travel: the board as it was at a position of its log, or at a time, folded from the log when it is asked for.
 
 A time is the last position at or before it. The fold begins with the newest base snapshot that is not after the
-position, so that what is archived need not be read again. What lies before the first event that is still there, or
-after the newest, is refused.
+position; for one in the midst of an archive it goes on with that archive's file. A position that the log has not is
+refused. The memory that it takes is that of the folded board, whatever the number of events.
 """
 
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Archived, Invalid, ServerProblem, TooLarge, UnknownName
+from slateboard.log import archives, feed
+from slateboard.protocol.errors import Invalid, ServerProblem, TooLarge, UnknownName
 from slateboard.protocol.pages import DEFAULT_PAGE
 from slateboard.protocol.rights import Right
 from slateboard.reports import as_of_rows
@@ -21,24 +22,22 @@ from slateboard.reports.paging import check_first, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from slateboard.transaction import Statement
+    from slateboard.protocol.chain import Entry as LogEntry
+    from slateboard.transaction import ReadTransaction, Statement
 
 PAGE = 2_000
 """Events of one step of the fold; others are served between two."""
 MAX_EVENTS = 2_000_000
 """After the base snapshot; a longer log is archived first."""
 
-RANGE = """
-SELECT coalesce((SELECT position FROM event_heads WHERE board = $1), 0) AS head,
-       coalesce((SELECT max(last_position) FROM archives WHERE board = $1), 0) AS archived
-"""
-
 # The newest first: as a rule the time asked for is not long ago.
 POSITION_AT = """
 SELECT position FROM events WHERE board = $1 AND happened_at <= $2 ORDER BY position DESC LIMIT 1
 """
-ARCHIVED_AT = "SELECT max(last_position) FROM archives WHERE board = $1 AND last_happened_at <= $2"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 BASE = """
 SELECT last_position, base, base_hash FROM archives WHERE board = $1 AND last_position <= $2
@@ -52,9 +51,9 @@ FROM events WHERE board = $1 AND position > $2 AND position <= $3 ORDER BY posit
 
 
 async def as_of(
-    tx: Statement,
+    tx: ReadTransaction,
     *,
-    position: int | None = None,
+    position: int | str | None = None,
     time: datetime | str | None = None,
     of: Sequence[str] = tuple(as_of_rows.KINDS),
     where: Mapping[str, Any] | None = None,
@@ -73,7 +72,8 @@ async def as_of(
     if after is not None and len(kinds) != 1:
         raise Invalid("a cursor goes on with one kind", remedy="name that kind alone")
     begin: int = 0 if after is None else decode(after, parts=1)[0]
-    state = await state_at(tx, position=await find(tx, position=position, time=time), most=MAX_EVENTS)
+    found = await find(tx, position=position, time=time)
+    state = await state_at(tx, position=found, most=MAX_EVENTS, home=tx.home)
     answer: dict[str, Any] = {
         "position": state.position,
         "happened_at": state.happened_at,
@@ -86,41 +86,78 @@ async def as_of(
     return answer
 
 
-async def find(tx: Statement, *, position: int | None = None, time: datetime | str | None = None) -> int:
-    """The position that is meant. Raises `UnknownName` where the log has none, `Archived` where it is not here."""
+async def find(tx: ReadTransaction, *, position: int | str | None = None, time: datetime | str | None = None) -> int:
+    """The position that is meant. Raises `UnknownName` where the log has none, `Archived` where a file is not here."""
     if (position is None) == (time is None):
         raise Invalid("either a position or a time", remedy="give one of the two")
-    known = await tx.fetchrow(RANGE, tx.board)
     if position is None:
-        at = _moment(time)
-        position = await tx.fetchval(POSITION_AT, tx.board, at)
-        if position is None and known["archived"]:
-            position = await tx.fetchval(ARCHIVED_AT, tx.board, at)
-            if position is None:
-                message = f"{at.isoformat()} lies in the archives, which end at position {known['archived']}"
-                raise Archived(message, remedy=f"ask for a time after that, or position {known['archived']}")
-        if position is None:
-            raise UnknownName(f"the log has no event at or before {at.isoformat()}", remedy="ask for a later time")
-    elif not 1 <= position <= known["head"]:
-        message = f"the log has positions 1 to {known['head']}, and none {position}"
-        raise UnknownName(message, remedy="ask for one that is there", position=position, head=known["head"])
+        return await _position_at(tx, _moment(time))
+    head = await feed.head(tx)
+    number = await _position(tx, position)
+    if head == 0:
+        raise UnknownName("the log of this board has no event yet", remedy="ask again when something has happened")
+    if not 1 <= number <= head:
+        message = f"the log has positions 1 to {head}, and none {number}"
+        raise UnknownName(message, remedy="ask for one that is there", position=number, head=head)
+    return number
+
+
+async def _position(tx: ReadTransaction, position: int | str) -> int:
+    """A position as a number; it may be written as a cursor: board@position."""
+    board, at, number = str(position).rpartition("@")
+    if at and board != (name := await tx.fetchval("SELECT name FROM boards WHERE id = $1", tx.board)):
+        message = f"{position!r} is a position of the board {board!r}, not of {name!r}"
+        raise Invalid(message, remedy=f"ask for one of this board, or name the board {board!r}")
+    try:
+        return int(number)
+    except ValueError as error:
+        raise Invalid(f"{str(position)[:40]!r} is no position", remedy="write it as a whole number") from error
+
+
+async def _position_at(tx: ReadTransaction, at: datetime) -> int:
+    """The last position at or before a time."""
+    position: int | None = await tx.fetchval(POSITION_AT, tx.board, at)
+    if position is None:
+        archive = await tx.fetchrow(archives.AT_TIME, tx.board, at)
+        if archive is not None:
+            position = await archives.position_at(tx, (at - EPOCH) // MICROSECOND, archive, tx.home)
+        else:
+            position = await tx.fetchval("SELECT max(last_position) FROM archives WHERE board = $1", tx.board)
+    if not position:
+        raise UnknownName(f"the log has no event at or before {at.isoformat()}", remedy="ask for a later time")
     return position
 
 
-async def state_at(tx: Statement, *, position: int, most: int | None = None) -> State:
-    """The state of the board right after a position of its log, folded from at most so many events."""
+async def state_at(tx: Statement, *, position: int, most: int | None = None, home: Path | None = None) -> State:
+    """The state of the board right after a position of its log, folded from at most so many events.
+
+    What was archived after the last base snapshot before it is read from its file in `home`.
+    """
     state = await _base(tx, position)
     if most is not None and position - state.position > most:
         message = f"position {position} is {position - state.position:,} events after the last base snapshot"
         raise TooLarge(message, remedy=f"archive first (`slate log archive`): at most {most:,} are folded")
+    archive = await archives.holding(tx, position) if state.position < position else None
+    if archive is not None:
+        await archives.read(tx, archive, home, lambda page: _fold_archived(state, page, position))
     while state.position < position:
         before = state.position
         rows = await tx.fetch(EVENTS, tx.board, before, position, PAGE)
         if not rows or rows[0]["position"] != before + 1:
-            message = f"the events after position {before} are in archives"
-            raise Archived(message, remedy="ask for a position that is in the database, or for an archive's last one")
+            message = f"the event at position {before + 1} is neither in the database nor in an archive"
+            raise ServerProblem(message, remedy="run `slate log verify`")
         fold(state, rows)
     return state
+
+
+def _fold_archived(state: State, page: Sequence[LogEntry], position: int) -> bool:
+    """Fold a page of an archive up to a position; whether there is more to fold."""
+    fold(state, [
+        (one.position, one.id, one.subject, one.payload, one.actor, one.correlation, one.depth,
+         EPOCH + one.happened_at * MICROSECOND)
+        for one in page if one.position <= position
+    ])  # fmt: skip
+    return state.position < position
 
 
 async def _base(tx: Statement, position: int) -> State:

@@ -4,7 +4,7 @@ For each board, in this order: the events as an export (JSON Lines, gzip) and th
 beside their final names, flushed and renamed; then, in one transaction, the row in `archives` and the event
 `board.log.archived`, which binds both hashes into the chain; and only when that is so for every board, the day's
 partition is dropped. A crash at any point loses nothing: what has no row is written again. Events whose chain does not
-hold are never moved.
+hold are never moved, nor is a day that something has still to read of: a subscription, a wait, a delivery.
 """
 
 from __future__ import annotations
@@ -35,20 +35,47 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = 2_000
-FOLDER = "archive"
 DROP_LOCK = "SET LOCAL lock_timeout = '200ms'"
 """A partition that is in use is dropped at the next round."""
 
-# The last position of each board that was sealed before a day, and is in no archive; nothing after it is older.
-DUE = """
+# What still has to be read of a board's log, and by whom. A dead delivery may be redriven, a subscription resumed.
+NEEDED = """
+SELECT n.position, n.reason FROM (
+    SELECT s.cursor + 1 AS position, 'the subscription ' || s.name || ' stands there'
+           || coalesce(', paused: ' || s.paused_because, '') AS reason
+    FROM subscriptions s WHERE s.board = {board}
+    UNION ALL
+    SELECT g.position, 'the subscription ' || s.name || ' waits for what belongs to it (' || k.correlation || ')'
+    FROM gatherings k JOIN subscriptions s ON s.board = k.board AND s.id = k.subscription,
+         LATERAL (SELECT min(p) AS position FROM unnest(k.positions) AS p WHERE p > 0) AS g
+    WHERE k.board = {board}
+    UNION ALL
+    SELECT coalesce(v.position, v.after_position + 1), 'the work item ' || v.item || ' waits for an event'
+    FROM event_waits v JOIN work_items w ON w.board = v.board AND w.id = v.item AND w.outcome IS NULL
+    WHERE v.board = {board} AND (v.position IS NOT NULL OR v.ended_at IS NULL AND v.pattern IS NOT NULL)
+    UNION ALL
+    SELECT least(d.position, d.positions[1]), 'the delivery ' || d.item || ' is not finished'
+    FROM deliveries d JOIN work_items w ON w.board = d.board AND w.id = d.item
+    WHERE d.board = {board} AND (w.outcome IS NULL OR w.outcome = 'dead')
+) AS n ORDER BY n.position LIMIT 1
+"""
+
+# The last position of each board that was sealed before a day, before the day of what is still needed, and is in no
+# archive; nothing after it is older. `held` is the position that is needed, if that is why it is no later one.
+DUE = f"""
 SELECT b.id AS board, b.name, (extract(epoch FROM b.created_at) * 1000000)::bigint AS created_at,
-       coalesce(a.last_position, 0) AS after, coalesce(a.hash, '') AS hash, due.position AS last
+       coalesce(a.last_position, 0) AS after, coalesce(a.hash, '') AS hash, due.position AS last,
+       CASE WHEN day.sealed_on < $1 THEN greatest(n.position, a.last_position + 1) END AS held, n.reason
 FROM boards b
 LEFT JOIN LATERAL (SELECT last_position, hash FROM archives WHERE board = b.id
                    ORDER BY last_position DESC LIMIT 1) AS a ON true
+LEFT JOIN LATERAL ({NEEDED.format(board="b.id")}) AS n ON true
+LEFT JOIN LATERAL (SELECT e.sealed_on FROM events e WHERE e.board = b.id
+                   AND e.position = greatest(n.position, a.last_position + 1)) AS day ON n.position IS NOT NULL
 CROSS JOIN LATERAL (SELECT max(e.position) AS position FROM events e
-                    WHERE e.board = b.id AND e.sealed_on < $1 AND e.position > coalesce(a.last_position, 0)) AS due
-WHERE due.position IS NOT NULL ORDER BY b.id
+                    WHERE e.board = b.id AND e.sealed_on < least($1, day.sealed_on)
+                      AND e.position > coalesce(a.last_position, 0)) AS due
+WHERE due.position IS NOT NULL OR day.sealed_on < $1 ORDER BY b.id
 """
 
 KEEP = """
@@ -68,6 +95,8 @@ SELECT EXISTS (SELECT FROM {partition} e WHERE e.position > coalesce(
     (SELECT max(a.last_position) FROM archives a WHERE a.board = e.board), 0))
 """
 
+# Against a subscription that begins, or is rewound, at a position which is being archived: see `patterns/positions.py`.
+CUT = "SELECT pg_advisory_xact_lock(hashtextextended('slateboard.cut', $1))"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('slateboard.archive', 0))"
 
 
@@ -81,20 +110,40 @@ class Archive:
     file: str
 
 
-async def archive(connection: Any, folder: Path, *, before: date) -> list[Archive]:
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A board of which less was archived than was asked for: what still reads the event at `position`, in words."""
+
+    board: str
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What was archived of all boards, and what holds the rest in the database."""
+
+    archives: list[Archive]
+    held: list[Held]
+
+
+async def archive(connection: Any, folder: Path, *, before: date) -> Made:
     """Archive what was sealed before a day (UTC) and drop its partitions; `connection` is the owner's.
 
+    The day on which stands what a subscription, a wait or a delivery has still to read stays, with those after it.
     Raises `Conflict` while somebody else archives, `ServerProblem` for a chain that does not hold or a folder that
     cannot be written. Boards that were done before an error stay done.
     """
     if not await connection.fetchval(LOCK):
         raise Conflict("events are being archived already", remedy="wait until that is done")
     try:
-        made = [await _archive_board(connection, folder, due) for due in await connection.fetch(DUE, before)]
+        rows = await connection.fetch(DUE, before)
+        made = [await _archive_board(connection, folder, due) for due in rows if due["last"] is not None]
         await drop_partitions(connection, before=before)
     finally:
         await connection.fetchval("SELECT pg_advisory_unlock(hashtextextended('slateboard.archive', 0))")
-    return made
+    held = [Held(board=due["name"], position=due["held"], reason=due["reason"]) for due in rows if due["held"]]
+    return Made(archives=[one for one in made if one is not None], held=held)
 
 
 async def drop_partitions(connection: Any, *, before: date) -> list[str]:
@@ -110,7 +159,8 @@ async def drop_partitions(connection: Any, *, before: date) -> list[str]:
     return dropped
 
 
-async def _archive_board(connection: Any, folder: Path, due: Any) -> Archive:
+async def _archive_board(connection: Any, folder: Path, due: Any) -> Archive | None:
+    """Archive what is due of a board; None where something came meanwhile that has still to read it."""
     first, last = due["after"] + 1, due["last"]
     stem = f"{due['name']}-{due['board']}-{first}-{last}"
     async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -130,6 +180,12 @@ async def _archive_board(connection: Any, folder: Path, due: Any) -> Archive:
         "base_hash": base_hash.hex(),
     }
     async with connection.transaction():
+        await connection.fetchval(CUT, due["board"])
+        needed: int | None = await connection.fetchval(NEEDED.format(board="$1"), due["board"])
+        if needed is not None and first <= needed <= last:
+            (folder / payload["file"]).unlink()
+            (folder / payload["base_file"]).unlink()
+            return None
         await connection.execute(
             KEEP,
             due["board"],

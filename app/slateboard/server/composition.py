@@ -51,7 +51,10 @@ async def composed(settings: Settings, *, app_url: str, owner_url: str) -> Async
     """A server on a database whose schema is ready. Raises `Unavailable` if it cannot be reached or does not fit."""
     async with AsyncExitStack() as stack:
         database = await databases.connect(
-            app_url, size=settings.pool_size, statement_timeout_seconds=settings.statement_timeout_seconds
+            app_url,
+            size=settings.pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            home=settings.home,
         )
         stack.push_async_callback(database.close)
         own = await databases.connect(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from slateboard.log.archives import FOLDER
 from slateboard.protocol.errors import Conflict, SchemaMismatch, UnknownName
 from slateboard.server import archiving, home, schema
 from slateboard.server.owner import owner_connection
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from slateboard.server.archiving import Archive
+    from slateboard.server.archiving import Made
     from slateboard.server.schema import Standing
     from slateboard.settings import Settings
 
@@ -66,7 +67,7 @@ def restore(settings: Settings, file: Path, *, replace: bool, progress: Callable
         schema.prepare(url, progress)
 
 
-def archive(settings: Settings, *, before: date | int, progress: Callable[[str], None]) -> list[Archive]:
+def archive(settings: Settings, *, before: date | int, progress: Callable[[str], None]) -> Made:
     """Move the events of whole days before a day, or before the day of a position of the board that is meant, to files.
 
     Raises what `archiving.archive` raises, and `UnknownName` for a position that the board's log has not.
@@ -75,10 +76,10 @@ def archive(settings: Settings, *, before: date | int, progress: Callable[[str],
         return asyncio.run(_archive(url, settings, before))
 
 
-async def _archive(url: str, settings: Settings, before: date | int) -> list[Archive]:
+async def _archive(url: str, settings: Settings, before: date | int) -> Made:
     async with owner_connection(url) as connection:
         day = before if isinstance(before, date) else await _day_of(connection, settings.board, before)
-        return await archiving.archive(connection, settings.home / archiving.FOLDER, before=day)
+        return await archiving.archive(connection, settings.home / FOLDER, before=day)
 
 
 async def _day_of(connection: Any, board: str, position: int) -> date:

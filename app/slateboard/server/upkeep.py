@@ -7,14 +7,18 @@ never truncates them, which would need a lock that stops everybody.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from slateboard.log.archives import FOLDER
 from slateboard.server import archiving
 from slateboard.server.owner import owner_connection
 
 if TYPE_CHECKING:
     from slateboard.server.duty import Duty
+
+log = logging.getLogger(__name__)
 
 CHURNING = ("ready", "leases", "gates", "scheduled", "event_outbox_0", "event_outbox_1")
 DEAD_ROWS = 20_000
@@ -44,7 +48,9 @@ async def archive_events(duty: Duty) -> float:
         today = (duty.now or datetime.now(UTC)).date()
         before = today - timedelta(days=duty.archive_after_days)
         async with owner_connection(duty.owner_url) as connection:
-            await archiving.archive(connection, duty.home / archiving.FOLDER, before=before)
+            made = await archiving.archive(connection, duty.home / FOLDER, before=before)
+        for one in made.held:
+            log.warning("board %s is archived up to position %s only: %s", one.board, one.position - 1, one.reason)
     return ARCHIVE_SECONDS
 
 

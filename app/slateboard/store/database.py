@@ -15,6 +15,7 @@ from slateboard.store.driver_errors import translate, translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
 PROTOCOL = 1
 """The protocol of schema and code that this package speaks."""
@@ -35,8 +36,10 @@ SESSION = {
 class Database:
     """A pool of connections that work as `slateboard_app`; `acquire` lends one, bounded in time."""
 
-    def __init__(self, url: str, pool: Any) -> None:
+    def __init__(self, url: str, pool: Any, home: Path | None = None) -> None:
         self.url = url
+        self.home = home
+        """Where the files beside the database are; None if they cannot be reached from here."""
         self.pool = pool  # of asyncpg, which has no types
 
     @asynccontextmanager
@@ -64,7 +67,9 @@ class Database:
             self.pool.terminate()
 
 
-async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float = 30.0) -> Database:
+async def connect(
+    url: str, *, size: int = 4, statement_timeout_seconds: float = 30.0, home: Path | None = None
+) -> Database:
     """Open a pool on `url` and check that code, schema and server fit together.
 
     Raises `DatabaseUnreachable`, `DatabaseTooOld` or `SchemaMismatch`.
@@ -83,7 +88,7 @@ async def connect(url: str, *, size: int = 4, statement_timeout_seconds: float =
             max_inactive_connection_lifetime=300,
             reset=_end_transaction,
         )
-        database = Database(url, pool)
+        database = Database(url, pool, home)
         try:
             async with database.acquire() as connection:
                 await check(connection)
