@@ -8,8 +8,10 @@ import pytest
 
 from slateboard.interfaces.operations import perform
 from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.states import FailureClass, Outcome
 from tests.patterns.conftest import Router
 from tests.support.boards import BoardUnderTest
+from tests.support.live import check_fold
 
 MERGED, DEPLOYED = "genbrain.events.pr.merged", "genbrain.events.deployed"
 SMOKE, SCAN = "genbrain.events.smoke.passed", "genbrain.events.scan.passed"
@@ -74,7 +76,56 @@ async def test_event_shows_who_has_handled_it_and_who_not_yet(board: BoardUnderT
     await router.run()
     (smoke,) = await board.log(subject=SMOKE)
     shown = await board.perform("show_event", position=smoke.position)
-    assert {row["name"]: row["state"] for row in shown["handled"]}["verify"] == "gathering"
+    verify = next(row for row in shown["handled"] if row["name"] == "verify")
+    assert (verify["state"], verify["lacks"]) == ("gathering", [SCAN])
+    found = await board.perform("chain", correlation="pr-7")
+    assert found["gatherings"] == [{"name": "verify", "agent": "cto", "lacks": [SCAN]}]
+
+
+async def test_event_shows_what_each_delivery_waits_for(board: BoardUnderTest, router: Router) -> None:
+    for name in ("waiting", "tried", "dead", "ready", "claimed"):
+        await board.perform("subscribe", name=name, patterns=[MERGED], agent="backend")
+    await board.perform("publish", subject=MERGED, correlation="pr-7")
+    await router.run()
+    claims = {claim.reference.partition("/")[0]: claim for claim in await board.claim(limit=10)}
+    waiting = {"item": claims["waiting"].item, "fence": claims["waiting"].fence}
+    await board.perform("wait_for", **waiting, pattern="genbrain.events.go", timeout_seconds=600)
+    await board.fail(claims["tried"])
+    await board.fail(claims["dead"], FailureClass.LOGIC, "no such branch")
+    await board.give_back(claims["ready"], Outcome.RETURNED)
+    (merged,) = await board.log(subject=MERGED)
+    shown = await board.perform("show_event", position=merged.position)
+    rows = {row["name"]: row for row in shown["handled"]}
+    assert {name: row["place"] for name, row in rows.items()} == {
+        "waiting": "gated", "tried": "scheduled", "dead": "dead", "ready": "ready", "claimed": "claimed",
+    }  # fmt: skip
+    assert rows["waiting"]["waits_for"] == "genbrain.events.go"
+    assert rows["waiting"]["deadline"] > rows["waiting"]["delivered_at"]
+    assert (rows["tried"]["attempts"], rows["tried"]["last_error"]) == (1, "it broke")
+    assert rows["tried"]["run_at"] > rows["tried"]["delivered_at"]
+    assert rows["dead"]["last_error"] == "no such branch"
+
+
+async def test_what_is_done_about_a_delivery_is_told_of_a_delivery_and_never_routed(
+    board: BoardUnderTest, router: Router
+) -> None:
+    await board.perform("subscribe", name="deploy", patterns=[MERGED], agent="backend")
+    await board.perform("subscribe", name="all", patterns=["board.>"], agent="cto")
+    await board.perform("publish", subject=MERGED, correlation="pr-7")
+    await router.run()
+    (item,) = await board.places()
+    await board.bury(item)
+    await board.perform("redrive", items=[item])
+    await board.perform("pin", item=item, rating=5000)
+    await board.bury(item)
+    await board.perform("discard", items=[item], reason="no such branch")
+    await router.run()
+    assert await board.claim("cto") == []
+    said = [event for event in await board.log() if event.payload and event.payload.get("item") == item]
+    assert {event.subject.rpartition(".")[2] for event in said} >= {"redriven", "discarded", "pinned"}
+    assert {event.row["correlation"] for event in said} == {"pr-7"}
+    assert {event.subject.rpartition(".")[0] for event in said} == {"board.delivery", "genbrain.dlq"}
+    await check_fold(board)
 
 
 async def test_unknown_position_or_chain_is_refused(board: BoardUnderTest) -> None:

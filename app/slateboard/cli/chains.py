@@ -19,8 +19,19 @@ MAX_LEVELS = 64
 
 def _state(row: Mapping[str, Any]) -> str:
     if row["state"] == "delivered":
-        return row["place"]
+        return _place(row)
+    if row["state"] == "gathering":
+        return f"gathering: lacks {', '.join(row['lacks'])}"
     return f"{row['state']}: paused, {row['paused_because']}" if row.get("paused_because") else row["state"]
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    """Where a delivery is, and what it waits for there."""
+    if row["place"] == "scheduled" and row["run_at"]:
+        return f"scheduled: tried again at {tables.moment(row['run_at'])}"
+    if row["place"] == "gated" and row["deadline"]:
+        return f"waits for {row['waits_for'] or 'the time'} until {tables.moment(row['deadline'])}"
+    return row["place"]
 
 
 COLUMNS: list[Column] = [
@@ -75,6 +86,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"chain {tables.clean(found['correlation'])}"
     if roots:
         yield from _below(roots, "", min(root["happened_at"] for root in roots), MAX_LEVELS)
+    for row in found["gatherings"]:
+        yield tables.clean(f"{row['name']} ({row['agent']}) still lacks {', '.join(row['lacks'])}")
     if found["truncated"]:
         yield "… and more: only the first 1,000 events and deliveries are shown"
 
@@ -91,7 +104,7 @@ def _line(node: Mapping[str, Any], began: dt.datetime) -> str:
     if node["kind"] == "event":
         what = f"{node['position']} {node['subject']} by {node['actor']}: {events.summary_of(node['payload'])}"
         return f"{_after(node['happened_at'], began)} {tables.clean(what)}"
-    said = f"{node['agent']} {node['reference'].rpartition('/')[2]} (item {node['item']}): {node['place']}"
+    said = f"{node['agent']} {node['reference'].rpartition('/')[2]} (item {node['item']}): {_place(node)}"
     if node["finished_at"]:
         taken = (node["finished_at"] - node["delivered_at"]).total_seconds()
         said += f" after {durations.shown(taken)}"

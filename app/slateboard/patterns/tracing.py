@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from slateboard.patterns.fitting import NEVER_ROUTED
+from slateboard.patterns.gathering import AWAITED
 from slateboard.protocol.errors import Invalid, UnknownName
 from slateboard.protocol.rights import Right
 from slateboard.protocol.subjects import expression
@@ -31,7 +32,7 @@ EVENT = f"SELECT {COLUMNS} FROM events WHERE board = $1 AND position = $2"
 
 HANDLED = """
 SELECT d.item, d.subscription, s.name, a.name AS agent, w.reference, p.place, w.attempts, w.last_error,
-       w.created_at AS delivered_at, w.finished_at
+       w.created_at AS delivered_at, w.finished_at, w.run_at, n.pattern AS waits_for, n.deadline
 FROM (SELECT * FROM deliveries d WHERE d.board = $1 AND d.position = $2
       UNION
       SELECT d.* FROM subscriptions s, LATERAL (
@@ -43,16 +44,23 @@ JOIN work_items w ON w.board = $1 AND w.id = d.item
 JOIN item_places p ON p.board = $1 AND p.item = d.item
 LEFT JOIN subscriptions s ON s.board = $1 AND s.id = d.subscription
 LEFT JOIN agents a ON a.board = $1 AND a.id = w.inbox
+LEFT JOIN event_waits n ON n.board = $1 AND n.item = d.item AND n.ended_at IS NULL AND w.outcome IS NULL
 ORDER BY d.item LIMIT $3
 """
 
 SUBSCRIBED = """
-SELECT s.id, s.name, s.patterns, s.action, s.cursor, s.paused_because, a.name AS agent,
-       EXISTS (SELECT FROM gatherings g
-               WHERE g.board = $1 AND g.subscription = s.id AND g.correlation = $3 AND $2 = ANY (g.positions))
-           AS gathering
+SELECT s.id, s.name, s.patterns, s.action, s.cursor, s.paused_because, a.name AS agent, g.positions AS gathered
 FROM subscriptions s LEFT JOIN agents a ON a.board = s.board AND a.id = s.agent
+LEFT JOIN gatherings g ON g.board = $1 AND g.subscription = s.id AND g.correlation = $3 AND $2 = ANY (g.positions)
 WHERE s.board = $1 ORDER BY s.name LIMIT $4
+"""
+
+# What a correlation has gathered and still lacks.
+GATHERINGS = """
+SELECT s.name, s.patterns, a.name AS agent, g.positions AS gathered
+FROM subscriptions s JOIN gatherings g ON g.board = $1 AND g.subscription = s.id AND g.correlation = $2
+LEFT JOIN agents a ON a.board = s.board AND a.id = s.agent
+WHERE s.board = $1 AND s.all_of ORDER BY s.name LIMIT $3
 """
 
 ENDED_WAITS = """
@@ -62,13 +70,14 @@ WHERE n.board = $1 AND n.position = $2 ORDER BY n.item LIMIT $3
 
 CHAIN_DELIVERIES = """
 SELECT d.item, d.position, d.positions, s.name AS subscription, a.name AS agent, w.reference, p.place, w.attempts,
-       w.last_error, w.created_at AS delivered_at, w.finished_at,
+       w.last_error, w.created_at AS delivered_at, w.finished_at, w.run_at, n.pattern AS waits_for, n.deadline,
        (SELECT min(t.started_at) FROM attempts t WHERE t.board = $1 AND t.item = d.item) AS started_at
 FROM (SELECT * FROM deliveries d WHERE d.board = $1 AND d.correlation = $2 ORDER BY d.item LIMIT $3) AS d
 JOIN work_items w ON w.board = $1 AND w.id = d.item
 JOIN item_places p ON p.board = $1 AND p.item = d.item
 LEFT JOIN subscriptions s ON s.board = $1 AND s.id = d.subscription
 LEFT JOIN agents a ON a.board = $1 AND a.id = w.inbox
+LEFT JOIN event_waits n ON n.board = $1 AND n.item = d.item AND n.ended_at IS NULL AND w.outcome IS NULL
 ORDER BY d.item
 """
 
@@ -91,8 +100,9 @@ WHERE board = $1 AND position BETWEEN $2 AND least($3, $2 + $5) AND subject = 'b
 async def show_event(tx: ReadTransaction, *, position: int) -> dict[str, Any]:
     """An event, and of each subscription whose patterns fit it where its delivery is. Raises `UnknownName`.
 
-    `state` is `delivered` (with `item` and `place`), `gathering` (it waits for others of its correlation), `not routed`
-    (with `paused_because` where that is why), or `not wanted` (its filter).
+    `state` is `delivered` (with `item` and `place`; `run_at` of one that is tried again, `waits_for` and `deadline` of
+    one that waits for an event), `gathering` (with the patterns that its correlation still `lacks`), `not routed` (with
+    `paused_because` where that is why), or `not wanted` (its filter).
     """
     tx.require(Right.READER)
     event = await _event(tx, position)
@@ -103,15 +113,17 @@ async def show_event(tx: ReadTransaction, *, position: int) -> dict[str, Any]:
     for row in await tx.fetch(SUBSCRIBED, tx.board, position, correlation, MAX_SUBSCRIPTIONS):
         if row["id"] in delivered or not _wanted(row["patterns"], event["subject"]):
             continue
-        state = "gathering" if row["gathering"] else "not routed" if row["cursor"] < position else "not wanted"
+        state = "gathering" if row["gathered"] else "not routed" if row["cursor"] < position else "not wanted"
         told = {"subscription": row["id"], "name": row["name"], "agent": row["agent"], "state": state}
-        handled.append({**told, "paused_because": row["paused_because"]})
+        handled.append({**told, "paused_because": row["paused_because"], "lacks": _lacking(row)})
     ended = [dict(row) for row in await tx.fetch(ENDED_WAITS, tx.board, position, MAX_DELIVERIES)]
     return {**event, "handled": handled, "ended_waits": ended}
 
 
 async def chain(tx: ReadTransaction, *, correlation: str | None = None, position: int | None = None) -> dict[str, Any]:
-    """What followed from what: `{correlation, roots, truncated}`, a tree of events and deliveries with their times.
+    """What followed from what: `{correlation, roots, gatherings, truncated}`, a tree of events and deliveries with times.
+
+    `gatherings` are the subscriptions with `all_of` that have some of its events, and `lacks`, the patterns not yet met.
 
     Named by the correlation, or by the position of one of its events. At most 1,000 events and deliveries each.
     """
@@ -130,9 +142,11 @@ async def chain(tx: ReadTransaction, *, correlation: str | None = None, position
         raise UnknownName(message, remedy="see `slate log tail`", correlation=correlation)
     claimed = await _claimed(tx, events, {row["item"] for row in deliveries})
     roots = grow(events, deliveries, claimed)
+    gathered = await tx.fetch(GATHERINGS, tx.board, correlation, MAX_SUBSCRIPTIONS)
     return {
         "correlation": correlation,
         "roots": roots,
+        "gatherings": [{"name": row["name"], "agent": row["agent"], "lacks": _lacking(row)} for row in gathered],
         "truncated": len(events) == MAX_EVENTS or len(deliveries) == MAX_DELIVERIES,
     }
 
@@ -162,7 +176,7 @@ def grow(
 
 
 async def _claimed(tx: ReadTransaction, events: list[dict[str, Any]], items: set[int]) -> dict[int, int]:
-    """By the id of a claim's event: which delivery of the chain it claimed (the first, if it claimed several)."""
+    """By the id of a claim's event: which delivery of the chain it claimed; never more than one (`work/claim.sql`)."""
     causes = sorted({one["cause"] for one in events if one["cause"] is not None} - {one["id"] for one in events})
     if not causes or not items:
         return {}
@@ -172,7 +186,7 @@ async def _claimed(tx: ReadTransaction, events: list[dict[str, Any]], items: set
     for row in rows:
         for item, *_ in json.loads(row["payload"] or "{}").get("items", ()):
             if item in items:
-                claimed.setdefault(row["id"], item)
+                claimed[row["id"]] = item
     return claimed
 
 
@@ -186,6 +200,12 @@ async def _event(tx: ReadTransaction, position: int) -> dict[str, Any]:
 
 def _plain(row: Any) -> dict[str, Any]:
     return {**dict(row), "payload": None if row["payload"] is None else json.loads(row["payload"])}
+
+
+def _lacking(row: Any) -> list[str]:
+    """The patterns that no event of the correlation has met yet."""
+    gathered = row["gathered"] or ()
+    return [pattern for pattern, position in zip(row["patterns"], gathered, strict=False) if position == AWAITED]
 
 
 def _wanted(patterns: list[str], subject: str) -> bool:

@@ -65,7 +65,9 @@ async def block_on(
     if not leases or leases[0]["fence"] != fence or (only is not None and leases[0]["agent"] != only):
         raise (await claims.explain_losses(tx, [(item, fence)])).get((item, fence)) or LeaseLost("the claim is gone")
     lease = leases[0]
-    row = await tx.fetchrow("SELECT reference, kind FROM work_items WHERE board = $1 AND id = $2", tx.board, item)
+    row = await tx.fetchrow(
+        "SELECT reference, kind, correlation FROM work_items WHERE board = $1 AND id = $2", tx.board, item
+    )
     reference: str = row["reference"]
     task = reference.partition("/")[0]
     numbers = await newest_items(tx, {_full(one, task) for one in on})
@@ -90,6 +92,7 @@ async def block_on(
             "place": place,
             "note": note,
         },
+        correlation=row["correlation"],
     )
     return {"item": item, "reference": reference, "place": place, "remaining": remaining}
 

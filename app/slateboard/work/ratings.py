@@ -72,7 +72,7 @@ async def pin(tx: Transaction, *, item: int, rating: int | None) -> dict[str, An
         raise Invalid(f"a pin is between -{MAX_PIN:,} and {MAX_PIN:,}", remedy="choose a rating in that range")
     row = await tx.fetchrow(
         "UPDATE work_items SET pinned_rating = $3 WHERE board = $1 AND id = $2 AND outcome IS NULL"
-        " RETURNING reference, kind",
+        " RETURNING reference, kind, correlation",
         tx.board,
         item,
         rating,
@@ -86,7 +86,8 @@ async def pin(tx: Transaction, *, item: int, rating: int | None) -> dict[str, An
             break
         if not await tx.fetchval("SELECT EXISTS (SELECT FROM ready WHERE board = $1 AND item = $2)", tx.board, item):
             break
-    tx.record(Subject.ITEM_PINNED.of(row["kind"]), {"item": item, "reference": row["reference"], "rating": rating})
+    payload = {"item": item, "reference": row["reference"], "rating": rating}
+    tx.record(Subject.ITEM_PINNED.of(row["kind"]), payload, correlation=row["correlation"])
     return {"item": item, "reference": row["reference"], "rating": rating}
 
 
