@@ -61,6 +61,7 @@ async def test_the_life_of_a_subscription(slate: Slate) -> None:
     shown = await slate("subscription", "list")
     assert "a.*, b.>" in shown.out
     assert "paused: the freeze" in shown.out
+    assert "subscription deploys is paused" in (await slate("status")).out
     await slate.ok("subscription", "resume", "deploys")
     changed = ("subscription", "change", "deploys", "a.b", "a.c", "--all-of", "--agent", "cto", "--priority", "high")
     assert (await slate.ok(*changed))["all_of"] is True

@@ -115,6 +115,8 @@ async def test_everything_else_can_be_asked(board: BoardUnderTest, asker: Asker)
     claim_of_nothing = await board.claim()
     await board.perform("decide", decision="Use x", options=["x", {"title": "y"}], task="a")
     await board.perform("issue_token", agent="cto")
+    await board.perform("subscribe", name="deploys", patterns=["a.>"], agent="cto")
+    await board.perform("pause_subscription", name="deploys", reason="the freeze")
     await board.seal()
     assert not claim_of_nothing
     data = await asker.ask(
@@ -127,7 +129,8 @@ async def test_everything_else_can_be_asked(board: BoardUnderTest, asker: Asker)
           deadLetters { nodes { id failureClass error artifact { status } } }
           events(first: 2) { nodes { position subject payload } pageInfo { endCursor } } logHead
           tree { capped tasks { name status tasks { name artifacts { reference status } } } }
-          status { places { dead gated } deadLetters stuck { number artifacts { reference } } agents { name } }
+          status { places { dead gated } deadLetters stuck { number artifacts { reference } } agents { name }
+                   pausedSubscriptions { name pausedBecause behind } }
           show(name: "a/one") hasWork(agent: "backend") mine(agent: "backend") { item }
         }"""
     )
@@ -149,6 +152,8 @@ async def test_everything_else_can_be_asked(board: BoardUnderTest, asker: Asker)
     assert data["logHead"] > 2
     assert data["tree"]["tasks"][0]["tasks"][0]["artifacts"] == [{"reference": "b/two", "status": "pending"}]
     assert data["status"]["stuck"]["artifacts"] == [{"reference": "b/two"}]
+    (paused,) = data["status"]["pausedSubscriptions"]
+    assert (paused["name"], paused["pausedBecause"]) == ("deploys", "the freeze")
     assert data["show"]["status"] == "failed"
     assert (data["hasWork"], data["mine"]) == (False, [])
 

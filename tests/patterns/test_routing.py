@@ -95,6 +95,9 @@ async def test_slow_filter_pauses_its_own_subscription_alone(
     (told,) = await board.log(subject="board.subscription.paused")
     assert told.payload["subscription"]["name"] == "slow"
     assert rows["slow"]["behind"] > 0
+    (shown,) = (await board.perform("status"))["paused_subscriptions"]
+    assert (shown["name"], shown["paused_because"]) == ("slow", rows["slow"]["paused_because"])
+    assert shown["behind"] > 0
 
 
 async def test_payload_that_postgres_cannot_read_stops_nothing(board: BoardUnderTest, router: Router) -> None:

@@ -101,5 +101,7 @@ def _show_board(board: dict[str, Any]) -> None:
     ]
     paused = " (paused)" if board["paused"] or board["everything_paused"] else ""
     click.echo(f"board     {board['board']}{paused}: {', '.join(counts) or 'no work items yet'}")
+    for one in board["paused_subscriptions"]:
+        click.echo(f"          subscription {one['name']} is paused, {one['behind']:,} behind: {one['paused_because']}")
     if board["stuck"]["number"]:
         click.echo(f"          {board['stuck']['number']:,} stuck behind something dead or cancelled")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_STUCK = 20
 """Stuck artifacts that are named; they are looked for among the first 20,000 gated ones."""
 GATES_SEARCHED = 20_000
+MAX_PAUSED = 20
+"""Paused subscriptions that are named."""
 
 BOARD = """
 SELECT b.id, b.name, b.prefix,
@@ -67,6 +69,13 @@ SELECT o.capability,
 FROM open_inboxes o WHERE o.board = $1 ORDER BY o.capability LIMIT $3
 """
 
+# Of at most 1,000 subscriptions.
+PAUSED_SUBSCRIPTIONS = """
+SELECT s.name, s.paused_because, s.paused_at, h.position - s.cursor AS behind
+FROM subscriptions s LEFT JOIN event_heads h ON h.board = s.board
+WHERE s.board = $1 AND s.paused_at IS NOT NULL ORDER BY s.paused_at DESC, s.name LIMIT $2
+"""
+
 LEADER = "SELECT name, holder, expires_at, expires_at > now() AS alive FROM leaders ORDER BY name LIMIT 10"
 
 
@@ -101,6 +110,7 @@ async def status(tx: Statement) -> dict[str, Any]:
         "leader": [dict(row) for row in await tx.fetch(LEADER)],
         "log": {"head": board["head"], "outbox": queue["outbox"]},
         "dead_letters": queue["dead"],
+        "paused_subscriptions": [dict(row) for row in await tx.fetch(PAUSED_SUBSCRIPTIONS, tx.board, MAX_PAUSED)],
         "stuck": {
             "number": stuck[0]["number"] if stuck else 0,
             "artifacts": [{name: row[name] for name in ("reference", "item", "because_of")} for row in stuck],

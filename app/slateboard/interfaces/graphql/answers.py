@@ -80,6 +80,16 @@ class Stuck:
 
 
 @strawberry.type
+class PausedSubscription:
+    """A subscription to which nothing is routed, why, and how many positions it is `behind`."""
+
+    name: str
+    paused_because: str
+    paused_at: datetime
+    behind: BigInt
+
+
+@strawberry.type
 class Status:
     """The board at a glance. `atLeast` names the counts that stopped at their limit."""
 
@@ -95,6 +105,7 @@ class Status:
     leader: list[Leader]
     log: LogState
     dead_letters: int
+    paused_subscriptions: list[PausedSubscription]
     stuck: Stuck
 
 
