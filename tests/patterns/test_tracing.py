@@ -113,8 +113,10 @@ async def test_what_is_done_about_a_delivery_is_told_of_a_delivery_and_never_rou
     await board.perform("subscribe", name="all", patterns=["board.>"], agent="cto")
     await board.perform("publish", subject=MERGED, correlation="pr-7")
     await router.run()
-    (item,) = await board.places()
-    await board.bury(item)
+    (claim,) = await board.claim()
+    item = claim.item
+    await board.claim("cto", limit=10)
+    await board.fail(claim, FailureClass.LOGIC)
     await board.perform("redrive", items=[item])
     await board.perform("pin", item=item, rating=5000)
     await board.bury(item)

@@ -121,11 +121,11 @@ async def show_event(tx: ReadTransaction, *, position: int) -> dict[str, Any]:
 
 
 async def chain(tx: ReadTransaction, *, correlation: str | None = None, position: int | None = None) -> dict[str, Any]:
-    """What followed from what: `{correlation, roots, gatherings, truncated}`, a tree of events and deliveries with times.
+    """What followed from what: `{correlation, roots, gatherings, truncated}`.
 
-    `gatherings` are the subscriptions with `all_of` that have some of its events, and `lacks`, the patterns not yet met.
-
-    Named by the correlation, or by the position of one of its events. At most 1,000 events and deliveries each.
+    `roots` is a tree of events and deliveries with their times; `gatherings` are the subscriptions with `all_of` that
+    have some of the chain's events, and what each still `lacks`. Named by the correlation, or by the position of one of
+    its events. At most 1,000 events and deliveries each.
     """
     tx.require(Right.READER)
     if (correlation is None) == (position is None):
