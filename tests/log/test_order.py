@@ -86,6 +86,48 @@ async def test_two_changes_to_one_thing_stand_in_the_order_in_which_they_took_ef
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_changes_to_one_row_at_once_stand_in_the_order_in_which_the_row_had_them(
+    board: BoardUnderTest, seed: int
+) -> None:
+    """Eight writers count one row up, each with a change of its own before it, while the log is sealed."""
+    chance = random.Random(seed)
+    item = (await board.post_graph({"spec": []}))["spec"]
+    count = "UPDATE work_items SET pinned_rating = coalesce(pinned_rating, 0) + 1 WHERE id = $1 RETURNING pinned_rating"
+    ended = asyncio.Event()
+
+    async def write(times: int) -> None:
+        for _ in range(times):
+            async with board.writing() as tx:
+                for _ in range(chance.randrange(3)):
+                    await tx.fetchval("SELECT 1")
+                number = await tx.fetchval(count, item)
+                tx.record(Subject.TASK_CHANGED, {"number": int(number)})
+                if chance.random() < 0.3:
+                    await tx.flush()
+                    await tx.fetchval("SELECT 1")
+
+    async def keep_sealing() -> None:
+        async with hot(board.database, SYSTEM, NO_BOARD) as tx:
+            while not ended.is_set():
+                await sequence.seal(tx, limit=chance.randrange(1, 5))
+
+    sealing = asyncio.ensure_future(keep_sealing())
+    await asyncio.gather(*(write(12) for _ in range(8)))
+    ended.set()
+    await sealing
+    assert [number for _, number in await numbers_after(board, 0)] == list(range(1, 97))
+
+
+async def test_the_last_event_of_a_row_that_many_change_says_what_the_row_has(board: BoardUnderTest) -> None:
+    item = (await board.post_graph({"spec": []}))["spec"]
+    for _ in range(5):
+        await asyncio.gather(*(board.perform("pin", item=item, rating=rating) for rating in range(8)))
+        pinned = await board.fetchval(f"SELECT pinned_rating FROM work_items WHERE board = $1 AND id = {item}")
+        rated = [event for event in await board.log() if event.payload and event.payload.get("item") == item]
+        assert rated[-1].payload["rating"] == pinned
+
+
 async def test_sealers_at_once_seal_each_event_once(board: BoardUnderTest) -> None:
     await board.post_graph({f"n{number}": [] for number in range(200)})
 

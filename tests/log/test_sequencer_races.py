@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import asyncpg
@@ -10,11 +11,10 @@ import pytest
 
 from slateboard.log import feed, sequence
 from slateboard.protocol.events import Subject
-from slateboard.protocol.rights import SYSTEM
 from slateboard.server import sealing
 from slateboard.server.duty import Duty
-from slateboard.transaction import hot
-from tests.support.boards import NO_BOARD, BoardUnderTest
+from slateboard.store import database as databases
+from tests.support.boards import BoardUnderTest
 from tests.support.invariants import check_log
 
 STEPS = ("before it", "after the seal", "after two seals", "after a rotation")
@@ -69,44 +69,110 @@ async def test_a_sealer_that_dies_leaves_no_trace(
     assert (await board.perform("verify_log"))["fault"] is None
 
 
-async def test_two_would_be_sequencers_and_readers_agree_on_one_log(board: BoardUnderTest, database_url: str) -> None:
-    """Two loops, as two servers that both think they lead, beside writers, a killer and a reader that never skips."""
-    total = 120
-    ended = asyncio.Event()
-    told: list[int] = []
+KILL = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid() AND query ~ $1
+"""
+WRITERS, EACH = 8, 30
 
-    async def lead() -> None:
-        duty = Duty(
-            database=board.database, owner_url=database_url, wake=lambda _board, _inboxes: None, sealed=told.append
-        )
-        while not ended.is_set():
+
+class Race:
+    """Writers, would-be sequencers, a killer and readers on one board, until the readers have everything."""
+
+    def __init__(self, board: BoardUnderTest, url: str, seed: int) -> None:
+        self.board = board
+        self.url = url
+        self.chance = random.Random(seed)
+        self.written = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.committed: set[int] = set()
+        self.kills = 0
+
+    async def write(self, writer: int) -> None:
+        """Events with random delays between insert and commit; each fifth is rolled back."""
+        for one in range(EACH):
+            number = writer * EACH + one
+            try:
+                async with self.board.writing() as tx:
+                    tx.record(Subject.TASK_CHANGED, {"number": number})
+                    await tx.flush()
+                    for _ in range(self.chance.choice((0, 0, 1, 5, 40))):
+                        await tx.fetchval("SELECT 1")
+                    if number % 5 == 4:
+                        raise _TakenBackError
+            except _TakenBackError:
+                continue
+            self.committed.add(number)
+
+    async def lead(self) -> None:
+        """A leader that is stopped in the midst of whatever it does, or loses its connection, and comes again."""
+        own = await databases.connect(self.board.database.url, size=2)
+        duty = Duty(database=own, owner_url=self.url, wake=lambda _board, _inboxes: None, sealed=lambda _board: None)
+        while not self.ended.is_set():
             task = asyncio.ensure_future(sealing.seal_for_ever(duty))
-            done, _ = await asyncio.wait([task, asyncio.ensure_future(ended.wait())], timeout=0.02)
-            if task not in done:
-                task.cancel()  # a leader that is stopped in the midst of whatever it does
-            await asyncio.gather(task, return_exceptions=True)
+            over = asyncio.ensure_future(self.ended.wait())
+            await asyncio.wait([task, over], timeout=self.chance.uniform(0.005, 0.06), return_when="FIRST_COMPLETED")
+            task.cancel()
+            over.cancel()
+            await asyncio.gather(task, over, return_exceptions=True)
+        await own.close()
 
-    async def read() -> list[int]:
-        cursor, seen = 0, []
-        while len(seen) < total:
-            async with board.hot() as tx:
-                page = await feed.read(tx, after=cursor, limit=7)
-            for row in page:
-                assert row["position"] == cursor + 1
-                cursor += 1
-                if row["subject"] == "board.task.changed":
-                    seen.append(row["id"])
-        return seen
+    async def kill(self) -> None:
+        """Terminate backends that seal or rotate, at whatever statement they are."""
+        connection = await asyncpg.connect(self.url)
+        while not self.written.is_set():
+            self.kills += await connection.fetchval(KILL, "seal_events|rotate_outbox")
+            for _ in range(self.chance.randrange(60)):
+                await connection.fetchval("SELECT 1")
+        await connection.close()
 
-    leaders = [asyncio.ensure_future(lead()) for _ in range(2)]
-    reader = asyncio.ensure_future(read())
-    await asyncio.gather(*(write(board, range(start, start + total // 4)) for start in range(0, total, total // 4)))
-    async with asyncio.timeout(30):
-        seen = await reader
-    ended.set()
-    await asyncio.gather(*leaders)
-    assert len(set(seen)) == total
-    async with hot(board.database, SYSTEM, NO_BOARD) as tx:
-        assert not [row for row in await sequence.seal(tx) if row["board"] == board.id]
+    async def read(self, limit: int) -> list[Any]:
+        """A reader that dies now and then before it has kept what it read, and goes on from its cursor."""
+        kept: list[Any] = []
+        while True:
+            over = self.written.is_set()
+            async with self.board.hot() as tx:
+                page = await feed.read(tx, after=len(kept), limit=limit)
+                waits = await sequence.backlog(tx)
+            assert [row["position"] for row in page] == list(range(len(kept) + 1, len(kept) + 1 + len(page)))
+            if self.chance.random() < 0.3:
+                continue
+            kept += page
+            if over and not page and not waits:
+                return kept
+
+
+class _TakenBackError(Exception):
+    """A writer takes its change back."""
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_no_reader_skips_or_repeats_whoever_leads_and_whoever_dies(
+    board: BoardUnderTest, database_url: str, seed: int
+) -> None:
+    race = Race(board, database_url, seed)
+
+    async def write_all() -> None:
+        await asyncio.gather(*(race.write(writer) for writer in range(WRITERS)))
+        race.written.set()
+
+    bystander = await asyncpg.connect(database_url)
+    async with bystander.transaction(isolation="repeatable_read"):
+        # A long transaction that has written something, too, which the others never see.
+        await bystander.execute("CREATE TABLE held_open (id int)")
+        leaders = [asyncio.ensure_future(race.lead()) for _ in range(2)]
+        async with asyncio.timeout(60):
+            _, _, *read = await asyncio.gather(write_all(), race.kill(), *(race.read(limit) for limit in (1, 7, 1_000)))
+        race.ended.set()
+        await asyncio.gather(*leaders)
+        await bystander.execute("DROP TABLE held_open")
+    await bystander.close()
+    assert race.kills > 0
+    ids = [[row["id"] for row in rows] for rows in read]
+    assert ids[0] == ids[1] == ids[2]
+    assert len(set(ids[0])) == len(ids[0])
+    assert sorted(await numbers(board)) == sorted(race.committed) == [
+        number for number in range(WRITERS * EACH) if number % 5 != 4
+    ]  # fmt: skip
     await check_log(board)
     assert (await board.perform("verify_log"))["fault"] is None
