@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 REPEATS = 3
 """How often a door repeats a transaction that lost a deadlock or a serialization race."""
 
+DELETED = """
+SELECT position, hash, actor, deleted_at FROM deleted_boards WHERE name = $1 ORDER BY deleted_at DESC LIMIT 1
+"""
+
 APPEND = "SELECT append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 _ENCODE = json.JSONEncoder(default=str, separators=(",", ":"), check_circular=False).encode
@@ -266,6 +270,12 @@ async def board_named(connection: Any, name: str) -> BoardId:
     """The id of the board of that name; `UnknownName` if there is none."""
     found = await connection.fetchval("SELECT id FROM boards WHERE name = $1", name)
     if found is None:
+        gone = await connection.fetchrow(DELETED, name)
+        if gone is not None:
+            message = f"the board {name!r} was deleted at {gone['deleted_at']:%Y-%m-%d %H:%M:%S} by {gone['actor']}"
+            remedy = "see `slate board deleted`, or make a new one of this name with `slate board add`"
+            end = {"position": gone["position"], "hash": gone["hash"].hex()}
+            raise UnknownName(message, remedy=remedy, board=name, **end)
         message = f"there is no board {name!r}"
         raise UnknownName(message, remedy="create it with `slate board add`, or set SLATE_BOARD", board=name)
     return found

@@ -36,6 +36,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "discard": {"items": [NOWHERE], "reason": "why not"},
     "pin": {"item": NOWHERE, "rating": 1},
     "create_board": {"name": "another"},
+    "delete_board": {"confirm": "another"},
     "pause": {},
     "resume": {},
     "add_agent": {"name": "another"},
@@ -63,7 +64,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "record_key": {"key": "0", "public": "0", "at": 0, "previous": "0", "signature": "0"},
     "apply": {"documents": [{"source": "empty.yaml", "text": ""}]},
 }
-OF_ALL_BOARDS = {"create_board"}
+OF_ALL_BOARDS = {"create_board", "delete_board", "list_deleted_boards"}
 """For the administrator of all boards; a board's own administrator is refused."""
 
 

@@ -111,3 +111,16 @@ FROM unnest($4::text::bigint[], $5::text::text[], $6::text::text[], $7::text::te
 RESUMED_AGENTS = """
 SELECT board, id FROM agents WHERE $1::bigint IN (0, board) AND $2::bigint IN (0, id) ORDER BY board, id LIMIT $3
 """
+
+BOARD_END = """
+SELECT b.name, b.archived_at, (SELECT count(*) FROM leases l WHERE l.board = b.id) AS claimed
+FROM boards b WHERE b.id = $1
+"""
+SET_ARCHIVED = """
+UPDATE boards SET archived_at = $2 WHERE id = $1 AND (archived_at IS NULL) <> ($2::timestamptz IS NULL) RETURNING *
+"""
+DELETED = """
+name, board, position, hash, actor, authenticated_by, deleted_at, emptied_at,
+(extract(epoch FROM created_at) * 1000000)::bigint AS created_us"""
+DELETE_BOARD = f"SELECT {DELETED} FROM delete_board($1, $2, $3, $4)"
+DELETED_BOARDS = f"SELECT {DELETED} FROM deleted_boards ORDER BY deleted_at DESC, board DESC LIMIT $1"

@@ -51,6 +51,24 @@ boards = Table(
     CheckConstraint("prefix ~ '^[a-z0-9][a-z0-9_-]*$' AND length(prefix) <= 63", name="prefix"),
 )
 
+# What is left of a board that was deleted for good: enough to tell that from tampering.
+deleted_boards = Table(
+    "deleted_boards",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    # Where its log ended.
+    Column("position", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("authenticated_by", Text, nullable=False),
+    Column("deleted_at", DateTime(timezone=True), nullable=False),
+    # When the last of its rows was gone.
+    Column("emptied_at", DateTime(timezone=True)),
+    Index("deleted_boards_name_idx", "name"),
+)
+
 agents = Table(
     "agents",
     metadata,

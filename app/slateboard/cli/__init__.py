@@ -55,7 +55,7 @@ COMMANDS: dict[str, Entry] = {
     "schedule": Entry("schedule:schedule", "Log", "Events by the clock: add, list and remove."),
     "log": Entry("log:log", "Log", "Read and follow the board's events."),
     "report": Entry("report:report", "Log", "The audit trail, the decisions as files, what agents did."),
-    "board": Entry("board:board", "Administration", "Add and list boards."),
+    "board": Entry("board:board", "Administration", "Add, list, archive and delete boards."),
     "agent": Entry("agent:agent", "Administration", "Add and list agents."),
     "token": Entry("token:token", "Administration", "Issue, rotate and revoke tokens."),
 }

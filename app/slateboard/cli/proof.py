@@ -17,11 +17,11 @@ import click
 
 from slateboard.cli import parameters, proof_files
 from slateboard.cli.output import Invocation, pass_invocation
-from slateboard.protocol.errors import Invalid, NotFound, WrongLog
+from slateboard.protocol.errors import Denied, Invalid, NotFound, WrongLog
 from slateboard.protocol.export import Export, end_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Collection, Generator, Mapping
 
     from slateboard import Client
 
@@ -56,8 +56,10 @@ def verify(
     if no_checkpoints and (checkpoint_files or since_checkpoint):
         raise Invalid("with or without checkpoints?", remedy="leave --no-checkpoints out")
 
+    deleted: set[str] = set()
+
     def signed(name: str, log: str) -> dict[int, bytes]:
-        return {} if no_checkpoints else _signed(invocation, name, log, checkpoint_files)
+        return {} if no_checkpoints else _signed(invocation, name, log, checkpoint_files, deleted)
 
     if export_file is not None:
         if since_checkpoint is not None:
@@ -69,6 +71,7 @@ def verify(
             async with invocation.client() as client:
                 known = await client.call("export_log", limit=1)
                 header = Export([known["header"] + "\n"]).header
+                deleted.update(await _deleted_logs(client))
                 known_hashes = signed(header.name, header.log)
                 answer = await _verify(client, known_hashes, since_checkpoint)
                 if since_checkpoint is None:
@@ -219,13 +222,23 @@ async def _export(client: Client, file: IO[str], after: int, last: int | None) -
     return {"position": position, "count": count, "hash": digest}
 
 
-def _signed(invocation: Invocation, name: str, log: str, given: tuple[Path, ...]) -> dict[int, bytes]:
+async def _deleted_logs(client: Client) -> set[str]:
+    """The logs of boards that were deleted, whose checkpoints are still there; none for who may not know."""
+    try:
+        return {row["log"] for row in await client.call("list_deleted_boards")}
+    except Denied:
+        return set()
+
+
+def _signed(
+    invocation: Invocation, name: str, log: str, given: tuple[Path, ...], deleted: Collection[str]
+) -> dict[int, bytes]:
     """The checkpoints of this log, their signatures checked."""
     from slateboard.log import checkpoints, signing
 
     home = invocation.home_folder()
     found = list(given) or checkpoints.files(home, name, log)
-    if not found and checkpoints.files(home, name):
+    if not found and any(path.name.split(".")[1] not in deleted for path in checkpoints.files(home, name)):
         message = f"the checkpoints of the board {name} in {home} are of another log: of another database"
         raise WrongLog(message, remedy="name the right home (--home), or check without them (--no-checkpoints)")
     if not found:

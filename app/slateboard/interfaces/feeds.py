@@ -30,6 +30,7 @@ from slateboard.protocol.errors import (
     ServerProblem,
     SlateError,
     SlowReader,
+    UnknownName,
 )
 from slateboard.protocol.rights import SYSTEM, Actor
 from slateboard.protocol.subjects import expression
@@ -250,6 +251,8 @@ class Tail:
             while True:
                 await self._advance()
                 await watch.wait(POLL_SECONDS)
+        except UnknownName as error:
+            self._hub.end(self.readers, UnknownName, error.message, error.remedy)
         except Exception:
             log.exception("the live feed of board %d failed", self.board)
             self._hub.end(self.readers, ServerProblem, "the live feed failed", "go on after `position`")

@@ -84,6 +84,10 @@ OPERATIONS: dict[str, Operation] = {
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
     # the board
     "create_board": Operation("slateboard.board.boards:create", WRITE, ADMIN),
+    "archive_board": Operation("slateboard.board.boards:archive", WRITE, ADMIN),
+    "unarchive_board": Operation("slateboard.board.boards:unarchive", WRITE, ADMIN),
+    "delete_board": Operation("slateboard.board.boards:delete", WRITE, ADMIN),
+    "list_deleted_boards": Operation("slateboard.board.boards:list_deleted", READ, ADMIN),
     "pause": Operation("slateboard.board.boards:pause", WRITE, OPERATOR),
     "resume": Operation("slateboard.board.boards:resume", WRITE, OPERATOR),
     "add_agent": Operation("slateboard.board.agents:add", WRITE, ADMIN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Archived, BadCursor, Invalid
+from slateboard.protocol.errors import Archived, BadCursor, Invalid, UnknownName
 from slateboard.protocol.rights import Right
 from slateboard.protocol.subjects import expression
 
@@ -16,13 +16,16 @@ MAX_PAGE = 10_000
 AFTER = """
 SELECT position, id, subject, payload, actor, authenticated_by, cause, correlation, depth,
        traceparent, happened_at
-FROM events WHERE board = $1 AND position > $2 AND ($4::text IS NULL OR subject ~ $4) ORDER BY position LIMIT $3
+FROM events
+WHERE board = $1 AND EXISTS (SELECT FROM boards WHERE id = $1) AND position > $2
+  AND ($4::text IS NULL OR subject ~ $4)
+ORDER BY position LIMIT $3
 """
 
 BETWEEN = AFTER.replace("AND position > $2", "AND position > $2 AND position <= $5")
 
 ARCHIVED = "SELECT max(last_position) FROM archives WHERE board = $1"
-HEAD = "SELECT coalesce((SELECT position FROM event_heads WHERE board = $1), 0)"
+HEAD = "SELECT coalesce((SELECT h.position FROM event_heads h WHERE h.board = $1), 0) FROM boards WHERE id = $1"
 
 
 async def read(tx: Statement, *, after: int = 0, limit: int = 1000, subject: str | None = None) -> list[Any]:
@@ -53,7 +56,10 @@ async def check_archived(tx: Statement, after: int) -> None:
 async def read_between(tx: Statement, *, after: int, until: int, limit: int, pattern: str | None) -> list[Any]:
     """Events after one position up to another, as `read` gives them; `pattern` is a regular expression."""
     tx.require(Right.READER)
-    return await tx.fetch(BETWEEN, tx.board, after, limit, pattern, until)
+    rows = await tx.fetch(BETWEEN, tx.board, after, limit, pattern, until)
+    if not rows:
+        await head(tx)
+    return rows
 
 
 async def check(tx: Statement, after: int) -> int:
@@ -67,6 +73,9 @@ async def check(tx: Statement, after: int) -> int:
 
 
 async def head(tx: Statement) -> int:
-    """The newest position of the board's log; 0 when it is empty."""
+    """The newest position of the board's log; 0 when it is empty. Raises `UnknownName` for a board that was deleted."""
     tx.require(Right.READER)
-    return await tx.fetchval(HEAD, tx.board)
+    newest: int | None = await tx.fetchval(HEAD, tx.board)
+    if newest is None:
+        raise UnknownName("the board was deleted: its log is gone", remedy="see `slate board deleted`")
+    return newest

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 INSERT = """
 INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, cause, correlation, depth,
                           traceparent, happened_at)
-VALUES (coalesce($1, nextval('event_ids')), (SELECT lane FROM event_lane), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+VALUES (coalesce($1, nextval('event_ids')), (SELECT outbox_lane($2)), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 RETURNING id
 """
 

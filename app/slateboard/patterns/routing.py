@@ -26,7 +26,7 @@ SUBSCRIPTIONS = 1_000
 
 BEHIND = """
 SELECT h.board, h.position AS head FROM event_heads h
-WHERE h.board > $1 AND (
+WHERE h.board > $1 AND (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = h.board) AND (
     EXISTS (SELECT FROM subscriptions s WHERE s.board = h.board AND s.cursor < h.position AND s.paused_at IS NULL)
     OR (SELECT min(w.after_position) FROM event_waits w
         WHERE w.board = h.board AND w.ended_at IS NULL AND w.pattern IS NOT NULL) < h.position)

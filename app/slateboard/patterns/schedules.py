@@ -41,7 +41,11 @@ COUNT = "SELECT count(*), bool_or(name = $2) AS taken FROM schedules WHERE board
 
 LIST = "SELECT * FROM schedules WHERE board = $1 ORDER BY name LIMIT $2"
 
-DUE = "SELECT * FROM schedules WHERE next_at <= $1 ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED"
+DUE = """
+SELECT s.* FROM schedules s
+WHERE s.next_at <= $1 AND (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = s.board)
+ORDER BY s.next_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
 
 MOVE = "UPDATE schedules SET next_at = $3 WHERE board = $1 AND name = $2"
 

@@ -53,8 +53,10 @@ LOOKED_AT = "UPDATE event_waits SET after_position = $3 WHERE board = $1 AND ite
 
 OVERDUE = """
 SELECT board, array_agg(item ORDER BY item) AS items FROM (
-    SELECT board, item FROM event_waits WHERE ended_at IS NULL AND deadline <= $1
-    ORDER BY deadline LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+    SELECT w.board, w.item FROM event_waits w
+    WHERE w.ended_at IS NULL AND w.deadline <= $1
+      AND (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = w.board)
+    ORDER BY w.deadline LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
 GROUP BY board ORDER BY board
 """
 
@@ -102,9 +104,9 @@ async def wait_for(
     await tx.fetch(BEGIN, tx.board, item, pattern, filter, after, deadline)
     tx.cause, tx.depth = held[0]["cause"], row["depth"]
     told = {"item": item, "reference": row["reference"], "pattern": pattern, "filter": filter, "deadline": deadline}
+    subject = Subject.ITEM_WAITING.of(row["kind"])
     tx.record(subject, {**told, "fence": fence, "note": note, "after_position": after}, correlation=row["correlation"])
     return {**told, "place": Place.GATED}
-    subject = Subject.ITEM_WAITING.of(row["kind"])
 
 
 async def match(tx: Transaction, *, head: int) -> int:

@@ -146,6 +146,12 @@ class Paused(Conflict):
     code = "paused"
 
 
+class BoardArchived(Conflict):
+    """The board is archived: it can be read, and not changed."""
+
+    code = "board_archived"
+
+
 class BrokenLog(Conflict):
     """The log does not prove: an entry was changed, or is missing; the first one is in the message."""
 

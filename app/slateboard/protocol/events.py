@@ -16,6 +16,8 @@ class Subject(StrEnum):
 
     LOG_ARCHIVED = "board.log.archived"
     BOARD_CREATED = "board.board.created"
+    BOARD_ARCHIVED = "board.board.archived"
+    BOARD_UNARCHIVED = "board.board.unarchived"
     AGENT_ADDED = "board.agent.added"
     TOKEN_ISSUED = "board.token.issued"  # noqa: S105  a subject
     TOKEN_REVOKED = "board.token.revoked"  # noqa: S105  a subject
@@ -57,12 +59,12 @@ class Subject(StrEnum):
     DELIVERY_BLOCKED = "board.delivery.blocked"
     DELIVERY_WAITING = "board.delivery.waiting"
     DELIVERY_DIED = "board.delivery.died"
-    SUBSCRIPTION_ADDED = "board.subscription.added"
-    SUBSCRIPTION_CHANGED = "board.subscription.changed"
     DELIVERY_CANCELLED = "board.delivery.cancelled"
     DELIVERY_REDRIVEN = "board.delivery.redriven"
     DELIVERY_DISCARDED = "board.delivery.discarded"
     DELIVERY_PINNED = "board.delivery.pinned"
+    SUBSCRIPTION_ADDED = "board.subscription.added"
+    SUBSCRIPTION_CHANGED = "board.subscription.changed"
     SUBSCRIPTION_REMOVED = "board.subscription.removed"
     SUBSCRIPTION_PAUSED = "board.subscription.paused"
     SUBSCRIPTION_RESUMED = "board.subscription.resumed"

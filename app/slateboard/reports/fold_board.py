@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CHANGEABLE = ("title", "brief", "agent", "priority")
 
 
-def _board_created(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+def _board_changed(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     state.put("boards", payload["board"])
 
 
@@ -65,7 +65,9 @@ def _superseded(state: State, payload: dict[str, Any], _entry: Entry) -> None:
 
 
 BOARD_HANDLERS: dict[str, Handler] = {
-    Subject.BOARD_CREATED.value: _board_created,
+    Subject.BOARD_CREATED.value: _board_changed,
+    Subject.BOARD_ARCHIVED.value: _board_changed,
+    Subject.BOARD_UNARCHIVED.value: _board_changed,
     Subject.AGENT_ADDED.value: _agent_added,
     Subject.PAUSED.value: _paused,
     Subject.RESUMED.value: _resumed,

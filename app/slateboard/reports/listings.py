@@ -20,7 +20,7 @@ READY_LIMIT = 10_000
 """The ready items of one agent are counted so far and no further."""
 
 BOARDS = """
-SELECT b.id, b.name, b.prefix, b.created_at, p.board IS NOT NULL AS paused, p.reason AS pause_reason
+SELECT b.id, b.name, b.prefix, b.created_at, b.archived_at, p.board IS NOT NULL AS paused, p.reason AS pause_reason
 FROM boards b
 LEFT JOIN pauses p ON p.agent = 0 AND p.board = b.id
 WHERE $1::bigint IS NOT NULL{filters} ORDER BY b.id LIMIT {limit}

@@ -15,7 +15,7 @@ from collections import deque
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Denied, LeaseLost, Unavailable
+from slateboard.protocol.errors import LeaseLost, SlateError, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Finish, GiveBack
 from slateboard.sdk.appetite import Appetite
@@ -219,7 +219,7 @@ class Run:
                     log.warning("what %s ended with was not accepted: %s", held.claim.reference, answer.error)
         self._freed()
 
-    def _refused(self, error: Denied) -> None:
+    def _refused(self, error: SlateError) -> None:
         self._fatal = error
         self.stop()
 

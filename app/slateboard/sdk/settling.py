@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slateboard.protocol.errors import Denied, LeaseLost, SlateError, Unavailable
+from slateboard.protocol.errors import BoardArchived, Denied, LeaseLost, SlateError, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Finish, Finished, GiveBack, GivenBack
 from slateboard.sdk.backoff import Backoff, Outage
@@ -42,7 +42,7 @@ class Settler:
         transport: Transport,
         *,
         settled: Callable[[Sequence[Finish | GiveBack], Sequence[Answer]], None],
-        refused: Callable[[Denied], None],
+        refused: Callable[[SlateError], None],
         outage: Outage,
     ) -> None:
         self._transport = transport
@@ -130,7 +130,7 @@ class Settler:
             except Unavailable as error:
                 self._outage.failed(error)
                 await asyncio.sleep(backoff.next_seconds())
-            except Denied as error:
+            except (Denied, BoardArchived) as error:
                 self._refused(error)
                 self._settled(endings, [GivenBack(item=ending.item, error=error) for ending in endings])
                 return

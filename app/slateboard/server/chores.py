@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slateboard.board import boards
 from slateboard.patterns import forgetting, publishing, schedules, waits
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
@@ -43,6 +44,9 @@ SWEEP_SECONDS = 60.0
 FORGET_SECONDS = 30.0
 FORGET_OLD_SECONDS = 3_600.0
 SCHEDULE_SECONDS = 0.5
+PURGE_SECONDS = 10.0
+PURGE_PAUSE_SECONDS = 0.05
+"""Between two batches of a deleted board: nobody waits for its end."""
 NO_BOARD = BoardId(0)
 """A chore serves all boards; each statement names the one it is about."""
 
@@ -104,6 +108,13 @@ async def forget_old(duty: Duty) -> float:
     return FORGET_OLD_SECONDS
 
 
+async def purge_boards(duty: Duty) -> float:
+    """Delete what is left of deleted boards."""
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        purged = await boards.purge(tx, limit=BATCH)
+    return PURGE_PAUSE_SECONDS if purged else PURGE_SECONDS
+
+
 async def time_out_waits(duty: Duty) -> float:
     """End the waits for an event whose time is over."""
     async with _writing(duty) as tx:
@@ -142,6 +153,7 @@ CHORES = (
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),
     Chore("forget old chains", forget_old),
+    Chore("empty deleted boards", purge_boards),
     Chore("take back expired leases", expire_leases),
     Chore("promote scheduled items", promote_scheduled),
     Chore("open the rest of a fan-out", unlock_more),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import (
     BadName,
+    BoardArchived,
     Conflict,
     DatabaseBusy,
     DatabaseFull,
@@ -121,6 +122,10 @@ def _of_postgres(error: Any) -> BaseException:
         return Conflict(str(error), remedy="append a new entry instead")
     if state == "SB004":
         return WrongState(str(error), remedy="name another blocker")
+    if state == "SB005":
+        return BoardArchived(str(error), remedy="an administrator opens it again with `slate board unarchive`")
+    if state == "SB006":
+        return UnknownName(str(error), remedy="see `slate board deleted`")
     if state in STATES:
         kind, remedy = STATES[state]
         return kind(f"the database says: {error}", remedy=remedy)

@@ -63,7 +63,7 @@ BEGIN
     told AS (
         INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
                                   depth, happened_at)
-        SELECT (SELECT lane FROM event_lane), p_board,
+        SELECT (SELECT outbox_lane(p_board)), p_board,
                CASE WHEN artifact IS NULL THEN 'board.delivery.completed' ELSE 'board.artifact.completed' END,
                -- Names need no escape; what is absent is left out. Who worked, and since when, is in the claim's event.
                concat('{"reference":"', reference, '"', ',"artifact":' || artifact, ',"version":' || version, ',"item":', item,

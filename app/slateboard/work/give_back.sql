@@ -85,7 +85,7 @@ BEGIN
     told AS (
         INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
                                   depth, happened_at)
-        SELECT (SELECT lane FROM event_lane), p_board, said.subject,
+        SELECT (SELECT outbox_lane(p_board)), p_board, said.subject,
                json_build_object('reference', m.reference, 'item', m.id, 'fence', m.fence, 'attempt', m.attempt,
                                  'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.class,
                                  'error', m.error, 'note', m.note, 'usage', m.usage::json, 'run_at', m.run_at,
@@ -126,7 +126,8 @@ DECLARE
 BEGIN
     FOR v_group IN
         WITH due AS MATERIALIZED (
-            SELECT l.board, l.item, l.fence FROM leases l WHERE l.expires_at < v_now
+            SELECT l.board, l.item, l.fence FROM leases l
+            WHERE l.expires_at < v_now AND (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = l.board)
             ORDER BY l.board, l.item LIMIT p_limit FOR UPDATE SKIP LOCKED
         )
         SELECT due.board, array_agg(due.item ORDER BY due.item) AS items, array_agg(due.fence ORDER BY due.item) AS fences

@@ -37,6 +37,7 @@ WITH held AS MATERIALIZED (
     LATERAL (SELECT l.item, l.fence FROM leases l
              WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND ($7::bigint IS NULL OR l.agent = $7)
              FOR NO KEY UPDATE) AS h
+    WHERE (SELECT outbox_lane($1)) IS NOT NULL
 )
 UPDATE leases l
 SET expires_at = clock_timestamp() + make_interval(secs => coalesce($6, l.lease_seconds)),
@@ -90,6 +91,7 @@ CHECKPOINT = """
 WITH held AS (
     UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => lease_seconds)
     WHERE board = $1 AND item = $2 AND fence = $3 AND ($4::bigint IS NULL OR agent = $4)
+      AND (SELECT outbox_lane($1)) IS NOT NULL
     RETURNING item
 )
 INSERT INTO checkpoints (board, item, fence, data, note, kept_at)
@@ -106,8 +108,10 @@ EXPIRE = "SELECT * FROM expire_leases($1, $2)"
 PROMOTE = """
 WITH due AS (
     DELETE FROM scheduled WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM scheduled WHERE run_at <= coalesce($2, clock_timestamp())
-        ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+        SELECT s.ctid FROM scheduled s
+        WHERE s.run_at <= coalesce($2, clock_timestamp())
+          AND (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = s.board)
+        ORDER BY s.run_at LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING board, item, unblocked
 )
 SELECT board, unblocked, array_agg(item ORDER BY item) AS items FROM due GROUP BY board, unblocked ORDER BY board
@@ -133,7 +137,8 @@ OPEN = "SELECT open_items($1, $2, $3, $4, $5)"
 # Take the next rest of a wide fan-out.
 NEXT_UNLOCK = """
 DELETE FROM unlocks WHERE (board, blocker) IN (
-    SELECT board, blocker FROM unlocks ORDER BY board, blocker LIMIT 1 FOR UPDATE SKIP LOCKED)
+    SELECT u.board, u.blocker FROM unlocks u WHERE (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = u.board)
+    ORDER BY u.board, u.blocker LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING board, blocker, after_item
 """
 
@@ -141,8 +146,10 @@ RETURNING board, blocker, after_item
 RERATE = """
 WITH changed AS (
     DELETE FROM rating_changes WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM rating_changes WHERE changes_at <= coalesce($2, clock_timestamp())
-        ORDER BY changes_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+        SELECT c.ctid FROM rating_changes c
+        WHERE c.changes_at <= coalesce($2, clock_timestamp())
+          AND (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = c.board)
+        ORDER BY c.changes_at LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING board, item, unblocked
 ),
 taken AS (
@@ -164,7 +171,7 @@ RETURNING board, item
 SHUT_WITHOUT_CAUSE = """
 SELECT g.board, array_agg(g.item ORDER BY g.item) AS items
 FROM (SELECT * FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, item LIMIT $3) AS g
-WHERE NOT EXISTS (
+WHERE (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = g.board) AND NOT EXISTS (
     SELECT FROM dependencies d JOIN work_items b ON b.board = d.board AND b.id = d.blocker
     WHERE d.board = g.board AND d.item = g.item AND d.counted
       AND (b.outcome IS DISTINCT FROM 'done'

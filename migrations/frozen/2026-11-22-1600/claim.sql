@@ -25,6 +25,8 @@ DECLARE
     v_last_rank int := 2147483647;
     v_last_item bigint := 9223372036854775807;
 BEGIN
+    -- Asked here too, so that who finds nothing to claim is told as well.
+    PERFORM outbox_lane(p_board);
     SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE 'the agent' END
            || ' is paused' || coalesce(': ' || p.reason, '')
     INTO v_paused
@@ -91,7 +93,7 @@ BEGIN
     ),
     told AS (
         INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)
-        SELECT (SELECT ids FROM event)[g.turn], (SELECT lane FROM event_lane), p_board, 'board.item.claimed',
+        SELECT (SELECT ids FROM event)[g.turn], (SELECT outbox_lane(p_board)), p_board, 'board.item.claimed',
                concat('{"worker":', to_json(p_worker), ',"agent":', p_agent, ',"expires_at":', to_json(v_until),
                       ',"items":[',
                       string_agg(concat('[', g.item, ',', g.fence, ',', g.attempt, ']'), ','), ']}'),

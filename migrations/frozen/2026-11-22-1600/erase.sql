@@ -1,5 +1,5 @@
--- What the log refuses, and the one exception. A sealed event is never deleted, and of its columns only the payload may
--- be taken away, by `erase_payload`: its hash stays, so the chain stays whole.
+-- What the log refuses, and the exceptions. A sealed event is deleted with its whole board only (board/delete.sql), and
+-- of its columns only the payload may be taken away, by `erase_payload`: its hash stays, so the chain stays whole.
 CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND current_setting('slateboard.erasing', true) = OLD.board || '/' || OLD.position THEN
@@ -7,6 +7,10 @@ BEGIN
         IF NEW IS NOT DISTINCT FROM OLD THEN
             RETURN NEW;
         END IF;
+    END IF;
+    IF TG_OP = 'DELETE'
+       AND EXISTS (SELECT FROM deleted_boards d WHERE d.board = OLD.board AND d.emptied_at IS NULL) THEN
+        RETURN OLD;
     END IF;
     RAISE EXCEPTION 'events is append-only' USING ERRCODE = 'SB002';
 END

@@ -182,7 +182,7 @@ BEGIN
     SELECT CASE WHEN min(p_correlations[n]) = max(p_correlations[n]) THEN min(p_correlations[n]) END INTO v_same
     FROM unnest(v_numbers) AS n;
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation, happened_at)
-    SELECT (SELECT lane FROM event_lane), p_board, 'board.delivery.made',
+    SELECT (SELECT outbox_lane(p_board)), p_board, 'board.delivery.made',
            concat('{"subscription":', to_json(v_subscription.name), ',"agent":', v_subscription.agent,
                   ',"reference":', to_json(v_reference), ',"base_rating":', p_rating, ',"items":[',
                   string_agg(concat('[', g.item, ',', p_positions[g.number], ']'), ',' ORDER BY g.number),
@@ -194,7 +194,7 @@ BEGIN
     FROM unnest(v_numbers, v_items) AS g (number, item);
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation, depth,
                               happened_at)
-    SELECT (SELECT lane FROM event_lane), p_board, said.subject,
+    SELECT (SELECT outbox_lane(p_board)), p_board, said.subject,
            json_build_object('reference', v_reference, 'item', g.item, 'agent', v_subscription.agent,
                              'class', 'runaway', 'error', g.error)::text,
            'system', 'system', p_events[g.number], p_correlations[g.number], p_depths[g.number] + 1, p_now

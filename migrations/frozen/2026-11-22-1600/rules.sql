@@ -53,6 +53,10 @@ SELECT ensure_partitions(7);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'DELETE'
+       AND EXISTS (SELECT FROM deleted_boards d WHERE d.board = OLD.board AND d.emptied_at IS NULL) THEN
+        RETURN OLD;
+    END IF;
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'SB002';
 END
 $$;
@@ -84,5 +88,7 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO slateboard_app;
 GRANT TRUNCATE ON event_outbox_0, event_outbox_1 TO slateboard_app;
 REVOKE UPDATE, DELETE ON events, artifact_versions, attempts FROM slateboard_app;
 REVOKE INSERT, UPDATE, DELETE ON schema_protocol FROM slateboard_app;
-REVOKE EXECUTE ON FUNCTION erase_payload FROM public;
-GRANT EXECUTE ON FUNCTION erase_payload TO slateboard_app;
+REVOKE DELETE ON boards FROM slateboard_app;
+REVOKE INSERT, UPDATE, DELETE ON deleted_boards FROM slateboard_app;
+REVOKE EXECUTE ON FUNCTION erase_payload, delete_board, purge_boards FROM public;
+GRANT EXECUTE ON FUNCTION erase_payload, delete_board, purge_boards TO slateboard_app;

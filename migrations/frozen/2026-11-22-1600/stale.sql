@@ -26,7 +26,7 @@ CREATE OR REPLACE FUNCTION mark_stale(
         RETURNING a.id, a.owner, a.stale_because
     )
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, happened_at)
-    SELECT (SELECT lane FROM event_lane), p_board, 'board.artifact.staled',
+    SELECT (SELECT outbox_lane(p_board)), p_board, 'board.artifact.staled',
            json_build_object('artifacts', json_agg(json_build_object(
                'artifact', id, 'owner', owner, 'because', stale_because)))::text,
            p_actor, p_authenticated_by, p_now

@@ -143,6 +143,21 @@ CREATE TABLE decisions (
 
 CREATE UNIQUE INDEX decisions_one_accepted_key ON decisions (board, subject) WHERE status = 'accepted';
 
+CREATE TABLE deleted_boards (
+    board BIGINT NOT NULL, 
+    name TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    position BIGINT NOT NULL, 
+    hash BYTEA NOT NULL, 
+    actor TEXT NOT NULL, 
+    authenticated_by TEXT NOT NULL, 
+    deleted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    emptied_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT deleted_boards_pkey PRIMARY KEY (board)
+);
+
+CREATE INDEX deleted_boards_name_idx ON deleted_boards (name);
+
 CREATE TABLE deliveries (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 

@@ -21,6 +21,7 @@ from slateboard.interfaces.graphql.answers import (
     Renewed,
     Revised,
 )
+from slateboard.interfaces.graphql.boards import BoardEndMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
 from slateboard.interfaces.graphql.inputs import (
     ArtifactInput,
@@ -256,7 +257,7 @@ class BoardMutation(WorkMutation):
 
 
 @strawberry.type
-class Mutation(ChoreographyMutation, ProofMutation, BoardMutation):
+class Mutation(ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation):
     """Changes. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.mutation

@@ -14,6 +14,7 @@ from strawberry.types import Info
 from slateboard.interfaces.cursors import cursor_of, position_of
 from slateboard.interfaces.graphql import past, prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
+from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
@@ -79,7 +80,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query(ChoreographyQuery, ProofQuery, ReportsQuery):
+class Query(ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field

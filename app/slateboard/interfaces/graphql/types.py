@@ -67,6 +67,7 @@ class Board:
     prefix: str
     paused: bool
     pause_reason: str | None
+    archived_at: datetime | None
     created_at: datetime
     as_of: BoardAsOf | None
 
