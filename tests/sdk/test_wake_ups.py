@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from slateboard import NewArtifact, NewTask, Work, Worker
+from slateboard.store import notifications
 from slateboard.store.notifications import INBOXES_PER_MESSAGE, Listener, Notifier, Watch, listener_of
 
 SOON_SECONDS = 20
@@ -46,6 +47,20 @@ async def test_a_hint_reaches_those_it_concerns(listener, notifier) -> None:
     assert await other_inbox.wait(SOON_SECONDS)
     assert not await own.wait(0)
     assert not await other_board.wait(0)
+
+
+async def test_a_log_that_grew_is_told_at_once_with_what_was_gathered(listener, notifier, monkeypatch) -> None:
+    monkeypatch.setattr(notifications, "GATHER_SECONDS", 10 * SOON_SECONDS)
+    work, log = listener.work(BOARD, [7]), listener.log(BOARD)
+    for watch in (work, log):
+        await heard_first(watch)
+    notifier.wake(BOARD, [7])
+    assert await work.wait(SOON_SECONDS)
+    notifier.wake(BOARD, [7])
+    for _ in range(2):
+        notifier.sealed(BOARD)
+        assert await log.wait(SOON_SECONDS)
+    assert await work.wait(0)
 
 
 async def test_hints_of_a_moment_share_messages_below_the_limit(app_url, notifier) -> None:

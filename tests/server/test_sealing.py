@@ -59,6 +59,7 @@ def test_full_batch_is_followed_at_once_and_others_by_what_they_took() -> None:
     pace = Pace()
     assert pace.after(sequence.BATCH, 0.1) == 0
     assert pace.after(100, 0.005) == 0.01
+    assert pace.after(10, 0.005) == 0.005
     assert pace.after(100, 5.0) == sealing.MOST_PAUSE_SECONDS
 
 

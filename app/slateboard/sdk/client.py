@@ -187,7 +187,8 @@ class Client:
         try:
             while True:
                 try:
-                    head: int = await self.call("log_head")
+                    # With a pattern what does not match is passed by; without one the last event is the head.
+                    head: int = after if subject is None else await self.call("log_head")
                     events = await self.read_log(after=after, subject=subject)
                 except Unavailable as error:
                     if lost and not backoff.failing:

@@ -1,7 +1,8 @@
 """The sequencer's loop: seal what was appended, soon but in large steps, and keep the outbox small.
 
 A full batch is followed by another at once. Otherwise the pause is twice as long as the seal took, within 2 and 40 ms,
-so that under load sealing takes a third of one connection and its batches grow with the load. With nothing to seal the
+so that under load sealing takes a third of one connection and its batches grow with the load; after a few events it is
+as long as the seal took, since then readers wait for it and nobody else needs the time. With nothing to seal the
 pause grows to 25 ms, which bounds how long an event waits that comes after a silence; a write of this process ends
 that pause. The outbox's lanes are rotated after 100,000 events, and once more when silence follows work.
 """
@@ -25,6 +26,8 @@ LEAST_PAUSE_SECONDS = 0.002
 MOST_PAUSE_SECONDS = 0.040
 IDLE_PAUSE_SECONDS = 0.025
 GROWTH = 1.3
+FEW_EVENTS = 100
+"""A seal of fewer is no load: a drain seals a thousand at once."""
 ROTATE_EVENTS = 100_000
 ROTATE_LEFT_OVER = 1_000
 """Events since the last rotation that are worth one in a silence."""
@@ -46,7 +49,8 @@ class Pace:
         self._idle_seconds = LEAST_PAUSE_SECONDS
         if sealed >= sequence.BATCH:
             return 0.0
-        return min(max(2 * took_seconds, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS)
+        rest_seconds = took_seconds if sealed < FEW_EVENTS else 2 * took_seconds
+        return min(max(rest_seconds, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS)
 
 
 class Rotation:

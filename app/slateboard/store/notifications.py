@@ -2,7 +2,8 @@
 
 NOTIFY takes one lock for the whole database at its commit, so it is never sent inside a transaction that does work: the
 `Notifier` has a connection of its own, sends the first hint at once after the commit, and gathers what follows within
-15 ms. Its commits do not wait for the disk: a hint may be lost. A process has one `Listener` for each database, which
+15 ms; that a log has grown is sent at once, since the sequencer paces itself, and what was gathered goes with it. Its
+commits do not wait for the disk: a hint may be lost. A process has one `Listener` for each database, which
 fans out to all who wait. Nobody is woken by its own events: each message names its sender. Both reconnect by
 themselves; after that, everybody who waits is woken once.
 """
@@ -56,6 +57,7 @@ class Notifier:
         self._connection: Any = None
         self._inboxes: dict[int, set[int]] = {}
         self._boards: set[int] = set()
+        self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def wake(self, board: int, inboxes: Iterable[int]) -> None:
@@ -68,11 +70,13 @@ class Notifier:
     def sealed(self, board: int) -> None:
         """Say that a board's log has grown."""
         self._boards.add(board)
+        self._hurry.set()
         self._start()
 
     async def close(self) -> None:
         """Send what is pending, within 5 s, and let go of the connection."""
         if self._task:
+            self._hurry.set()
             await asyncio.wait([self._task], timeout=SEND_SECONDS)
             self._task.cancel()
         _drop(self._connection)
@@ -83,14 +87,16 @@ class Notifier:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="slateboard-notifier")
 
     async def _run(self) -> None:
-        """Send until nothing is pending; what comes within 15 ms of a message shares the next one."""
+        """Send until nothing is pending; what comes within 15 ms of a message, or until a log grows, goes together."""
         backoff = Backoff()
         while messages := self._take():
             try:
                 async with asyncio.timeout(SEND_SECONDS):
                     await self._send(messages)
                 backoff.reset()
-                await asyncio.sleep(GATHER_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_SECONDS):
+                        await self._hurry.wait()
             except Exception as error:  # noqa: BLE001  hints may be lost, whatever the reason
                 log.debug("dropped %d wake-ups: %s", len(messages), translate(error))
                 _drop(self._connection)
@@ -104,6 +110,7 @@ class Notifier:
             for start in range(0, len(ordered), INBOXES_PER_MESSAGE):
                 words = ",".join(map(str, ordered[start : start + INBOXES_PER_MESSAGE]))
                 messages.append((WORK_CHANNEL, f"{self.sender} {board} {words}"))
+        self._hurry.clear()
         self._boards.clear()
         self._inboxes.clear()
         return messages
