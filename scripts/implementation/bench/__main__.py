@@ -1,4 +1,4 @@
-"""`scripts/bench [--quick] [--only KEY,…] [--json FILE]`: run the workloads and print the table."""
+"""`scripts/bench [--quick] [--only KEY,…] [--json FILE] [--against COMMIT]`: run the workloads, print the table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import as_of, feeds, proof, reports, routing, workloads
+from scripts.implementation.bench import against, as_of, feeds, proof, reports, routing, workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -76,6 +76,7 @@ def main() -> None:
     )
     parser.add_argument("--only", help=f"some of: {', '.join(known)}")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--against", metavar="COMMIT", help="only the drain, in turn with that of an earlier commit")
     options = parser.parse_args()
     asked = options.only.split(",") if options.only else known
     keys = list(dict.fromkeys(next((one for one in SEVERAL if key.startswith(one)), key) for key in asked))
@@ -84,8 +85,12 @@ def main() -> None:
         sys.exit(f"unknown workloads: {', '.join(unknown)}; known are: {', '.join(known)}")
     print(f"{platform.platform()}, Python {platform.python_version()}{', quick' if options.quick else ''}\n")
     print("| workload | value | unit | raw | ratio | |\n|---|---|---|---|---|---|", flush=True)
-    with places.running() as place:
-        found = asyncio.run(measure(keys, place, quick=options.quick))
+    if options.against:
+        found = {"drain_against": against.against(options.against, quick=options.quick)}
+        print(line("drain_against", found["drain_against"]))
+    else:
+        with places.running() as place:
+            found = asyncio.run(measure(keys, place, quick=options.quick))
     if options.json:
         figures = {
             name: {"value": figure.value, "unit": figure.unit, "raw": figure.raw, "ratio": figure.ratio}
