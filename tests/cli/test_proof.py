@@ -144,6 +144,57 @@ async def test_an_export_proves_itself_without_a_database(
     assert (await slate.wrong(2, "log", "verify", "--file", file, **nowhere))["code"] == "bad_export"
 
 
+async def test_an_export_is_proved_from_standard_input(slate: Slate, board: BoardUnderTest, home: Path) -> None:
+    head = await grow(board)
+    text = (await slate("log", "export")).out
+    answer = await slate.ok("log", "verify", "--file", "-", given=text)
+    assert answer["count"] == head
+    assert (await slate.wrong(5, "log", "verify", "--file", "-", given=text[:-9]))["details"]["kind"] == "cut_off"
+    changed = text.replace('"actor":"', '"actor":"x', 1)
+    error = await slate.wrong(5, "log", "verify", "--file", "-", given=changed)
+    assert (error["details"]["kind"], error["details"]["position"]) == ("changed", 1)
+    lost = text.splitlines(keepends=True)
+    error = await slate.wrong(5, "log", "verify", "--file", "-", given="".join(lost[:3] + lost[4:]))
+    assert (error["details"]["kind"], error["details"]["position"]) == ("missing", 3)
+
+
+async def test_an_export_is_proved_across_a_new_key_and_what_was_erased(
+    slate: Slate, board: BoardUnderTest, duty: Duty, home: Path
+) -> None:
+    await grow(board)
+    await checkpointing.sign_checkpoints(duty)
+    await slate.ok("log", "rotate-key")
+    await slate.ok("log", "erase", 3, "--reason", "an API key")
+    await board.seal()
+    await checkpointing.sign_checkpoints(duty)
+    await slate.ok("log", "export", "-o", home / "log.jsonl")
+    assert (await slate.ok("log", "verify", "--file", home / "log.jsonl"))["checkpoints"] == 2
+
+
+async def test_checkpoints_that_a_key_of_another_home_signed_are_refused(
+    slate: Slate, board: BoardUnderTest, duty: Duty, home: Path
+) -> None:
+    await grow(board)
+    await checkpointing.sign_checkpoints(duty)
+    await slate.ok("log", "export", "-o", home / "log.jsonl")
+    (home / signing.KEYS_FILE).unlink()
+    (home / signing.KEY_FILE).unlink()
+    signing.load_or_make(home)
+    for options in ((), ("--file", home / "log.jsonl")):
+        error = await slate.wrong(5, "log", "verify", *options)
+        assert error["code"] == "wrong_log"
+        assert "not signed by a key of this home" in error["message"]
+
+
+async def test_lost_checkpoints_are_said(slate: Slate, board: BoardUnderTest, duty: Duty, home: Path) -> None:
+    await grow(board)
+    await checkpointing.sign_checkpoints(duty)
+    checkpoints.files(home, board.name)[0].unlink()
+    told = await slate("log", "verify")
+    assert told.code == 0
+    assert "no signed checkpoint was there to compare with" in told.out
+
+
 async def test_a_part_is_exported(slate: Slate, board: BoardUnderTest, home: Path) -> None:
     head = await grow(board)
     done = await slate("log", "export", "--from", 3, "--to", 5)
@@ -212,8 +263,21 @@ async def test_the_archives_before_a_log_are_proved_with_it(
     answer = await slate.ok("log", "verify")
     assert (answer["first"], answer["archives"]) == (6, {"files": 2, "count": 5})
     assert "in 2 archives before them are whole too" in (await slate("log", "verify")).out
+    whole = file.read_bytes()
+    for damaged, kind, position in (
+        (whole[: len(whole) // 2], "cut_off", None),
+        (gzip.compress(gzip.decompress(whole).replace(b'"actor":"', b'"actor":"x', 1)), "changed", 3),
+        (gzip.compress(b"".join(gzip.decompress(whole).splitlines(keepends=True)[:2])), "cut_off", 4),
+        (None, "missing", 3),
+    ):
+        file.write_bytes(damaged) if damaged is not None else file.unlink()
+        details = (await slate.wrong(5, "log", "verify"))["details"]
+        assert details["kind"] == kind
+        assert details["position"] == position or position is None
+    file.write_bytes(whole)
     await forge(database_url, "UPDATE archives SET hash = sha256('') WHERE board = $1", board.id)
     assert (await slate.wrong(5, "log", "verify"))["details"]["position"] == 6
-    file.unlink()
+    for one in folder.iterdir():
+        one.unlink()
     await forge(database_url, "UPDATE archives SET hash = $2 WHERE board = $1", board.id, bytes.fromhex("00"))
     await slate.wrong(5, "log", "verify")
