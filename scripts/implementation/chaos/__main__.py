@@ -1,8 +1,8 @@
 """`scripts/chaos [--seconds 60] [--seed N]`: kill everything in turn, and check that nothing was lost or done twice.
 
-2,000 artifacts in a random graph, a subscription to their completion, four worker processes with short leases. Every
-half second a worker is killed and replaced; one is stopped beyond its lease and continued; the server is killed twice,
-Postgres is stopped in immediate mode three times. A failure prints its seed.
+2,000 artifacts in a random graph, a publisher, subscriptions of every form, four worker processes with short leases.
+Every half second a worker is killed and replaced; one is stopped beyond its lease and continued; the server is killed
+four times in the midst of its routing, Postgres is stopped in immediate mode three times. A failure prints its seed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.chaos import checks
+from scripts.implementation.chaos import checks, choreography
 from slateboard import connect
 from slateboard.protocol.work import NewArtifact, NewTask
 from slateboard.store.run_file import read_run_file
@@ -36,6 +36,8 @@ CONCURRENCY = 8
 LEASE_SECONDS = 2.0
 BACK_WITHIN_SECONDS = 5.0
 END_WITHIN_SECONDS = 120.0
+
+DELIVERED = "SELECT count(*) FROM deliveries WHERE board = $1"
 
 
 @dataclass(kw_only=True)
@@ -79,7 +81,7 @@ def plan(seconds: float) -> list[tuple[float, str]]:
     return sorted(
         [
             *((share * seconds, "postgres") for share in (0.15, 0.45, 0.75)),
-            *((share * seconds, "server") for share in (0.3, 0.6)),
+            *((share * seconds, "server") for share in (0.05, 0.3, 0.6, 0.9)),
             (0.2 * seconds, "stop"),
             (0.2 * seconds + LEASE_SECONDS + 3, "continue"),
         ]
@@ -106,6 +108,8 @@ async def disturb(fleet: Fleet, dice: random.Random, seconds: float) -> list[tup
                 fleet.stopped.send_signal(signal.SIGCONT)
                 fleet.stopped = None
             elif what in {"postgres", "server"}:
+                if what == "server" and not await choreography.while_routing(fleet.place.owner_url):
+                    print("       the router had nothing to do", flush=True)
                 await asyncio.to_thread(restart, fleet.place, what)
                 restarts.append((what, datetime.now(UTC)))
         await asyncio.sleep(0.05)
@@ -156,14 +160,7 @@ async def post_graph(place: places.Place, dice: random.Random) -> None:
             )
             for number in range(ARTIFACTS)
         ]
-        await client.call(
-            "subscribe",
-            name="watch",
-            patterns=["board.artifact.completed"],
-            agent="w",
-            action="note",
-            start="beginning",
-        )
+        await choreography.subscribe(client)
         await client.call("post", tasks=[NewTask(name="graph", title="a random graph", agent="w")], artifacts=artifacts)
 
 
@@ -179,32 +176,40 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
     fleet = Fleet(place=place, folder=folder, work_seconds=seconds * WORKERS * CONCURRENCY / ARTIFACTS * 0.5)
     for _ in range(WORKERS):
         fleet.start_one()
+    stop = asyncio.Event()
+    publisher = asyncio.create_task(choreography.publish(place, stop))
     try:
         restarts = await disturb(fleet, dice, seconds)
+        stop.set()
+        pairs = await publisher
         owner: asyncpg.Connection[Any] = await asyncpg.connect(place.owner_url)
         board = await owner.fetchval("SELECT id FROM boards WHERE name = 'chaos'")
         question = (
             "SELECT NOT EXISTS (SELECT FROM work_items WHERE board = $1 AND outcome IS DISTINCT FROM 'done')"
             " AND NOT EXISTS (SELECT FROM event_outbox WHERE board = $1)"
-            " AND (SELECT count(*) FROM deliveries WHERE board = $1) >= $2"
+            " AND NOT EXISTS (SELECT FROM subscriptions s JOIN event_heads h ON h.board = s.board"
+            "                 WHERE s.board = $1 AND s.cursor < h.position)"
         )
         try:
             async with asyncio.timeout(END_WITHIN_SECONDS):
-                await places.until(owner, question, board, ARTIFACTS, every=0.1)
+                await places.until(owner, question, board, every=0.1)
         except TimeoutError:
             print("not all was complete in time", flush=True)
         await asyncio.sleep(0.5)  # let the workers write down the last answers
     finally:
+        publisher.cancel()
         fleet.end()
     wrong = [
         *await checks.all_complete(owner, board, ARTIFACTS),
         *await checks.log_is_whole(owner, board),
         *await checks.order_was_kept(owner, board),
-        *await checks.routed_once(owner, board),
+        *await choreography.published_once(owner, board, pairs),
+        *await choreography.routed_once(owner, board),
         *await checks.clients_were_told_the_truth(owner, board, records(folder)),
         *await checks.came_back(owner, board, restarts, BACK_WITHIN_SECONDS),
     ]
     rows = await owner.fetch("SELECT outcome, count(*) FROM attempts WHERE board = $1 GROUP BY 1 ORDER BY 1", board)
+    print(f"{pairs} pairs of events published, {await owner.fetchval(DELIVERED, board)} deliveries made")
     print("attempts:", ", ".join(f"{row['count']} {row['outcome']}" for row in rows))
     await owner.close()
     return wrong

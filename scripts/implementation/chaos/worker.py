@@ -51,7 +51,7 @@ async def main(folder: Path, work_seconds: float, lease_seconds: float, concurre
     @worker.action("note")
     async def note(work: Work) -> Result:
         event = await work.event()
-        return Result(summary=f"{event.payload['reference']} is complete")
+        return Result(summary=f"{event.subject} at {event.position}")
 
     while True:
         try:
