@@ -135,16 +135,22 @@ def block(invocation: Invocation, item: str, fence: int, blockers: tuple[str, ..
 @click.command()
 @under_claim
 @click.option(
-    "--for", "pattern", required=True, metavar="PATTERN", help="The subject of what it waits for, as in NATS."
+    "--for", "pattern", metavar="PATTERN", help="The subject of what it waits for, as in NATS; else the time."
 )
 @click.option("--filter", "path", metavar="JSONPATH", help="Only an event that this Postgres JSON path fits.")
 @click.option("--timeout", type=DURATION, required=True, metavar="TIME", help="How long; then it goes on without.")
 @click.option("--note", metavar="TEXT", help="A sentence for the attempt that follows.")
 @pass_invocation
 def wait(
-    invocation: Invocation, item: str, fence: int, pattern: str, path: str | None, timeout: float, note: str | None
+    invocation: Invocation,
+    item: str,
+    fence: int,
+    pattern: str | None,
+    path: str | None,
+    timeout: float,
+    note: str | None,
 ) -> None:
-    """Give the claim back until an event comes; then the item is ready again, and its briefing has it as `awaited`.
+    """Give the claim back until an event comes or the time is over; its next briefing has it as `awaited`.
 
     Example: slate work wait 4711 --fence 99 --for genbrain.events.approval.given --timeout 2d
     """
@@ -157,7 +163,7 @@ def wait(
             return {"item": number, "waits_for": pattern, "timeout_seconds": timeout}
 
     answer = invocation.run(act())
-    invocation.answer(answer, f"item {answer['item']} waits for {pattern}")
+    invocation.answer(answer, f"item {answer['item']} waits for {pattern or 'the time'}")
 
 
 def _give_back(invocation: Invocation, item: str, fence: int, *, usage: str | None, **values: Any) -> None:

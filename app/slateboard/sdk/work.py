@@ -207,18 +207,28 @@ class Work:
         """Record a decision; `more` is what `decide` takes: rationale, options, subject, task, supersedes…"""
         return await self._desk.call("decide", under=self._under, decision=decision, **more)
 
-    async def publish(self, subject: str, data: Any = None, *, id: str | None = None) -> dict[str, Any]:  # noqa: A002  its name at every door
+    async def publish(
+        self,
+        subject: str,
+        data: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  its name at every door
+        traceparent: str | None = None,
+    ) -> dict[str, Any]:
         """Publish an event as part of this work: `data` is JSON, at most 1 MiB.
 
         With an `id` that was published already nothing happens again; without one each call is an event of its own,
-        repeated or not. Raises `BadSubject`, `TooLarge`, `LeaseLost`, and `Denied` for a subject of the board's own.
+        repeated or not. Its trace is that of the event that was delivered, unless another is given. Raises
+        `BadSubject`, `TooLarge`, `LeaseLost`, and `Denied` for a subject of the board's own.
         """
         given = {"subject": subject, "data": data, "id": id or secrets.token_hex(8)}
+        if traceparent is not None:
+            given["traceparent"] = traceparent
         return await self._desk.call("publish", under=self._under, **given)
 
     async def wait_for(
         self,
-        pattern: str,
+        pattern: str | None = None,
         *,
         timeout_seconds: float,
         filter: str | None = None,  # noqa: A002  its name at every door
@@ -226,6 +236,7 @@ class Work:
     ) -> NoReturn:
         """Give the claim back until an event comes that matches, or the time is up, and end this handler.
 
+        Without a pattern it waits for the time alone.
         The handler then starts from its beginning; `awaited` in its briefing says how the wait ended. `filter` is a
         Postgres JSON path over the event. What was published since the claim counts.
         """
@@ -283,11 +294,11 @@ class SyncWork:
         """See `Work.event`."""
         return self._wait(self._work.event())
 
-    def publish(self, subject: str, data: Any = None, *, id: str | None = None) -> dict[str, Any]:  # noqa: A002  its name at every door
+    def publish(self, subject: str, data: Any = None, **more: Any) -> dict[str, Any]:
         """See `Work.publish`."""
-        return self._wait(self._work.publish(subject, data, id=id))
+        return self._wait(self._work.publish(subject, data, **more))
 
-    def wait_for(self, pattern: str, **more: Any) -> NoReturn:
+    def wait_for(self, pattern: str | None = None, **more: Any) -> NoReturn:
         """See `Work.wait_for`."""
         self._wait(self._work.wait_for(pattern, **more))
         raise HandlerEnded

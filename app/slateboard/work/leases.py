@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid, LeaseLost, TooLarge
 from slateboard.protocol.rights import Right
+from slateboard.protocol.states import ItemKind
 from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Beat, Renewed
 from slateboard.work import claims, queries
 
@@ -59,6 +60,8 @@ async def hold(tx: Transaction, *, item: int, fence: int) -> None:
         raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
     tx.correlation = row["correlation"] or tx.correlation
     tx.cause, tx.depth = row["cause"], row["depth"]
+    if row["kind"] == ItemKind.HANDLE:
+        tx.traceparent = await tx.fetchval(queries.TRACE_OF_DELIVERY, tx.board, item)
 
 
 async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, note: str | None = None) -> None:

@@ -22,10 +22,16 @@ GIVE_BACK = "SELECT * FROM give_back_items($1, $2, $3, $4, $5, $6, $7, $8, $9, $
 
 # The claim under which a change is made, held so that it does not end meanwhile; heartbeats go on.
 HOLD_CLAIM = """
-SELECT w.correlation, w.depth, l.cause
+SELECT w.correlation, w.depth, w.kind, l.cause
 FROM leases l JOIN work_items w ON w.board = l.board AND w.id = l.item
 WHERE l.board = $1 AND l.item = $2 AND l.fence = $3 AND ($4::bigint IS NULL OR l.agent = $4)
 FOR KEY SHARE OF l
+"""
+
+# The trace of the event that a delivery delivers: what is made of it goes on with it.
+TRACE_OF_DELIVERY = """
+SELECT e.traceparent FROM deliveries d JOIN events e ON e.board = d.board AND e.position = d.position
+WHERE d.board = $1 AND d.item = $2
 """
 
 # Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. No indexed

@@ -187,13 +187,13 @@ class ChoreographyMutation:
         info: Ask,
         item: BigInt,
         fence: BigInt,
-        pattern: str,
         timeout_seconds: float,
+        pattern: str | None = None,
         filter: str | None = None,  # noqa: A002  its name in the schema
         note: str | None = None,
         board: str | None = None,
     ) -> JSON | None:
-        """Give a claim back until an event comes, or the time is up; the next briefing has it as `awaited`."""
+        """Give a claim back until an event comes or the time is up; the next briefing has it as `awaited`."""
         arguments = given(
             item=item, fence=fence, pattern=pattern, filter=filter, timeout_seconds=timeout_seconds, note=note
         )
