@@ -25,3 +25,22 @@ async def test_the_board_is_shown_as_it_was(asker: Asker, board: BoardUnderTest)
 async def test_todays_board_has_no_past_and_an_unknown_position_is_refused(asker: Asker, board: BoardUnderTest) -> None:
     assert (await asker.ask("{ board { name asOf { position } } }"))["board"] == {"name": board.name, "asOf": None}
     assert (await asker.refused(QUERY, at="999999"))["code"] == "unknown_name"
+
+
+async def test_one_thing_and_the_tree_are_shown_as_they_were(asker: Asker, board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": []})
+    head = (await board.log())[-1].position
+    await board.complete(items["a"])
+    await board.seal()
+    query = (
+        """query ($at: String!) { board(asOf: $at) { asOf { show(name: "work/a") tree(task: "work", depth: 1) } } }"""
+    )
+    found = (await asker.ask(query, at=f"{board.name}@{head}"))["board"]["asOf"]
+    assert (found["show"]["reference"], found["show"]["status"], found["show"]["versions"]) == (
+        "work/a",
+        "not_started",
+        [],
+    )
+    assert [one["progress"]["done"] for one in found["tree"]["tasks"]] == [0]
+    twice = """query ($at: String!) { board(asOf: $at) { asOf { show(name: "work/a") b: show(name: "work") } } }"""
+    assert (await asker.refused(twice, at=str(head)))["code"] == "invalid"

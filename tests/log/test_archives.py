@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -12,12 +13,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from slateboard.protocol.errors import Archived, Conflict, ServerProblem
+from slateboard.log.archives import FOLDER
+from slateboard.protocol.errors import Archived, Conflict, ServerProblem, UnknownName
 from slateboard.protocol.export import Export
 from slateboard.reports.fold import State
 from slateboard.server import archiving
 from slateboard.server.owner import owner_connection
 from slateboard.store.database import Database, connect
+from tests.cli.conftest import Slate
 from tests.support import servers
 from tests.support.boards import BoardUnderTest, new_board
 from tests.support.live import folded, live_tables
@@ -80,8 +83,12 @@ async def _yesterday(url: str) -> None:
 
 
 async def _archive(url: str, folder: Path, before: date = TODAY) -> list[archiving.Archive]:
+    return (await _archive_all(url, folder, before)).archives
+
+
+async def _archive_all(url: str, folder: Path, before: date = TODAY) -> archiving.Made:
     async with owner_connection(url) as connection:
-        return (await archiving.archive(connection, folder, before=before)).archives
+        return await archiving.archive(connection, folder, before=before)
 
 
 async def _partitions(board: BoardUnderTest) -> list[str]:
@@ -196,3 +203,200 @@ async def test_two_at_once_are_one(own_url: str, tmp_path: Path) -> None:
         await other.fetchval(archiving.LOCK)
         with pytest.raises(Conflict, match="already"):
             await _archive(own_url, tmp_path)
+
+
+async def _at_each(board: BoardUnderTest, positions: range) -> list[Any]:
+    return [await board.perform("as_of", position=position) for position in positions]
+
+
+async def test_every_position_of_an_archive_can_be_seen(
+    old_board: BoardUnderTest, own_url: str, tmp_path: Path
+) -> None:
+    old_board.database.home = tmp_path
+    first = range(1, len(await old_board.log()) + 1)
+    before = await _at_each(old_board, first)
+    times = [(one["happened_at"], (await old_board.perform("as_of", time=one["happened_at"], of=[]))) for one in before]
+    await _archive(own_url, tmp_path / FOLDER)
+    await _live(old_board, "more")
+    await old_board.seal()
+    await _yesterday(own_url)
+    second = range(len(first) + 1, len(await old_board.log(after=len(first))) + len(first) + 1)
+    before += await _at_each(old_board, second)
+    await _archive(own_url, tmp_path / FOLDER)
+    assert await old_board.fetchval("SELECT count(*) FROM archives WHERE board = $1") == 2
+    assert await _at_each(old_board, range(1, second.stop)) == before
+    for at, found in times:
+        assert await old_board.perform("as_of", time=at, of=[]) == found
+    with pytest.raises(UnknownName, match="no event at or before"):
+        await old_board.perform("as_of", time=datetime.now(UTC) - timedelta(days=9))
+    with pytest.raises(UnknownName, match="none 999"):
+        await old_board.perform("as_of", position=999)
+
+
+async def test_an_archive_that_is_not_here_or_not_whole_is_named(
+    old_board: BoardUnderTest, own_url: str, tmp_path: Path
+) -> None:
+    (made,) = await _archive(own_url, tmp_path / FOLDER)
+    file = tmp_path / FOLDER / made.file
+    whole = gzip.decompress(file.read_bytes())
+    with pytest.raises(Archived, match="no SLATE_HOME"):
+        await old_board.perform("as_of", position=2)
+    old_board.database.home = tmp_path / "elsewhere"
+    with pytest.raises(Archived, match=made.file) as refused:
+        await old_board.perform("as_of", position=2)
+    assert f"ask for position {made.last}" in refused.value.remedy
+    old_board.database.home = tmp_path
+    for spoiled, where in (
+        (file.read_bytes()[:200], "cannot be read"),
+        (gzip.compress(whole.replace(b"board.task.posted", b"board.task.poster")), "damaged at position"),
+        (gzip.compress(b"".join(whole.splitlines(keepends=True)[:3])), "damaged at position 3"),
+        (gzip.compress(whole.replace(b'"after":0', b'"after":1', 1)), "does not begin where it should"),
+        (b"no archive", "cannot be read"),
+    ):
+        file.write_bytes(spoiled)
+        with pytest.raises(ServerProblem, match=where):
+            await old_board.perform("as_of", position=made.last - 1)
+
+
+async def test_what_has_still_to_be_read_stays(old_board: BoardUnderTest, own_url: str, tmp_path: Path) -> None:
+    wanted = {"patterns": ["board.task.*"], "agent": "backend"}
+    await old_board.perform("subscribe", name="slow", **wanted, start=3)
+    await old_board.perform("pause_subscription", name="slow", reason="ill")
+    await old_board.perform("subscribe", name="quick", **wanted)
+    made = await _archive_all(own_url, tmp_path)
+    assert made.archives == []
+    (held,) = made.held
+    assert (held.board, held.position, held.reason) == ("old", 3, "the subscription slow stands there, paused: ill")
+    assert f"events_{YESTERDAY:%Y%m%d}" in await _partitions(old_board)
+    await old_board.perform("rewind_subscription", name="slow", to="now")
+    made = await _archive_all(own_url, tmp_path)
+    assert [one.board for one in made.archives] == ["old"]
+    assert made.held == []
+    assert f"events_{YESTERDAY:%Y%m%d}" not in await _partitions(old_board)
+
+
+@pytest.mark.parametrize("kind", ["delivery", "dead delivery", "wait", "ended wait", "gathering"])
+async def test_unfinished_work_keeps_its_events(
+    old_board: BoardUnderTest, own_url: str, tmp_path: Path, kind: str
+) -> None:
+    async with owner_connection(own_url) as connection:
+        item = await connection.fetchval("SELECT id FROM work_items WHERE outcome IS NULL LIMIT 1")
+        board = old_board.id
+        if kind == "gathering":
+            await old_board.perform("subscribe", name="all", patterns=["x.a", "x.b"], agent="backend", all_of=True)
+            await connection.execute(
+                "INSERT INTO gatherings (board, subscription, correlation, positions, gathered_at)"
+                " SELECT board, id, 'c', '{0,5}', now() FROM subscriptions"
+            )
+        elif kind.endswith("wait"):
+            position = 5 if kind == "ended wait" else None
+            await connection.execute(
+                "INSERT INTO event_waits (board, item, pattern, after_position, deadline, position, ended_at)"
+                " VALUES ($1, $2, 'x.y', 4, now(), $3::bigint,"
+                " CASE WHEN $3::bigint IS NOT NULL THEN now() END)", board, item, position
+            )  # fmt: skip
+        else:
+            if kind == "dead delivery":
+                item = await connection.fetchval("SELECT item FROM dead_letters LIMIT 1")
+            await connection.execute(
+                "INSERT INTO deliveries (board, item, subscription, round, position, positions, correlation)"
+                " VALUES ($1, $2, 1, 0, 6, '{5,6}', 'c')", board, item
+            )  # fmt: skip
+    made = await _archive_all(own_url, tmp_path)
+    assert [(one.board, one.position) for one in made.held] == [("old", 5)]
+    assert made.archives == []
+
+
+async def test_a_subscription_cannot_begin_in_an_archive(
+    old_board: BoardUnderTest, own_url: str, tmp_path: Path
+) -> None:
+    wanted = {"patterns": ["board.>"], "agent": "backend"}
+    await old_board.perform("subscribe", name="there", **wanted)
+    (made,) = await _archive(own_url, tmp_path)
+    await old_board.seal()
+    for start in ("beginning", 2, made.last, f"old@{made.last}", datetime.now(UTC) - timedelta(days=1)):
+        for operation, arguments in (
+            ("subscribe", {"name": "new", **wanted, "start": start}),
+            ("rewind_subscription", {"name": "there", "to": start}),
+        ):
+            with pytest.raises(Archived) as refused:
+                await old_board.perform(operation, **arguments)
+            assert f"begin with position {made.last + 1}," in refused.value.remedy
+    added = await old_board.perform("subscribe", name="new", **wanted, start=made.last + 1)
+    assert added["cursor"] == made.last
+
+
+async def test_a_subscription_that_comes_meanwhile_is_not_passed_over(
+    old_board: BoardUnderTest, own_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = archiving.state_at
+
+    async def slow(*arguments: Any, **named: Any) -> State:
+        await old_board.perform("subscribe", name="new", patterns=["board.>"], agent="backend", start="beginning")
+        return await work(*arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archiving, "state_at", slow)
+        assert await _archive(own_url, tmp_path) == []
+    assert os.listdir(tmp_path) == []  # noqa: PTH208  nothing blocks for long
+    assert f"events_{YESTERDAY:%Y%m%d}" in await _partitions(old_board)
+
+
+async def test_the_commands_archive_and_look_back(
+    old_board: BoardUnderTest, own_url: str, server: servers.Server, own_name: str, tmp_path: Path
+) -> None:
+    head = len(await old_board.log())
+    home = {"SLATE_HOME": str(tmp_path), "SLATE_BOARD": "old", "SLATE_AGENT": "", "SLATE_LOG_LEVEL": ""}
+    owner = Slate({**home, "SLATE_DATABASE_URL": own_url})
+    slate = Slate({**home, "SLATE_DATABASE_URL": server.app_of(own_name)})
+    looks = (
+        ("get", "artifacts"), ("get", "items", "--place", "ready"), ("tree",), ("tree", "work", "--depth", 1),
+        ("show", "work/a"), ("show", "work"),
+    )  # fmt: skip
+    before = {(look, at): await slate.ok(*look, "--as-of", at) for look in looks for at in range(6, head + 1)}
+    assert (await owner.wrong(2, "log", "archive", "--before", "soon"))["code"]
+    assert (await owner.wrong(2, "log", "archive"))["code"]
+    assert (await owner.wrong(4, "log", "archive", "--before", 999))["code"] == "unknown_name"
+    assert await owner.ok("log", "archive", "--before", YESTERDAY) == {"archives": [], "held": []}
+    await slate.ok("subscription", "add", "slow", "board.task.*", "--agent", "backend", "--start", "beginning")
+    held = await owner.ok("log", "archive", "--before", TODAY)
+    assert (held["archives"], held["held"][0]["position"]) == ([], 1)
+    assert "the subscription slow stands there" in (await owner("log", "archive", "--before", TODAY)).out
+    await slate.ok("subscription", "rewind", "slow", "--to", "now")
+    done = await owner.ok("log", "archive", "--before", TODAY)
+    assert (done["archives"][0]["last"], done["held"]) == (head, [])
+    assert (await owner("log", "archive", "--before", TODAY)).out == "nothing is older than that\n"
+    error = await slate.wrong(4, "subscription", "rewind", "slow", "--to", "beginning")
+    assert (error["code"], f"position {head + 1}" in error["remedy"]) == ("archived", True)
+    for (look, at), was in before.items():
+        assert await slate.ok(*look, "--as-of", at) == was
+        assert (await slate(*look, "--as-of", at)).code == 0
+    assert (await slate.wrong(4, "tree", "--as-of", 999))["code"] == "unknown_name"
+    assert (await slate.wrong(4, "show", "work/a", "--as-of", 1))["code"] == "unknown_name"
+    assert (await slate.wrong(2, "show", "work/a", "--as-of", "then"))["code"]
+    assert (await slate.wrong(4, "get", "tasks", "--as-of", "2000-01-01"))["code"] == "unknown_name"
+    assert (await slate.wrong(2, "get", "tasks", "--as-of", "other@3"))["code"] == "invalid"
+    assert (await slate.wrong(4, "tree", "--as-of", 2, SLATE_HOME=str(tmp_path / "x")))["code"] == "archived"
+
+
+async def test_the_log_of_an_archived_board_is_archived_too(
+    old_board: BoardUnderTest, own_url: str, tmp_path: Path
+) -> None:
+    await old_board.perform("archive_board", now=True)
+    await old_board.seal()
+    head = await old_board.perform("log_head")
+    before = await live_tables(old_board)
+    await _yesterday(own_url)
+    (made,) = await _archive(own_url, tmp_path)
+    assert (made.first, made.last) == (1, head)
+    (event,) = await old_board.log()
+    assert (event.position, event.subject) == (head + 1, "board.log.archived")
+    proof = await old_board.perform("verify_log")
+    assert (proof["fault"], proof["position"], proof["whole"]) == (None, head + 1, True)
+    await old_board.perform("unarchive_board")
+    assert (await live_tables(old_board))["places"] == before["places"]
+    await old_board.perform("archive_board", now=True)
+    await old_board.seal()
+    gone = await old_board.perform("delete_board", confirm=old_board.name)
+    assert gone["position"] == head + 3
+    assert (tmp_path / made.file).exists()

@@ -134,3 +134,55 @@ async def test_a_dead_letter_is_seen_before_it_was_discarded(board: BoardUnderTe
     past = await board.perform("as_of", position=head + 1, of=["dead_letters", "items"])
     assert past["dead_letters"]["rows"] == []
     assert [row["place"] for row in past["items"]["rows"]] == ["cancelled"]
+
+
+async def test_the_tree_and_one_thing_are_what_they_are_today(board: BoardUnderTest) -> None:
+    items = await _some_work(board)
+    revised = await board.perform("revise", reference="work/a", reason="better")
+    await board.complete(revised["item"])
+    more = await board.post(NewArtifact(task="work", name="d", owner="backend", blocked_by=()))
+    await board.fail(await board.claim_item(more["work/d"]), FailureClass.TRANSIENT, note="n", usage={"cost": 2.5})
+    head = (await board.log())[-1].position
+    for asked in ({}, {"task": "work"}, {"task": "work", "depth": 1, "artifacts": False}):
+        past = await board.perform("as_of", position=head, of=[], tree=asked)
+        assert past["tree"] == await board.perform("tree", **asked)
+    for name in ("work", "part", "work/a", "work/b", "part/c", str(items["work/b"]), str(revised["item"])):
+        past = (await board.perform("as_of", position=head, of=[], show=name))["show"]
+        live = await board.perform("show", name=name)
+        assert past.keys() == live.keys(), name
+        assert [row.keys() for row in past.get("artifacts", ())] == [row.keys() for row in live.get("artifacts", ())]
+        assert _told(past) == _told(live), name
+
+
+def _told(value: Any) -> Any:
+    """Without what no event tells of."""
+    if isinstance(value, list):
+        return [_told(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    left_out = NOT_TOLD - {"progress"} | {"content", "has_content", "checkpoint", "note"}
+    return {
+        name: _told(one) for name, one in value.items() if name not in left_out and (name, one) != ("progress", None)
+    }
+
+
+async def test_what_was_not_there_then_is_named(board: BoardUnderTest) -> None:
+    await board.post_graph({"a": []})
+    head = (await board.log())[-1].position
+    items = await board.post_graph({"b": []}, task="later")
+    await board.seal()
+    for asked in ({"show": "later"}, {"show": "work/b"}, {"show": str(items["b"])}, {"tree": {"task": "later"}}):
+        with pytest.raises(UnknownName, match="on this board then"):
+            await board.perform("as_of", position=head, of=[], **asked)
+    for asked in ({"tree": {"roots": 1}}, {"tree": {"depth": 0}}):
+        with pytest.raises(Invalid):
+            await board.perform("as_of", position=head, of=[], **asked)
+
+
+async def test_a_cursor_means_its_own_board(board: BoardUnderTest) -> None:
+    head = (await board.log())[-1].position
+    assert (await board.perform("as_of", position=f"{board.name}@{head}", of=[]))["position"] == head
+    with pytest.raises(Invalid, match="a position of the board 'other'"):
+        await board.perform("as_of", position=f"other@{head}")
+    with pytest.raises(Invalid, match="no position"):
+        await board.perform("as_of", position="first")

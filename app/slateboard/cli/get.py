@@ -69,7 +69,7 @@ def _done(row: Mapping[str, Any]) -> str:
 
 COLUMNS: dict[str, list[Column]] = {
     "boards": [field("name"), field("prefix"), field("paused"), field("reason", "pause_reason", flexible=True),
-               since("age", "created_at")],
+               since("archived", "archived_at"), since("age", "created_at")],
     "agents": [field("name"), field("kind"), field("role", flexible=True), field("capabilities", flexible=True),
                field("manager"), field("right"), field("ready"), field("claimed"), field("paused")],
     "tasks": [field("name"), field("agent"), field("status"), Column("progress", _done),
@@ -121,7 +121,7 @@ def counted(command: Command) -> Command:
 
 
 def dated(command: Command) -> Command:
-    """The option of listings that can be shown as they were."""
+    """The option of what can be shown as it was."""
 
     def keep(context: click.Context, _parameter: click.Parameter, value: dict[str, Any] | None) -> None:
         context.meta[AS_OF] = value
@@ -130,6 +130,20 @@ def dated(command: Command) -> Command:
         "--as-of", type=parameters.PAST_POINT, metavar="POSITION|TIME", help="As it was then, from the log.",
         expose_value=False, callback=keep,
     )(command)  # fmt: skip
+
+
+def past() -> dict[str, Any] | None:
+    """The point in the log that the running command was asked for; None for today."""
+    return click.get_current_context().meta.get(AS_OF)
+
+
+def as_of(invocation: Invocation, point: Mapping[str, Any], **asked: Any) -> Row:
+    """The board as it was; says of which position."""
+    found = parameters.call(invocation, "as_of", **point, **asked)
+    invocation.say(f"as of position {found['position']}, {found['happened_at']}")
+    if found["erased"]:
+        invocation.say(f"incomplete: payloads were erased at {', '.join(map(str, found['erased']))}")
+    return found
 
 
 @get.command()
@@ -291,8 +305,7 @@ def events(invocation: Invocation, subject: str | None, after: int, limit: int) 
 
 def listing(invocation: Invocation, noun: str, limit: int, after: str | None, **filters: Any) -> None:
     """Ask for a page of a listing, and print it."""
-    point: dict[str, Any] | None = click.get_current_context().meta.get(AS_OF)
-    if point:
+    if point := past():
         page = past_page(invocation, noun, point, first=limit, after=after, filters=parameters.given(filters))
     else:
         operation = "list_" + noun.replace("-", "_")
@@ -303,7 +316,7 @@ def listing(invocation: Invocation, noun: str, limit: int, after: str | None, **
 def past_page(
     invocation: Invocation, noun: str, point: Mapping[str, Any], *, first: int, after: str | None, filters: Row
 ) -> Row:
-    """A page of a listing as it was; says of which position."""
+    """A page of a listing as it was."""
     kind = noun.replace("-", "_")
     where: Row = {}
     for name, value in filters.items():
@@ -315,12 +328,7 @@ def past_page(
             where["reference"] = ["/".join(split_reference(one)) for one in value]
         elif name != "total":
             where[PAST_FIELDS.get((kind, name), name)] = value
-    asked = {**point, "of": [kind], "where": where, "first": first, "after": after}
-    found = parameters.call(invocation, "as_of", **asked)
-    invocation.say(f"as of position {found['position']}, {found['happened_at']}")
-    if found["erased"]:
-        invocation.say(f"incomplete: payloads were erased at {', '.join(map(str, found['erased']))}")
-    page: Row = found[kind]
+    page: Row = as_of(invocation, point, of=[kind], where=where, first=first, after=after)[kind]
     return page if filters.get("total") else {**page, "total": None}
 
 

@@ -50,15 +50,15 @@ class Moment(click.ParamType[dt.datetime]):
 
 
 class PastPoint(click.ParamType[dict[str, Any]]):
-    """A point in the log: a position, or a time in ISO 8601 (on this machine's clock where it names no zone)."""
+    """A point in the log: a position (also as `board@position`), or a time in ISO 8601 (on this machine's clock)."""
 
     name = "position|time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
         if isinstance(value, dict):
             return cast("dict[str, Any]", value)
-        if value.isdecimal():
-            return {"position": int(value)}
+        if value.rpartition("@")[2].isdecimal():
+            return {"position": value}
         try:
             return {"time": dt.datetime.fromisoformat(value).astimezone(dt.UTC)}
         except ValueError:

@@ -25,16 +25,20 @@ NEIGHBOURS = [field("reference"), field("status"), field("owner"), field("stuck"
 
 @click.command()
 @click.argument("what", metavar="TASK|TASK/ARTIFACT|ITEM", shell_complete=completion.references)
+@get.dated
 @pass_invocation
 def show(invocation: Invocation, what: str) -> None:
     """Everything about one thing: a task, an artifact (task/artifact) or a work item (its number).
 
     An artifact comes with its versions, its attempts with their errors and notes, what it waits for and what waits for
-    it.
+    it. With --as-of, what the log does not tell is left out: ratings, progress, content, checkpoints.
 
     Example: slate show release-api/api_description
     """
-    found = parameters.call(invocation, "show", name=what)
+    if point := get.past():
+        found = get.as_of(invocation, point, of=[], show=what)["show"]
+    else:
+        found = parameters.call(invocation, "show", name=what)
     invocation.answer(found, lambda: _print(found))
 
 
@@ -122,7 +126,9 @@ def _life(found: Mapping[str, Any]) -> dict[str, Any]:
     """What artifacts and items have in common: where it stands, who holds it, what was left for the next attempt."""
     held = None
     if found["claimed_by"]:
-        held = f"{found['claimed_by']} ({found['worker']}), lease until {tables.moment(found['expires_at'])}"
+        held = f"{found['claimed_by']} ({found['worker']})"
+        if found["expires_at"] is not None:
+            held += f", lease until {tables.moment(found['expires_at'])}"
     percent = None if found["percent"] is None else f"{found['percent']} %"
     return {
         "rating": found["rating"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import completion, parameters, tables
+from slateboard.cli import completion, get, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.protocol import durations
 
@@ -18,13 +18,18 @@ MAX_DEPTH = 32
 @click.argument("task", required=False, shell_complete=completion.tasks)
 @click.option("--depth", type=click.IntRange(1, MAX_DEPTH), default=MAX_DEPTH, help="How many levels below are shown.")
 @click.option("--artifacts/--no-artifacts", default=True, help="Whether artifacts are shown.")
+@get.dated
 @pass_invocation
 def tree(invocation: Invocation, task: str | None, depth: int, artifacts: bool) -> None:
     """The tasks as a tree (all of the board, or below TASK), with status and progress of everything below each.
 
     Example: slate tree release-analytics --depth 2
     """
-    found = parameters.call(invocation, "tree", task=task, depth=depth, artifacts=artifacts)
+    asked = parameters.given({"task": task, "depth": depth, "artifacts": artifacts})
+    if point := get.past():
+        found = get.as_of(invocation, point, of=[], tree=asked)["tree"]
+    else:
+        found = parameters.call(invocation, "tree", **asked)
     invocation.answer(found, lambda: _print(invocation, found))
 
 

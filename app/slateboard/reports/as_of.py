@@ -16,7 +16,7 @@ from slateboard.log import archives, feed
 from slateboard.protocol.errors import Invalid, ServerProblem, TooLarge, UnknownName
 from slateboard.protocol.pages import DEFAULT_PAGE
 from slateboard.protocol.rights import Right
-from slateboard.reports import as_of_rows
+from slateboard.reports import as_of_parts, as_of_rows
 from slateboard.reports.fold import State, fold
 from slateboard.reports.paging import check_first, decode, encode
 
@@ -59,12 +59,16 @@ async def as_of(
     where: Mapping[str, Any] | None = None,
     first: int = DEFAULT_PAGE,
     after: str | None = None,
+    show: str | None = None,
+    tree: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The board after the event at `position`, or at `time`: `position`, `happened_at` and a page of rows of each kind.
 
     `of` names the kinds: agents, tasks, artifacts, items, decisions, dead_letters. `where` keeps the rows with these
-    values; `after` goes on with one kind. `erased` are the positions whose payload is gone, so that what they told is
-    missing here. Raises `UnknownName` for a position or time that the log does not reach, and `Archived`.
+    values; `after` goes on with one kind. `show` names one thing and `tree` has the arguments of a tree: the answer has
+    them under these names, in the shapes of these operations. `erased` are the positions whose payload is gone, so that
+    what they told is missing here. Raises `UnknownName` for a position or time that the log does not reach, and for a
+    name that was not there; `Archived` for a position of an archive whose file is not here.
     """
     tx.require(Right.READER)
     check_first(first)
@@ -83,6 +87,10 @@ async def as_of(
         end = begin + first
         rows, total = as_of_rows.page(state, kind, dict(where or {}), begin, end)
         answer[kind] = {"rows": rows, "next": encode([end]) if total > end else None, "total": total}
+    if show is not None:
+        answer["show"] = as_of_parts.show(state, str(show))
+    if tree is not None:
+        answer["tree"] = as_of_parts.tree(state, tree)
     return answer
 
 

@@ -12,7 +12,7 @@ from slateboard.protocol.states import PRIORITY_RATING, Place
 from slateboard.reports.progress import progress, status_of, task_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from slateboard.reports.fold import Row, State
 
@@ -73,12 +73,13 @@ def tasks(state: State) -> list[Row]:
     ]
 
 
-def artifacts(state: State) -> Iterator[Row]:
-    """The artifacts, each with the state of its newest item and its newest version."""
+def artifacts(state: State, ids: Sequence[int] | None = None) -> Iterator[Row]:
+    """The artifacts, or those of these ids, each with the state of its newest item and its newest version."""
     newest: dict[int, Row] = {}
     for (artifact, _), version in state.tables["artifact_versions"].items():
         newest[artifact] = version
-    return (_artifact(state, row, newest.get(number)) for number, row in state.tables["artifacts"].items())
+    known = state.tables["artifacts"]
+    return (_artifact(state, known[number], newest.get(number)) for number in (known if ids is None else ids))
 
 
 def _artifact(state: State, row: Row, version: Row | None) -> Row:
@@ -91,6 +92,7 @@ def _artifact(state: State, row: Row, version: Row | None) -> Row:
         **_picked(row, ("id", "name", "title", "brief", "capability", "created_by", "created_at")),
         "reference": f"{task}/{row['name']}",
         "task": task,
+        "task_id": row["task"],
         "owner": _name(state, "agents", row["owner"]),
         "item": item["id"],
         "status": status_of(shown["place"]),
@@ -108,6 +110,11 @@ def _artifact(state: State, row: Row, version: Row | None) -> Row:
 def items(state: State) -> Iterator[Row]:
     """The work items, with where each stood and who held it."""
     return (_item(state, row) for row in state.tables["work_items"].values())
+
+
+def item(state: State, number: int) -> Row:
+    """One work item, by its id."""
+    return _item(state, state.tables["work_items"][number])
 
 
 def _item(state: State, row: Row) -> Row:

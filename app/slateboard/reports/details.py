@@ -75,15 +75,15 @@ async def _artifact(tx: Statement, reference: str) -> dict[str, Any]:
         "type": "artifact",
         **row,
         **await _kept(tx, row["item"]),
-        **_cut("versions", versions, SHOWN),
-        **_cut("attempts_made", await history.attempts(tx, artifacts=key, last=SHOWN + 1), SHOWN),
+        **cut("versions", versions, SHOWN),
+        **cut("attempts_made", await history.attempts(tx, artifacts=key, last=SHOWN + 1), SHOWN),
         **await _neighbours(tx, row["id"]),
         "decisions": decided.rows,
         "more_decisions": decided.next is not None,
     }
 
 
-def _cut(name: str, rows: list[dict[str, Any]], most: int) -> dict[str, Any]:
+def cut(name: str, rows: list[dict[str, Any]], most: int) -> dict[str, Any]:
     """The rows that are shown, and whether there are more."""
     return {name: rows[:most], f"more_{name}": len(rows) > most}
 
@@ -92,7 +92,7 @@ async def _item(tx: Statement, row: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"type": "item", **row, **await _kept(tx, row["id"])}
     if row["artifact"] is not None:
         attempts = await history.attempts(tx, artifacts=[row["artifact"]], last=SHOWN + 1)
-        answer |= _cut("attempts_made", [one for one in attempts if one["item"] == row["id"]], SHOWN)
+        answer |= cut("attempts_made", [one for one in attempts if one["item"] == row["id"]], SHOWN)
         answer |= await _neighbours(tx, row["artifact"])
     return answer
 
@@ -112,5 +112,5 @@ async def _neighbours(tx: Statement, artifact: int) -> dict[str, Any]:
         edges = await history.dependencies(tx, artifacts=[artifact], dependents=dependents, first=MAX_NEIGHBOURS + 1)
         ids = sorted({edge["id"] for edge in edges if edge["id"] is not None})
         rows = (await artifacts(tx, ids=ids, first=len(ids))).rows if ids else []
-        answer |= _cut(name, [{key: row[key] for key in NEIGHBOUR} for row in rows], MAX_NEIGHBOURS)
+        answer |= cut(name, [{key: row[key] for key in NEIGHBOUR} for row in rows], MAX_NEIGHBOURS)
     return answer

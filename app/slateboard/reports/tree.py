@@ -123,18 +123,34 @@ async def tree(
     Raises `UnknownName`.
     """
     tx.require(Right.READER)
+    check_depth(depth)
+    rows = await tx.fetch(TREE, tx.board, task, COUNT_LIMIT, MAX_TASKS + 1)
+    if not rows and task is not None:
+        raise UnknownName(f"there is no task {task!r} on this board", remedy="see `slate get tasks`", task=task)
+    told: list[dict[str, Any]] = [
+        {**row, "artifacts": json.loads(row["artifacts"]) if row["artifacts"] else []} for row in rows
+    ]
+    return assembled(told, depth=depth, artifacts=artifacts)
+
+
+def check_depth(depth: int) -> None:
+    """Refuse a depth that no tree is shown in."""
     if not 1 <= depth <= MAX_DEPTH:
         raise Invalid(
             f"a tree is shown 1 to {MAX_DEPTH} levels deep, not {depth}", remedy="choose a depth in that range"
         )
-    rows = await tx.fetch(TREE, tx.board, task, COUNT_LIMIT, MAX_TASKS + 1)
-    if not rows and task is not None:
-        raise UnknownName(f"there is no task {task!r} on this board", remedy="see `slate get tasks`", task=task)
+
+
+def assembled(rows: Sequence[dict[str, Any]], *, depth: int, artifacts: bool) -> dict[str, Any]:
+    """The tree of tasks, given by level and id: each with its `parent`, `hops` and own `artifacts`, and what they used.
+
+    An artifact is a list: name, place, owner, claimed by, percent, stale.
+    """
     nodes: dict[int, dict[str, Any]] = {}
     places: dict[int, dict[str, int]] = {}
     listed = 0
     for row in rows[:MAX_TASKS]:
-        own: list[list[Any]] = json.loads(row["artifacts"]) if row["artifacts"] else []
+        own: list[list[Any]] = row["artifacts"]
         places[row["id"]] = _count(own)
         shown = [_artifact(row["name"], one) for one in own[: MAX_LISTED - listed]] if artifacts else []
         listed += len(shown)

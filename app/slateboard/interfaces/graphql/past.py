@@ -13,7 +13,9 @@ import strawberry
 from strawberry.scalars import JSON
 
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
+from slateboard.protocol.errors import Invalid
 from slateboard.reports.as_of_rows import KINDS
+from slateboard.reports.tree import MAX_DEPTH
 
 if TYPE_CHECKING:
     from slateboard.interfaces.graphql.request import Request
@@ -46,16 +48,35 @@ class BoardAsOf:
     decisions: PastRows
     dead_letters: PastRows
 
+    @strawberry.field
+    def show(self: Any, name: str) -> JSON:
+        """One thing in full: a task, an artifact (task/artifact) or a work item (its id); one in a query."""
+        return self["show"]
+
+    @strawberry.field
+    def tree(self: Any, task: str | None = None, depth: int = MAX_DEPTH) -> JSON:
+        """The tree below a task, or of the whole board; one in a query."""
+        return self["tree"]
+
 
 async def load(
     request: Request, board: BoardId, selected: Selected, point: str, *, first: int, after: str | None
 ) -> dict[str, Any]:
     """The board as of a position or a time, with the kinds that are selected."""
     below = {one.python_name for one in selected.find("asOf")}
-    given: dict[str, Any] = {"position": int(point)} if point.isdecimal() else {"time": point}
+    given: dict[str, Any] = {"position" if point.rpartition("@")[2].isdecimal() else "time": point}
     given |= {"of": [kind for kind in KINDS if kind in below], "first": first, "after": after}
-    found = await request.perform("as_of", board, given)
+    shown, trees = _arguments(selected, "show"), _arguments(selected, "tree")
+    found = await request.perform("as_of", board, given | {"show": shown and shown["name"], "tree": trees})
     for kind in given["of"]:
         page = found[kind]
         found[kind] = {"nodes": plain_json(page["rows"]), "next": page["next"], "total": page["total"]}
-    return found
+    return found | {name: plain_json(found[name]) for name in ("show", "tree") if name in found}
+
+
+def _arguments(selected: Selected, name: str) -> dict[str, Any] | None:
+    """With what a field of `asOf` is asked for; None if it is not."""
+    asked = [one.arguments for one in selected.find("asOf") if one.name == name]
+    if any(one != asked[0] for one in asked):
+        raise Invalid(f"a query shows one {name} as it was", remedy="ask for the others in queries of their own")
+    return asked[0] if asked else None
