@@ -323,3 +323,25 @@ async def test_a_stuck_handler_that_ignores_its_end_is_left_behind(board, worker
     assert await board.place(items["report"]) == "ready"
     release.set()
     await asyncio.sleep(0)
+
+
+async def test_a_worker_of_an_archived_board_ends_with_that_error(board, workers, reached) -> None:
+    from slateboard.protocol.errors import BoardArchived
+
+    await board.post_graph({"report": []})
+    worker = Worker("backend")
+    begun, archived = asyncio.Event(), asyncio.Event()
+
+    @worker.handler()
+    async def handle(_work: Work) -> str:
+        begun.set()
+        await archived.wait()
+        return "too late"
+
+    running = workers.start(worker)
+    await reached(begun)
+    await board.perform("archive_board", now=True)
+    archived.set()
+    with pytest.raises(BoardArchived):
+        await running
+    assert await board.by_place() == {"claimed": 1}

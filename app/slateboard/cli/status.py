@@ -99,8 +99,9 @@ def _show_board(board: dict[str, Any]) -> None:
         for place in PLACES
         if (number := board["places"][place])
     ]
-    paused = " (paused)" if board["paused"] or board["everything_paused"] else ""
-    click.echo(f"board     {board['board']}{paused}: {', '.join(counts) or 'no work items yet'}")
+    state = " (paused)" if board["paused"] or board["everything_paused"] else ""
+    state = " (archived)" if board["archived_at"] else state
+    click.echo(f"board     {board['board']}{state}: {', '.join(counts) or 'no work items yet'}")
     for one in board["paused_subscriptions"]:
         click.echo(f"          subscription {one['name']} is paused, {one['behind']:,} behind: {one['paused_because']}")
     if board["stuck"]["number"]:

@@ -23,7 +23,7 @@ MAX_PAUSED = 20
 """Paused subscriptions that are named."""
 
 BOARD = """
-SELECT b.id, b.name, b.prefix,
+SELECT b.id, b.name, b.prefix, b.archived_at,
        EXISTS (SELECT FROM pauses p WHERE p.board = b.id AND p.agent = 0) AS paused,
        EXISTS (SELECT FROM pauses p WHERE p.board = 0 AND p.agent = 0) AS everything_paused,
        coalesce((SELECT h.position FROM event_heads h WHERE h.board = b.id), 0) AS head
@@ -96,6 +96,7 @@ async def status(tx: Statement) -> dict[str, Any]:
     return {
         "board": board["name"],
         "prefix": board["prefix"],
+        "archived_at": board["archived_at"],
         "paused": board["paused"],
         "everything_paused": board["everything_paused"],
         "items": finished["items"],

@@ -95,6 +95,7 @@ class Status:
 
     board: str
     prefix: str
+    archived_at: datetime | None
     paused: bool
     everything_paused: bool
     items: int
