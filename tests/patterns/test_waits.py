@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slateboard.patterns import waits
+from slateboard.patterns import filters, waits
 from slateboard.protocol.errors import BadSubject, Invalid, LeaseLost, SlateError
 from slateboard.protocol.work import Claim
 from slateboard.server.duty import Duty
@@ -132,3 +132,21 @@ async def test_lost_claim_cannot_wait(board: BoardUnderTest) -> None:
     await board.finish(claim)
     with pytest.raises(LeaseLost):
         await wait(board, claim)
+
+
+async def test_waits_whose_filters_are_slow_are_left_to_the_next_step(
+    board: BoardUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "MOST_SECONDS", 0)
+    items = await board.post_graph({"a": [], "b": [], "c": []})
+    for item in items.values():
+        await wait(board, await board.claim_item(item), filter="$.payload.pr == 7")
+    await board.perform("publish", subject=APPROVED, data={"pr": 7})
+    await board.seal()
+    head = await board.fetchval("SELECT position FROM event_heads WHERE board = $1")
+    seen: list[tuple[int, int]] = []
+    for _ in items:
+        async with board.writing() as tx:
+            looked_at = await waits.match(tx, head=head)
+        seen.append((looked_at, (await board.by_place()).get("ready", 0)))
+    assert seen == [(waits.BATCH, 1), (waits.BATCH, 2), (1, 3)]

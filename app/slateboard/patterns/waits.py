@@ -7,6 +7,7 @@ attempt's briefing has it as `awaited`.
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -110,21 +111,30 @@ async def wait_for(
 
 
 async def match(tx: Transaction, *, head: int) -> int:
-    """End waits of the board whose event has come, in one bounded step; returns how many were looked at."""
+    """End waits of the board whose event has come, in one bounded step; returns how many were looked at.
+
+    Those whose filters are too slow for one step are left to the next, and it returns as many as a full one.
+    """
     rows = await tx.fetch(WAITING, tx.board, head, BATCH)
     ended: dict[int, tuple[int | None, str | None]] = {}
+    filtered, left = 0, set[int]()
+    end = time.monotonic() + filters.MOST_SECONDS
     for after in sorted({row["after_position"] for row in rows}):
         together = {row["item"]: row for row in rows if row["after_position"] == after}
         upto = min(head, after + POSITIONS)
         wanted = [Wanted(item, 0, expression(row["pattern"])) for item, row in together.items()]
         for item, fits in (await fitting(tx, wanted, after, upto)).items():
-            positions = [fit.position for fit in fits]
-            found = await _first(tx, positions, together[item]["filter"])
+            path = together[item]["filter"]
+            if path and filtered and time.monotonic() > end:
+                left.add(item)
+                continue
+            filtered += path is not None
+            found = await _first(tx, [fit.position for fit in fits], path)
             if found is not None:
                 ended[item] = (None, found) if isinstance(found, str) else (found, None)
-        await tx.fetch(LOOKED_AT, tx.board, [item for item in together if item not in ended], upto)
+        await tx.fetch(LOOKED_AT, tx.board, [item for item in together if item not in ended and item not in left], upto)
     await _end(tx, tx.board, ended)
-    return len(rows)
+    return BATCH if left else len(rows)
 
 
 async def time_out(tx: Transaction, *, limit: int = 500) -> int:

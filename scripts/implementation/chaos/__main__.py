@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import random
 import signal
@@ -223,6 +224,7 @@ def main() -> None:
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
     print(f"seed {seed}", flush=True)
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # a publisher's pool that lost the Postgres that was killed
     with tempfile.TemporaryDirectory(prefix="slate-chaos-") as folder, places.running() as place:
         wrong = asyncio.run(run(place, options.seconds, seed, Path(folder)))
     if wrong:

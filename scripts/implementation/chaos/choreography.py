@@ -59,26 +59,22 @@ async def subscribe(client: Client) -> None:
 
 async def publish(place: Place, stop: asyncio.Event) -> int:
     """Publish pairs of events until `stop`, each until it is answered; returns how many pairs."""
-    number = 0
-    while not stop.is_set():
-        for _ in range(BURST):
-            for subject in (LEFT, RIGHT):
-                await _published(place, subject, number)
-            number += 1
-        await asyncio.sleep(PAUSE_SECONDS)
-    return number
-
-
-async def _published(place: Place, subject: str, number: int) -> None:
-    data = {"number": number, "key": number % KEYS}
-    while True:
+    sent = 0
+    while not stop.is_set() or sent % 2:
         try:
             async with await connect(place.app_url, board="chaos") as client:
-                await client.publish(subject, data, id=f"{subject}-{number}", correlation=f"pair-{number}")
+                while not stop.is_set() or sent % 2:
+                    await _publish(client, (LEFT, RIGHT)[sent % 2], sent // 2)
+                    sent += 1
+                    await asyncio.sleep(0 if sent % BURST else PAUSE_SECONDS)
         except Exception:  # noqa: BLE001  Postgres is being killed: that is what this is about
             await asyncio.sleep(AGAIN_SECONDS)
-        else:
-            return
+    return sent // 2
+
+
+async def _publish(client: Client, subject: str, number: int) -> None:
+    data = {"number": number, "key": number % KEYS}
+    await client.publish(subject, data, id=f"{subject}-{number}", correlation=f"pair-{number}")
 
 
 async def while_routing(owner_url: str) -> bool:
