@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -82,30 +81,30 @@ async def _yesterday(url: str) -> None:
         await connection.execute("INSERT INTO events SELECT * FROM kept")
 
 
-async def _archive(url: str, folder: Path, before: date = TODAY) -> list[archiving.Archive]:
-    return (await _archive_all(url, folder, before)).archives
+async def archive(url: str, folder: Path, before: date = TODAY) -> list[archiving.Archive]:
+    return (await archive_all(url, folder, before)).archives
 
 
-async def _archive_all(url: str, folder: Path, before: date = TODAY) -> archiving.Made:
+async def archive_all(url: str, folder: Path, before: date = TODAY) -> archiving.Made:
     async with owner_connection(url) as connection:
         return await archiving.archive(connection, folder, before=before)
 
 
-async def _partitions(board: BoardUnderTest) -> list[str]:
+async def partitions(board: BoardUnderTest) -> list[str]:
     rows = await board.fetch("SELECT relname FROM pg_class WHERE $1 > 0 AND relname ~ '^events_[0-9]{8}$'")
     return [row["relname"] for row in rows]
 
 
 async def test_archived_events_are_a_whole_export(old_board: BoardUnderTest, own_url: str, tmp_path: Path) -> None:
     before = await old_board.log()
-    (made,) = await _archive(own_url, tmp_path)
+    (made,) = await archive(own_url, tmp_path)
     assert (made.board, made.first, made.last) == ("old", 1, len(before))
     with gzip.open(tmp_path / made.file, "rt", encoding="utf-8", newline="\n") as file:
         export = Export(file)
         entries = [entry for page in export.pages() if export.chain.extend(page) for entry in page]
         assert export.finish() is None
     assert [(entry.position, entry.subject) for entry in entries] == [(one.position, one.subject) for one in before]
-    assert f"events_{YESTERDAY:%Y%m%d}" not in await _partitions(old_board)
+    assert f"events_{YESTERDAY:%Y%m%d}" not in await partitions(old_board)
     assert (tmp_path / made.file).stat().st_mode & 0o777 == 0o600
     (event,) = await old_board.log(after=made.last)
     assert event.subject == "board.log.archived"
@@ -117,7 +116,7 @@ async def test_archived_events_are_a_whole_export(old_board: BoardUnderTest, own
 async def test_proof_and_past_go_on_across_the_cut(old_board: BoardUnderTest, own_url: str, tmp_path: Path) -> None:
     head = (await old_board.log())[-1].position
     before = await old_board.perform("as_of", position=head)
-    await _archive(own_url, tmp_path)
+    await archive(own_url, tmp_path)
     await _live(old_board, "more")
     await old_board.seal()
     proof = await old_board.perform("verify_log")
@@ -130,7 +129,7 @@ async def test_proof_and_past_go_on_across_the_cut(old_board: BoardUnderTest, ow
 
 
 async def test_what_is_archived_is_refused_by_its_name(old_board: BoardUnderTest, own_url: str, tmp_path: Path) -> None:
-    (made,) = await _archive(own_url, tmp_path)
+    (made,) = await archive(own_url, tmp_path)
     await old_board.seal()
     for operation, arguments in (
         ("read_log", {"after": 2}),
@@ -148,12 +147,12 @@ async def test_what_is_archived_is_refused_by_its_name(old_board: BoardUnderTest
 async def test_a_second_archive_goes_on_after_the_first(
     old_board: BoardUnderTest, own_url: str, tmp_path: Path
 ) -> None:
-    (first,) = await _archive(own_url, tmp_path)
-    assert await _archive(own_url, tmp_path) == []
+    (first,) = await archive(own_url, tmp_path)
+    assert await archive(own_url, tmp_path) == []
     await _live(old_board, "more")
     await old_board.seal()
     await _yesterday(own_url)
-    (second,) = await _archive(own_url, tmp_path)
+    (second,) = await archive(own_url, tmp_path)
     assert second.first == first.last + 1
     state = await folded(old_board)
     assert state.position == 0 or state.tables  # what is left is the second archive's own event
@@ -172,11 +171,11 @@ async def test_a_crash_before_the_row_loses_nothing(
         with monkeypatch.context() as patched:
             patched.setattr(archiving, name, crash)
             with pytest.raises(RuntimeError, match="the machine stopped"):
-                await _archive(own_url, tmp_path)
+                await archive(own_url, tmp_path)
         rows = await old_board.fetchval("SELECT count(*) FROM events WHERE board = $1 AND sealed_on < current_date")
         assert rows == count, where
-    assert await _archive(own_url, tmp_path) == []
-    assert f"events_{YESTERDAY:%Y%m%d}" not in await _partitions(old_board)
+    assert await archive(own_url, tmp_path) == []
+    assert f"events_{YESTERDAY:%Y%m%d}" not in await partitions(old_board)
     assert (await old_board.perform("verify_log"))["fault"] is None
 
 
@@ -185,13 +184,13 @@ async def test_a_log_that_does_not_hold_is_not_moved(old_board: BoardUnderTest, 
         await connection.execute("ALTER TABLE events DISABLE TRIGGER append_only")
         await connection.execute("UPDATE events SET payload = '{}' WHERE position = 3")
     with pytest.raises(ServerProblem, match="position 3"):
-        await _archive(own_url, tmp_path)
+        await archive(own_url, tmp_path)
     assert await old_board.fetchval("SELECT count(*) FROM archives WHERE board = $1") == 0
-    assert f"events_{YESTERDAY:%Y%m%d}" in await _partitions(old_board)
+    assert f"events_{YESTERDAY:%Y%m%d}" in await partitions(old_board)
 
 
 async def test_a_changed_snapshot_is_found(old_board: BoardUnderTest, own_url: str, tmp_path: Path) -> None:
-    (made,) = await _archive(own_url, tmp_path)
+    (made,) = await archive(own_url, tmp_path)
     async with owner_connection(own_url) as connection:
         await connection.execute("UPDATE archives SET base = $1", gzip.compress(b"{}"))
     with pytest.raises(ServerProblem, match="was changed"):
@@ -202,7 +201,7 @@ async def test_two_at_once_are_one(own_url: str, tmp_path: Path) -> None:
     async with owner_connection(own_url) as other:
         await other.fetchval(archiving.LOCK)
         with pytest.raises(Conflict, match="already"):
-            await _archive(own_url, tmp_path)
+            await archive(own_url, tmp_path)
 
 
 async def _at_each(board: BoardUnderTest, positions: range) -> list[Any]:
@@ -216,13 +215,13 @@ async def test_every_position_of_an_archive_can_be_seen(
     first = range(1, len(await old_board.log()) + 1)
     before = await _at_each(old_board, first)
     times = [(one["happened_at"], (await old_board.perform("as_of", time=one["happened_at"], of=[]))) for one in before]
-    await _archive(own_url, tmp_path / FOLDER)
+    await archive(own_url, tmp_path / FOLDER)
     await _live(old_board, "more")
     await old_board.seal()
     await _yesterday(own_url)
     second = range(len(first) + 1, len(await old_board.log(after=len(first))) + len(first) + 1)
     before += await _at_each(old_board, second)
-    await _archive(own_url, tmp_path / FOLDER)
+    await archive(own_url, tmp_path / FOLDER)
     assert await old_board.fetchval("SELECT count(*) FROM archives WHERE board = $1") == 2
     assert await _at_each(old_board, range(1, second.stop)) == before
     for at, found in times:
@@ -236,7 +235,7 @@ async def test_every_position_of_an_archive_can_be_seen(
 async def test_an_archive_that_is_not_here_or_not_whole_is_named(
     old_board: BoardUnderTest, own_url: str, tmp_path: Path
 ) -> None:
-    (made,) = await _archive(own_url, tmp_path / FOLDER)
+    (made,) = await archive(own_url, tmp_path / FOLDER)
     file = tmp_path / FOLDER / made.file
     whole = gzip.decompress(file.read_bytes())
     with pytest.raises(Archived, match="no SLATE_HOME"):
@@ -258,90 +257,6 @@ async def test_an_archive_that_is_not_here_or_not_whole_is_named(
             await old_board.perform("as_of", position=made.last - 1)
 
 
-async def test_what_has_still_to_be_read_stays(old_board: BoardUnderTest, own_url: str, tmp_path: Path) -> None:
-    wanted = {"patterns": ["board.task.*"], "agent": "backend"}
-    await old_board.perform("subscribe", name="slow", **wanted, start=3)
-    await old_board.perform("pause_subscription", name="slow", reason="ill")
-    await old_board.perform("subscribe", name="quick", **wanted)
-    made = await _archive_all(own_url, tmp_path)
-    assert made.archives == []
-    (held,) = made.held
-    assert (held.board, held.position, held.reason) == ("old", 3, "the subscription slow stands there, paused: ill")
-    assert f"events_{YESTERDAY:%Y%m%d}" in await _partitions(old_board)
-    await old_board.perform("rewind_subscription", name="slow", to="now")
-    made = await _archive_all(own_url, tmp_path)
-    assert [one.board for one in made.archives] == ["old"]
-    assert made.held == []
-    assert f"events_{YESTERDAY:%Y%m%d}" not in await _partitions(old_board)
-
-
-@pytest.mark.parametrize("kind", ["delivery", "dead delivery", "wait", "ended wait", "gathering"])
-async def test_unfinished_work_keeps_its_events(
-    old_board: BoardUnderTest, own_url: str, tmp_path: Path, kind: str
-) -> None:
-    async with owner_connection(own_url) as connection:
-        item = await connection.fetchval("SELECT id FROM work_items WHERE outcome IS NULL LIMIT 1")
-        board = old_board.id
-        if kind == "gathering":
-            await old_board.perform("subscribe", name="all", patterns=["x.a", "x.b"], agent="backend", all_of=True)
-            await connection.execute(
-                "INSERT INTO gatherings (board, subscription, correlation, positions, gathered_at)"
-                " SELECT board, id, 'c', '{0,5}', now() FROM subscriptions"
-            )
-        elif kind.endswith("wait"):
-            position = 5 if kind == "ended wait" else None
-            await connection.execute(
-                "INSERT INTO event_waits (board, item, pattern, after_position, deadline, position, ended_at)"
-                " VALUES ($1, $2, 'x.y', 4, now(), $3::bigint,"
-                " CASE WHEN $3::bigint IS NOT NULL THEN now() END)", board, item, position
-            )  # fmt: skip
-        else:
-            if kind == "dead delivery":
-                item = await connection.fetchval("SELECT item FROM dead_letters LIMIT 1")
-            await connection.execute(
-                "INSERT INTO deliveries (board, item, subscription, round, position, positions, correlation)"
-                " VALUES ($1, $2, 1, 0, 6, '{5,6}', 'c')", board, item
-            )  # fmt: skip
-    made = await _archive_all(own_url, tmp_path)
-    assert [(one.board, one.position) for one in made.held] == [("old", 5)]
-    assert made.archives == []
-
-
-async def test_a_subscription_cannot_begin_in_an_archive(
-    old_board: BoardUnderTest, own_url: str, tmp_path: Path
-) -> None:
-    wanted = {"patterns": ["board.>"], "agent": "backend"}
-    await old_board.perform("subscribe", name="there", **wanted)
-    (made,) = await _archive(own_url, tmp_path)
-    await old_board.seal()
-    for start in ("beginning", 2, made.last, f"old@{made.last}", datetime.now(UTC) - timedelta(days=1)):
-        for operation, arguments in (
-            ("subscribe", {"name": "new", **wanted, "start": start}),
-            ("rewind_subscription", {"name": "there", "to": start}),
-        ):
-            with pytest.raises(Archived) as refused:
-                await old_board.perform(operation, **arguments)
-            assert f"begin with position {made.last + 1}," in refused.value.remedy
-    added = await old_board.perform("subscribe", name="new", **wanted, start=made.last + 1)
-    assert added["cursor"] == made.last
-
-
-async def test_a_subscription_that_comes_meanwhile_is_not_passed_over(
-    old_board: BoardUnderTest, own_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work = archiving.state_at
-
-    async def slow(*arguments: Any, **named: Any) -> State:
-        await old_board.perform("subscribe", name="new", patterns=["board.>"], agent="backend", start="beginning")
-        return await work(*arguments, **named)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(archiving, "state_at", slow)
-        assert await _archive(own_url, tmp_path) == []
-    assert os.listdir(tmp_path) == []  # noqa: PTH208  nothing blocks for long
-    assert f"events_{YESTERDAY:%Y%m%d}" in await _partitions(old_board)
-
-
 async def test_the_commands_archive_and_look_back(
     old_board: BoardUnderTest, own_url: str, server: servers.Server, own_name: str, tmp_path: Path
 ) -> None:
@@ -356,6 +271,8 @@ async def test_the_commands_archive_and_look_back(
     before = {(look, at): await slate.ok(*look, "--as-of", at) for look in looks for at in range(6, head + 1)}
     assert (await owner.wrong(2, "log", "archive", "--before", "soon"))["code"]
     assert (await owner.wrong(2, "log", "archive"))["code"]
+    tomorrow = await owner.wrong(2, "log", "archive", "--before", TODAY + timedelta(days=1))
+    assert (tomorrow["code"], str(TODAY) in tomorrow["remedy"]) == ("invalid", True)
     assert (await owner.wrong(4, "log", "archive", "--before", 999))["code"] == "unknown_name"
     assert await owner.ok("log", "archive", "--before", YESTERDAY) == {"archives": [], "held": []}
     await slate.ok("subscription", "add", "slow", "board.task.*", "--agent", "backend", "--start", "beginning")
@@ -387,7 +304,7 @@ async def test_the_log_of_an_archived_board_is_archived_too(
     head = await old_board.perform("log_head")
     before = await live_tables(old_board)
     await _yesterday(own_url)
-    (made,) = await _archive(own_url, tmp_path)
+    (made,) = await archive(own_url, tmp_path)
     assert (made.first, made.last) == (1, head)
     (event,) = await old_board.log()
     assert (event.position, event.subject) == (head + 1, "board.log.archived")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.log.proof import ENTRIES, PAGE_BYTES, log_id
 from slateboard.protocol.chain import Chain
-from slateboard.protocol.errors import Conflict, ServerProblem
+from slateboard.protocol.errors import Conflict, Invalid, ServerProblem
 from slateboard.protocol.events import Subject
 from slateboard.protocol.export import Header, end_line, entry_line, header_line
 from slateboard.protocol.names import BoardId
@@ -97,6 +97,7 @@ SELECT EXISTS (SELECT FROM {partition} e WHERE e.position > coalesce(
 
 # Against a subscription that begins, or is rewound, at a position which is being archived: see `patterns/positions.py`.
 CUT = "SELECT pg_advisory_xact_lock(hashtextextended('slateboard.cut', $1))"
+TODAY = "SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended('slateboard.archive', 0))"
 
 
@@ -131,9 +132,14 @@ async def archive(connection: Any, folder: Path, *, before: date) -> Made:
     """Archive what was sealed before a day (UTC) and drop its partitions; `connection` is the owner's.
 
     The day on which stands what a subscription, a wait or a delivery has still to read stays, with those after it.
-    Raises `Conflict` while somebody else archives, `ServerProblem` for a chain that does not hold or a folder that
-    cannot be written. Boards that were done before an error stay done.
+    Raises `Invalid` for a day to come, `Conflict` while somebody else archives, `ServerProblem` for a chain that does
+    not hold or a folder that cannot be written. Boards that were done before an error stay done.
     """
+    today: date = await connection.fetchval(TODAY)
+    if before > today:
+        raise Invalid(
+            f"the day {today} is not over: its events stay", remedy=f"archive before {today}, or an earlier day"
+        )
     if not await connection.fetchval(LOCK):
         raise Conflict("events are being archived already", remedy="wait until that is done")
     try:
@@ -153,9 +159,10 @@ async def drop_partitions(connection: Any, *, before: date) -> list[str]:
         async with connection.transaction():
             await connection.execute(DROP_LOCK)
             await connection.execute(f"LOCK TABLE {row['name']} IN SHARE MODE")
-            if not await connection.fetchval(LEFT.format(partition=row["name"])):
-                await connection.execute(f"DROP TABLE {row['name']}")
-                dropped.append(row["name"])
+            if await connection.fetchval(LEFT.format(partition=row["name"])):
+                break  # what is left of a board must have no hole
+            await connection.execute(f"DROP TABLE {row['name']}")
+            dropped.append(row["name"])
     return dropped
 
 
