@@ -83,6 +83,28 @@ async def test_a_binary_event_is_in_the_log(sender, board) -> None:
     assert [event.payload for event in await board.log(subject="genbrain.>")] == [{"branch": "main"}, "grün", None]
 
 
+@pytest.mark.parametrize(
+    ("given", "means"),
+    [
+        ("Euro%20%E2%82%AC%20%f0%9f%98%80", "Euro € 😀"),
+        ("%41b", "Ab"),
+        ('"with a space"', "with a space"),
+        (r'"a \"quoted\" one, 100%25"', 'a "quoted" one, 100%'),
+        ("%C0%A0", None),
+        ("%ff", None),
+    ],
+)
+async def test_headers_are_read_as_the_http_binding_writes_them(sender, board, given, means) -> None:
+    headers = {f"ce-{name}": EVENT[name] for name in ("specversion", "id", "source", "type")}
+    answer = await sender.send(b"", **headers, **{"ce-correlation": given})
+    if means is None:
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert "ce-correlation" in answer.json()["detail"]
+        assert await board.log(subject="genbrain.>") == []
+    else:
+        assert (answer.status_code, answer.json()["correlation"]) == (202, means)
+
+
 async def test_both_modes_and_every_repetition_are_one_event(sender, board) -> None:
     first = (await sender.structured()).json()
     headers = {f"ce-{name}": EVENT[name] for name in ("specversion", "id", "source", "type")}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
@@ -73,7 +74,7 @@ def _event(content_type: str, headers: Mapping[str, str], body: bytes) -> dict[s
     if media == STRUCTURED:
         event = _structured(body)
     elif "ce-specversion" in headers:
-        event = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
+        event = {name[3:]: _header(name, value) for name, value in headers.items() if name.startswith("ce-")}
         event["data"] = _data(media, body)
     else:
         raise Invalid(f"the request is no CloudEvent: neither {STRUCTURED} nor ce-* headers", remedy=REMEDY)
@@ -83,6 +84,16 @@ def _event(content_type: str, headers: Mapping[str, str], body: bytes) -> dict[s
     if event["specversion"] != VERSION:
         raise Invalid(f"the event is a CloudEvent {event['specversion'][:20]}, not {VERSION}", remedy=REMEDY)
     return event
+
+
+def _header(name: str, value: str) -> str:
+    """An attribute from its header: quotes are taken off, then percent signs are decoded, as the HTTP binding says."""
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the header {name} is not UTF-8: {error}", remedy="percent-encode it as UTF-8") from error
 
 
 def _structured(body: bytes) -> dict[str, Any]:
