@@ -132,8 +132,8 @@ class Race:
         while True:
             over = self.written.is_set()
             async with self.board.hot() as tx:
+                waits = await sequence.backlog(tx)  # before the page: what is sealed in between is in it
                 page = await feed.read(tx, after=len(kept), limit=limit)
-                waits = await sequence.backlog(tx)
             assert [row["position"] for row in page] == list(range(len(kept) + 1, len(kept) + 1 + len(page)))
             if self.chance.random() < 0.3:
                 continue

@@ -12,6 +12,7 @@ import click
 
 from slateboard.cli import archive, chains, events, get, output, proof, tables
 from slateboard.cli.output import Invocation, pass_invocation
+from slateboard.protocol.errors import Archived
 
 if TYPE_CHECKING:
     from slateboard import Client
@@ -96,7 +97,11 @@ async def _newest(client: Client, after: int | None, lines: int, subject: str | 
         return await client.read_log(after=after, limit=lines, subject=subject)
     head: int = await client.call("log_head")
     reach = lines if subject is None else get.MAX_EVENTS
-    found = await client.read_log(after=max(0, head - reach), limit=get.MAX_EVENTS, subject=subject)
+    ask = partial(client.read_log, limit=get.MAX_EVENTS, subject=subject)
+    try:
+        found = await ask(after=max(0, head - reach))
+    except Archived:
+        found = await ask(after=0)  # the first that are still in the database: fewer than the reach
     return found[-lines:]
 
 

@@ -30,7 +30,6 @@ from slateboard.protocol.errors import (
     ServerProblem,
     SlateError,
     SlowReader,
-    UnknownName,
 )
 from slateboard.protocol.rights import SYSTEM, Actor
 from slateboard.protocol.subjects import expression
@@ -251,12 +250,13 @@ class Tail:
             while True:
                 await self._advance()
                 await watch.wait(POLL_SECONDS)
-        except UnknownName as error:
-            self._hub.end(self.readers, UnknownName, error.message, error.remedy)
+        except SlateError as error:
+            self._hub.end(self.readers, type(error), error.message, error.remedy)
         except Exception:
             log.exception("the live feed of board %d failed", self.board)
             self._hub.end(self.readers, ServerProblem, "the live feed failed", "go on after `position`")
         finally:
+            self._hub.retire(self)
             await watch.close()
 
     async def _advance(self) -> None:
@@ -314,9 +314,13 @@ class Hub:
 
     async def drop(self, tail: Tail) -> None:
         """A tail without readers is no longer read."""
+        self.retire(tail)
+        await tail.stop()
+
+    def retire(self, tail: Tail) -> None:
+        """From now on new readers of this board get another tail."""
         if self._tails.get(tail.board) is tail:
             del self._tails[tail.board]
-        await tail.stop()
 
     async def close(self) -> None:
         """End all readers; they can go on elsewhere from their positions."""

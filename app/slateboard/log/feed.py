@@ -9,6 +9,8 @@ from slateboard.protocol.rights import Right
 from slateboard.protocol.subjects import expression
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slateboard.transaction import Statement
 
 MAX_PAGE = 10_000
@@ -40,17 +42,8 @@ async def read(tx: Statement, *, after: int = 0, limit: int = 1000, subject: str
     rows = await tx.fetch(AFTER, tx.board, after, limit, None if subject is None else expression(subject))
     if after < 0 or not rows:
         await check(tx, after)
-    if after > 0 and (not rows or rows[0]["position"] != after + 1):
-        await check_archived(tx, after)
+    await _check_archived(tx, after, rows)
     return rows
-
-
-async def check_archived(tx: Statement, after: int) -> None:
-    """Refuse a cursor whose next event is in an archive; 0 means the first event that is still here."""
-    archived: int | None = await tx.fetchval(ARCHIVED, tx.board)
-    if archived is not None and after < archived:
-        message = f"the events up to position {archived} are in archives, and the cursor stands at {after}"
-        raise Archived(message, remedy=f"read the archive's files, then go on after {archived}", archived=archived)
 
 
 async def read_between(tx: Statement, *, after: int, until: int, limit: int, pattern: str | None) -> list[Any]:
@@ -59,7 +52,22 @@ async def read_between(tx: Statement, *, after: int, until: int, limit: int, pat
     rows = await tx.fetch(BETWEEN, tx.board, after, limit, pattern, until)
     if not rows:
         await head(tx)
+    await _check_archived(tx, after, rows)
     return rows
+
+
+async def _check_archived(tx: Statement, after: int, rows: Sequence[Any]) -> None:
+    """Refuse to pass over events that are in an archive; after 0 comes the first event that is still here."""
+    if after == 0 or (rows and rows[-1]["position"] == after + len(rows)):
+        return
+    archived: int | None = await tx.fetchval(ARCHIVED, tx.board)
+    if archived is not None and after < archived:
+        message = (
+            f"the events up to position {archived} are in archives, and the cursor stands at {after};"
+            f" the first one that is still in the database is {archived + 1}"
+        )
+        remedy = f"read the archives' files up to {archived}, then go on after {archived}"
+        raise Archived(message, remedy=remedy, position=after, archived=archived)
 
 
 async def check(tx: Statement, after: int) -> int:

@@ -180,7 +180,8 @@ class Client:
         Asks the log when it hears that it has grown, and every second whether it heard or not. While the database
         cannot be reached it tries on, and then goes on without a gap or a repetition; `lost` is told once of each such
         time. Whoever begins anew after the `position` of the last event that came misses none either. Raises
-        `BadCursor` for a position that the log has not, and `BadSubject`.
+        `BadCursor` for a position that the log has not, `Archived` for one whose next event is no longer in the
+        database (0 means the first that is), and `BadSubject`.
         """
         watch = await self.transport.watch_log()
         backoff = Backoff(most_seconds=FOLLOW_POLL_SECONDS)
