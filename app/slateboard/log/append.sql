@@ -1,7 +1,8 @@
 -- The lane of the outbox into which the writers of a board write. Every statement that writes an event asks for it, so
 -- nothing is changed on a board that is archived (SB005) or deleted (SB006). It looks after it holds the outbox as a
 -- writer does, and who archives holds it against all writers: none slips through between the look and the commit.
--- What looks after an archived board itself may still be written.
+-- What looks after an archived board itself may still be written. The hot statements look by themselves, for a call
+-- takes longer than the look, and ask this only where the board is not open.
 CREATE OR REPLACE FUNCTION outbox_lane(p_board bigint, p_looks_after boolean DEFAULT false) RETURNS smallint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -31,9 +32,11 @@ AS $$
 BEGIN
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation, depth,
                               traceparent, happened_at)
-    SELECT (SELECT outbox_lane(p_board, p_subjects <@ ARRAY[
-               'board.board.archived', 'board.board.unarchived', 'board.log.archived', 'board.event.erased',
-               'board.key.changed', 'board.token.revoked'])), p_board, g.subject, g.payload, p_actor, p_authenticated_by, p_cause,
+    SELECT coalesce((SELECT l.lane FROM event_lane l, boards b WHERE b.id = p_board AND b.archived_at IS NULL),
+               outbox_lane(p_board, p_subjects <@ ARRAY[
+                   'board.board.archived', 'board.board.unarchived', 'board.log.archived', 'board.event.erased',
+                   'board.key.changed', 'board.token.revoked'])),
+           p_board, g.subject, g.payload, p_actor, p_authenticated_by, p_cause,
            g.correlation, p_depth, p_traceparent, p_now
     FROM unnest(p_subjects, p_payloads, p_correlations) AS g (subject, payload, correlation);
 END

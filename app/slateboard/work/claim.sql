@@ -25,8 +25,6 @@ DECLARE
     v_last_rank int := 2147483647;
     v_last_item bigint := 9223372036854775807;
 BEGIN
-    -- Asked here too, so that who finds nothing to claim is told as well.
-    PERFORM outbox_lane(p_board);
     SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE 'the agent' END
            || ' is paused' || coalesce(': ' || p.reason, '')
     INTO v_paused
@@ -47,6 +45,7 @@ BEGIN
         SELECT r.rank, r.item, r.rank, r.item INTO v_first_rank, v_first_item, v_last_rank, v_last_item
         FROM ready r WHERE r.board = p_board AND r.item = p_item;
         IF NOT FOUND THEN
+            PERFORM outbox_lane(p_board);
             RETURN;
         END IF;
     END IF;
@@ -93,7 +92,9 @@ BEGIN
     ),
     told AS (
         INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)
-        SELECT (SELECT ids FROM event)[g.turn], (SELECT outbox_lane(p_board)), p_board, 'board.item.claimed',
+        SELECT (SELECT ids FROM event)[g.turn],
+               coalesce((SELECT l.lane FROM event_lane l, boards b WHERE b.id = p_board AND b.archived_at IS NULL),
+               outbox_lane(p_board)), p_board, 'board.item.claimed',
                concat('{"worker":', to_json(p_worker), ',"agent":', p_agent, ',"expires_at":', to_json(v_until),
                       ',"items":[',
                       string_agg(concat('[', g.item, ',', g.fence, ',', g.attempt, ']'), ','), ']}'),
@@ -108,5 +109,9 @@ BEGIN
             WHERE a.board = p_board AND a.id BETWEEN g.artifact AND g.artifact ORDER BY a.id LIMIT 1),
            g.due, v_now, v_until, g.correlation
     FROM given g;
+    IF NOT FOUND THEN
+        -- Who finds nothing to claim is told, too.
+        PERFORM outbox_lane(p_board);
+    END IF;
 END
 $$;

@@ -63,7 +63,8 @@ BEGIN
     told AS (
         INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, cause, correlation,
                                   depth, happened_at)
-        SELECT (SELECT outbox_lane(p_board)), p_board,
+        SELECT coalesce((SELECT l.lane FROM event_lane l, boards b WHERE b.id = p_board AND b.archived_at IS NULL),
+               outbox_lane(p_board)), p_board,
                CASE WHEN artifact IS NULL THEN 'board.delivery.completed' ELSE 'board.artifact.completed' END,
                -- Names need no escape; what is absent is left out. Who worked, and since when, is in the claim's event.
                concat('{"reference":"', reference, '"', ',"artifact":' || artifact, ',"version":' || version, ',"item":', item,

@@ -63,7 +63,8 @@ BEGIN
         LATERAL (SELECT g.ctid AS place FROM gates g WHERE g.board = p_board AND g.item = w.item OFFSET 0) AS at));
     v_inboxes := place_items(p_board, p_items, true, p_now);
     INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, happened_at)
-    VALUES ((SELECT outbox_lane(p_board)), p_board, 'board.item.opened',
+    VALUES (coalesce((SELECT l.lane FROM event_lane l, boards b WHERE b.id = p_board AND b.archived_at IS NULL),
+                     outbox_lane(p_board)), p_board, 'board.item.opened',
             json_build_object('items', p_items)::text, p_actor, p_authenticated_by, p_now);
     RETURN v_inboxes;
 END
