@@ -58,7 +58,6 @@ IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (of_query("overdue", waits.OVERDUE), ["now()", "500"]),
     (of_query("claimed-at", waits.CLAIMED_AT), ["1", "70000"]),
     (of_query("forget-ids", publishing.FORGET), ["now()", "500"]),
-    (of_query("first", positions.FIRST), ["1"]),
     (of_query("at-time", positions.AT_TIME), ["1", "now()"]),
     (of_query("forget-chains", forgetting.CHAINS.sql), ["1000", "now()", "1", "'c7'"]),
     (of_query("forget-gatherings", forgetting.GATHERINGS.sql), ["1000", "now()", "1", "1", "'c7'"]),
