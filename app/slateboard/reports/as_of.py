@@ -44,6 +44,7 @@ SELECT last_position, base, base_hash FROM archives WHERE board = $1 AND last_po
 ORDER BY last_position DESC LIMIT 1
 """
 
+# A page is a range of positions: with old statistics, a limit alone would sort all that is left, for each page.
 EVENTS = """
 SELECT position, id, subject, payload, actor, correlation, depth, happened_at
 FROM events WHERE board = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4
@@ -150,7 +151,7 @@ async def state_at(tx: Statement, *, position: int, most: int | None = None, hom
         await archives.read(tx, archive, home, lambda page: _fold_archived(state, page, position))
     while state.position < position:
         before = state.position
-        rows = await tx.fetch(EVENTS, tx.board, before, position, PAGE)
+        rows = await tx.fetch(EVENTS, tx.board, before, min(position, before + PAGE), PAGE)
         if not rows or rows[0]["position"] != before + 1:
             message = f"the event at position {before + 1} is neither in the database nor in an archive"
             raise ServerProblem(message, remedy="run `slate log verify`")
