@@ -138,7 +138,11 @@ async def test_the_time_in_each_place_is_that_of_the_events(board: BoardUnderTes
         (0, "board.artifact.posted", {"reference": "t/a", "artifact": 1, "blocked_by": []}),
         (0, "board.artifact.posted", {"reference": "t/b", "artifact": 2, "blocked_by": [1]}),
         (10, "board.item.claimed", {"worker": "w", "items": [[1, 1, 1]]}),
-        (30, "board.item.failed", {"item": 1, "fence": 1, "run_at": "later", "outcome": "failed"}),
+        (
+            30,
+            "board.item.failed",
+            {"item": 1, "fence": 1, "run_at": (begin + timedelta(seconds=60)).isoformat(), "outcome": "failed"},
+        ),
         (60, "board.item.promoted", {"items": [1]}),
         (65, "board.item.claimed", {"worker": "w", "items": [[1, 2, 2]]}),
         (100, "board.artifact.completed", {"reference": "t/a", "artifact": 1, "item": 1, "fence": 2, "version": 1}),
@@ -149,12 +153,19 @@ async def test_the_time_in_each_place_is_that_of_the_events(board: BoardUnderTes
     ]
     for position, (second, subject, payload) in enumerate(events, 1):
         at = begin + timedelta(seconds=second)
-        told = {"position": position, "subject": subject, "actor": "backend", "correlation": None, "happened_at": at}
+        told = {
+            "id": position,
+            "position": position,
+            "subject": subject,
+            "actor": "backend",
+            "correlation": None,
+            "happened_at": at,
+        }
         fold.add(told, payload)
     fold.end(begin + timedelta(seconds=130))
     assert fold.items[1].seconds == {"ready": 15.0, "claimed": 55.0, "scheduled": 30.0}
     assert fold.items[2].seconds == {"gated": 100.0, "ready": 9.0, "claimed": 1.0, "dead": 20.0}
-    assert [one.then for one in fold.incidents] == ["tried again by backend (attempt 2)", "redriven by backend"]
+    assert [one.then for one in fold.incidents] == ["tried again by backend (attempt 2)", "brought back by backend"]
 
 
 async def test_an_item_that_was_there_before_the_range_is_counted_from_its_begin(board: BoardUnderTest) -> None:

@@ -8,16 +8,19 @@ of `audit_html` and its neighbours.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
-from slateboard.reports import audit_context, audit_events, audit_paths
+from slateboard.reports import audit_context, audit_events, audit_formats, audit_paths
+from slateboard.reports import audit_words as words
 from slateboard.reports.audit_agents import of_agents
-from slateboard.reports.audit_fold import HANDLE, Incident, Item, seconds_of
+from slateboard.reports.audit_artifacts import artifacts, task_of
+from slateboard.reports.audit_life import HANDLE, Incident, Item, seconds_of
 
 if TYPE_CHECKING:
     from slateboard.reports.audit_events import Read
@@ -25,6 +28,16 @@ if TYPE_CHECKING:
 
 BOARD = "SELECT name FROM boards WHERE id = $1"
 KNOWN_CORRELATION = "SELECT EXISTS (SELECT FROM events WHERE board = $1 AND correlation = $2)"
+
+
+class Asked(TypedDict):
+    """What the report was narrowed to."""
+
+    task: str | None
+    agent: str | None
+    since: datetime | None
+    until: datetime | None
+    correlation: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +53,12 @@ class Scope:
     def reference(self, number: int) -> str:
         """The reference of an item, or its number where the range does not know it."""
         found = self.read.fold.items.get(number)
-        return (found.reference if found else None) or f"item {number}"
+        return self.name(found) if found else f"item {number}"
+
+    def name(self, item: Item) -> str:
+        """What an item is called in the report; a delivery also by the position of its event."""
+        called = item.reference or f"item {item.number}"
+        return called if item.source is None else f"{called} @{item.source}"
 
     def chain(self, task: str | None) -> list[dict[str, Any]]:
         """Who answers for the work of a task, from it upwards; one list for all that share it."""
@@ -73,24 +91,30 @@ async def report_audit(
     """
     tx.require(Right.READER)
     if format is not None:
-        from slateboard.reports import audit_formats
-
         audit_formats.check(format)
-        told = await report_audit(tx, task=task, agent=agent, since=since, until=until, correlation=correlation)
-        kept = {"format": format, "events": told["events"], "proof": told["proof"]}
-        return {**kept, "text": audit_formats.render(told, format)}
+    told = await _report(tx, {"task": task, "agent": agent, "since": since, "until": until, "correlation": correlation})
+    if format is None:
+        return {**told, "artifacts": [one.as_dict() for one in told["artifacts"]]}
+    kept = {"format": format, "events": told["events"], "proof": told["proof"]}
+    return {**kept, "text": await asyncio.to_thread(lambda: "".join(audit_formats.render(told, format)))}
+
+
+async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:
+    """The data that the forms render: as JSON has it, but for `artifacts`, which are `Artifact`s."""
+    task, agent, correlation = asked["task"], asked["agent"], asked["correlation"]
+    since, until = asked["since"], asked["until"]
     agents, below = await _checked(tx, task, agent, since, until, correlation)
     read = await audit_events.read(tx, since=since, until=until)
     fold = read.fold
     await audit_context.complete(tx, fold.items.values())
-    kept = {number: item for number, item in sorted(fold.items.items()) if not below or _task_of(item) in below}
+    kept = {number: item for number, item in sorted(fold.items.items()) if not below or task_of(item) in below}
     if correlation is not None:
         own = fold.correlated.get(correlation, set())
         kept = {number: item for number, item in kept.items() if number in own or item.correlation == correlation}
     if agent is not None:
         number = next(key for key, row in agents.items() if row["name"] == agent)
         kept = {key: item for key, item in kept.items() if _concerns(item, number, agent)}
-    names = {name for name in (_task_of(item) for item in kept.values()) if name}
+    names = {name for name in (task_of(item) for item in kept.values()) if name}
     if agent is None:
         names |= {
             name
@@ -98,7 +122,6 @@ async def report_audit(
             if (not below or name in below) and correlation in {None, posted["correlation"]}
         }
     scope = Scope(read=read, agents=agents, items=kept, tasks=await audit_context.tasks(tx, names))
-    asked = {"task": task, "agent": agent, "since": since, "until": until, "correlation": correlation}
     decided = await _decisions(tx, scope, below, agent, correlation)
     return {"board": await tx.fetchval(BOARD, tx.board), "asked": asked, **_told(scope, decided, correlation)}
 
@@ -126,12 +149,6 @@ async def _checked(
     return agents, below
 
 
-def _task_of(item: Item) -> str | None:
-    if item.reference is None or item.kind == HANDLE:
-        return None
-    return item.reference.partition("/")[0]
-
-
 def _concerns(item: Item, number: int, name: str) -> bool:
     return item.owner == number or any(attempt.agent == name for attempt in item.attempts)
 
@@ -141,16 +158,18 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
     fold, items = scope.read.fold, scope.items
     attempts = [attempt for item in items.values() for attempt in item.attempts]
     incidents = [one for one in fold.incidents if one.item in items]
-    path = audit_paths.critical_path(items)
-    handed = audit_paths.hand_overs(items)
-    artifacts = _artifacts(scope)
+    sources = audit_paths.sources(fold)
+    path = audit_paths.critical_path(items, sources)
+    handed = audit_paths.hand_overs(items, sources, scope.name)
+    found = artifacts(scope, items)
+    places = Counter(item.place for item in items.values())
     published = [one for one in fold.published if correlation in {None, one["correlation"]}]
     summary = {
         "tasks": len(scope.tasks),
-        "artifacts": sum(one["kind"] != HANDLE for one in artifacts),
-        "deliveries": sum(one["kind"] == HANDLE for one in artifacts),
+        "artifacts": sum(one.first.kind != HANDLE for one in found),
+        "deliveries": sum(one.first.kind == HANDLE for one in found),
         "items": len(items),
-        "places": dict(sorted(Counter(item.place for item in items.values()).items())),
+        "places": dict(sorted(places.items())),
         "versions": sum(len(item.versions) for item in items.values()),
         "attempts": len(attempts),
         "outcomes": dict(sorted(Counter(attempt.outcome for attempt in attempts).items())),
@@ -164,13 +183,14 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
         "ends_at": scope.read.ends_at,
         "events": scope.read.events,
         "erased": fold.erased,
+        "erasures": fold.erasures,
         "proof": scope.read.proof,
         "summary": summary,
-        "tasks": [{**row, "chain": audit_context.chain_of(name, scope.tasks)} for name, row in scope.tasks.items()],
-        "artifacts": artifacts,
+        "tasks": [{**row, "chain": scope.chain(name)} for name, row in scope.tasks.items()],
+        "artifacts": found,
         "decisions": decided,
         "incidents": [_incident(scope, one) for one in incidents],
-        "critical_path": _path(path),
+        "critical_path": _path(scope, path),
         "hand_overs": handed,
         "agents": of_agents(items.values(), scope.agent),
         "published": published,
@@ -183,62 +203,9 @@ def _cost(usage: Any) -> float:
     return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else 0.0
 
 
-def _artifacts(scope: Scope) -> list[dict[str, Any]]:
-    """One row for each artifact with all its items (the revisions), and one for each delivery; by reference."""
-    groups: dict[tuple[bool, str, int], list[Item]] = {}
-    for item in scope.items.values():
-        key = (item.kind == HANDLE, item.reference or f"item {item.number}", item.artifact or item.number)
-        groups.setdefault(key, []).append(item)
-    return [_artifact(scope, key[1], items) for key, items in sorted(groups.items())]
-
-
-def _artifact(scope: Scope, reference: str, items: list[Item]) -> dict[str, Any]:
-    first, newest = items[0], items[-1]
-    blockers = sorted({scope.reference(number) for item in items for number in item.blockers})
-    return {
-        "reference": reference,
-        "kind": first.kind,
-        "title": first.title,
-        "owner": scope.agent(first.owner),
-        "capability": first.capability,
-        "path": first.path,
-        "place": newest.place,
-        "items": [item.number for item in items],
-        "correlation": first.correlation,
-        "asked_by": first.posted_by,
-        "posted_at": first.posted_at,
-        "finished_at": newest.finished_at,
-        "chain": scope.chain(_task_of(first)),
-        "blocked_by": blockers,
-        "seconds": seconds_of(items),
-        "versions": sorted((one for item in items for one in item.versions), key=lambda one: one["version"]),
-        "attempts": [_attempt(one, item) for item in items for one in item.attempts],
-    }
-
-
-def _attempt(one: Any, item: Item) -> dict[str, Any]:
-    seconds = None if one.ended_at is None else round((one.ended_at - one.started_at).total_seconds(), 3)
-    return {
-        "item": one.item,
-        "revision": item.revision,
-        "attempt": one.attempt,
-        "fence": one.fence,
-        "agent": one.agent,
-        "worker": one.worker,
-        "started_at": one.started_at,
-        "ended_at": one.ended_at,
-        "seconds": seconds,
-        "outcome": one.outcome,
-        "class": one.failure_class,
-        "error": one.error,
-        "note": one.note,
-        "usage": one.usage,
-    }
-
-
 def _incident(scope: Scope, one: Incident) -> dict[str, Any]:
     item = scope.items[one.item]
-    then = one.then or ("nothing more: it was given up" if one.what in {"cancelled", "discarded"} else "nothing yet")
+    then = one.then or ("nothing more: it was given up" if one.what in {"cancelled", "discarded"} else words.UNSETTLED)
     if one.then is None and one.what not in {"cancelled", "discarded"} and item.place == "scheduled":
         then = f"waits for its next attempt, at {one.run_at}" if one.run_at else "waits for its next attempt"
     return {
@@ -255,11 +222,11 @@ def _incident(scope: Scope, one: Incident) -> dict[str, Any]:
     }
 
 
-def _path(path: list[Item]) -> dict[str, Any]:
+def _path(scope: Scope, path: list[Item]) -> dict[str, Any]:
     """The steps of the critical path, and how long it took from the first post to the last finish."""
     steps = [
         {
-            "reference": item.reference,
+            "reference": scope.name(item),
             "agent": item.attempts[-1].agent if item.attempts else None,
             "claimed_at": item.claimed_at,
             "finished_at": item.finished_at,

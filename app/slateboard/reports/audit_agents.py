@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.rights import Right
 from slateboard.reports import audit_context, audit_events
-from slateboard.reports.audit_fold import Item, seconds_of
+from slateboard.reports.audit_life import Item, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from slateboard.reports.audit_fold import Item
+    from slateboard.reports.audit_life import Item
     from slateboard.transaction import Statement
 
 MAX_DEPTH = 64
@@ -84,7 +84,7 @@ async def complete(tx: Statement, items: Iterable[Item]) -> None:
         item.revision, item.owner = row["revision"], row["inbox"]
         item.title, item.path, item.capability = row["title"], row["path"], row["capability"]
         item.correlation = item.correlation or row["correlation"]
-        item.block(row["blockers"])
+        item.blockers = tuple(dict.fromkeys((*row["blockers"], *item.blockers)))
 
 
 async def decisions(tx: Statement, numbers: Iterable[int]) -> dict[int, dict[str, Any]]:

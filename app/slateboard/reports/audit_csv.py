@@ -45,15 +45,18 @@ COLUMNS = (
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The report as CSV (RFC 4180), with a row of headings."""
+def render(report: Mapping[str, Any]) -> Iterator[str]:
+    """The report as CSV (RFC 4180), piece by piece, with a row of headings."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for artifact in report["artifacts"]:
-        for row in _rows(artifact):
+        for row in _rows(artifact.as_dict()):
             writer.writerow([_cell(row.get(column)) for column in COLUMNS])
-    return out.getvalue()
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
 
 
 def _rows(artifact: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

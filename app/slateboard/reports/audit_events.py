@@ -51,6 +51,7 @@ NOTHING: dict[str, Any] = {
     "head_hash": None,
     "verified": True,
     "problem": None,
+    "signed": None,
 }
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,6 +81,7 @@ def _told(chain: Chain, first: int, last: int) -> dict[str, Any]:
         "head_hash": chain.hash.hex(),
         "verified": problem is None,
         "problem": problem,
+        "signed": None,
     }
 
 

@@ -2,112 +2,29 @@
 
 Pure: it takes events one by one, in the order of the log, and keeps only what the report needs. An event says where its
 item was until then (what is claimed was ready, what is opened was gated), so the time in each place is right also for
-an item that was posted before the first event that is read.
+an item that was posted before the first event that is read. The rules for where an item goes next are those of `fold`,
+which tells of every table; a test holds both against the same tables.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.states import Place
+from slateboard.reports.audit_life import ENDS, HANDLE, Attempt, Incident, Item, Version
+from slateboard.reports.fold import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
-PLACES = tuple(place.value for place in Place if place not in {Place.DONE, Place.CANCELLED})
-"""The places whose time is counted; the others are ends."""
-ENDS = {Place.DONE.value, Place.CANCELLED.value}
-HANDLE = "handle"
-GONE_WRONG = {"failed", "died", "interrupted", "cancelled", "discarded"}
+GONE_WRONG = frozenset(("failed", "died", "interrupted", "cancelled", "discarded"))
+UNMOVED = frozenset(("staled", "pinned"))
+ENTRIES = frozenset(("posted", "revised"))
+MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 
 Payload = dict[str, Any]
-
-
-@dataclass(slots=True, kw_only=True)
-class Attempt:
-    """One claim from start to end; `outcome` is `running` while it has not ended."""
-
-    item: int
-    fence: int
-    attempt: int
-    agent: str
-    worker: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    outcome: str = "running"
-    failure_class: str | None = None
-    error: str | None = None
-    note: str | None = None
-    usage: Any = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Incident:
-    """Something that went wrong with an item, or that ended it early, and what was done about it (`then`)."""
-
-    position: int
-    happened_at: datetime
-    item: int
-    what: str
-    by: str
-    failure_class: str | None
-    error: str | None
-    note: str | None
-    run_at: str | None
-    then: str | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Item:
-    """The life of one work item, as far as it was read."""
-
-    number: int
-    entered_at: datetime
-    reference: str | None = None
-    kind: str = "produce"
-    artifact: int | None = None
-    revision: int = 0
-    owner: int | None = None
-    agent: str | None = None
-    capability: str | None = None
-    title: str | None = None
-    path: str | None = None
-    posted_by: str | None = None
-    posted_at: datetime | None = None
-    correlation: str | None = None
-    place: str = "ready"
-    seconds: dict[str, float] = field(default_factory=dict)
-    blockers: tuple[int, ...] = ()
-    ready_at: datetime | None = None
-    claimed_at: datetime | None = None
-    finished_at: datetime | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-    versions: list[Payload] = field(default_factory=list)
-    open_incident: Incident | None = None
-
-    def move(self, place: str, at: datetime, *, from_place: str | None = None) -> None:
-        """Leave a place (the one that the event implies, if it does) for another, and count the time spent in it."""
-        left = from_place or self.place
-        if left not in ENDS:
-            spent = max(0.0, (at - self.entered_at).total_seconds())
-            self.seconds[left] = self.seconds.get(left, 0.0) + spent
-        self.place = place
-        self.entered_at = max(at, self.entered_at)
-        if place == "ready":
-            self.ready_at = at
-        self.finished_at = at if place in ENDS else None
-
-    def block(self, on: Iterable[int]) -> None:
-        """Note what it waits for, besides what it waited for before."""
-        self.blockers = tuple(dict.fromkeys((*self.blockers, *on)))
-
-    @property
-    def running(self) -> Attempt | None:
-        """The attempt that has not ended."""
-        return self.attempts[-1] if self.attempts and self.attempts[-1].ended_at is None else None
 
 
 class Fold:
@@ -116,11 +33,14 @@ class Fold:
     def __init__(self, begins_at: datetime) -> None:
         self.begins_at = begins_at
         self.items: dict[int, Item] = {}
-        self.first_of: dict[int, int] = {}
+        self.newest: dict[int, Item] = {}
+        self.waived: set[int] = set()
+        self.awaited: dict[int, list[Item]] = {}
         self.decisions: dict[int, Payload] = {}
         self.superseded: dict[int, datetime] = {}
         self.incidents: list[Incident] = []
         self.published: list[Payload] = []
+        self.erasures: list[Payload] = []
         self.tasks: dict[str, Payload] = {}
         self.subjects: Counter[str] = Counter()
         self.correlated: dict[str, set[int]] = {}
@@ -130,19 +50,12 @@ class Fold:
         """Take the next event; `payload` is None where it was erased."""
         subject: str = event["subject"]
         self.subjects[subject] += 1
+        if not subject.startswith("board."):
+            named = ("position", "subject", "actor", "cause", "correlation", "happened_at")
+            self.published.append({name: event[name] for name in named})
+            return
         if payload is None:
             self.erased += 1
-            return
-        if not subject.startswith("board."):
-            self.published.append(
-                {
-                    "position": event["position"],
-                    "subject": subject,
-                    "actor": event["actor"],
-                    "correlation": event["correlation"],
-                    "happened_at": event["happened_at"],
-                }
-            )
             return
         _, noun, verb = subject.split(".", 2)
         if noun in {"item", "artifact", "delivery"}:
@@ -150,18 +63,19 @@ class Fold:
         elif noun == "dependency":
             self._depended(event, payload)
         elif noun == "task" and verb == "posted":
-            self.tasks[payload["reference"]] = {
-                "correlation": event["correlation"],
-                "asked_by": event["actor"],
-                "asked_at": event["happened_at"],
-            }
+            named = {"correlation": event["correlation"], "asked_by": event["actor"]}
+            self.tasks[payload["reference"]] = {**named, "asked_at": event["happened_at"]}
         elif noun == "decision":
             self._decided(verb, event, payload)
+        elif noun == "event" and verb == "erased":
+            named = {name: payload.get(name) for name in ("position", "subject", "reason")}
+            self.erasures.append({**named, "by": event["actor"], "happened_at": event["happened_at"]})
 
     def end(self, at: datetime) -> None:
         """Count the time in the last place up to the end of the range."""
         for item in self.items.values():
-            item.move(item.place, at) if item.place not in ENDS else None
+            if item.place not in ENDS:
+                item.move(item.place, at)
 
     def item(self, number: int) -> Item:
         """The item of that number; one that is not known was there before the range."""
@@ -171,165 +85,214 @@ class Fold:
         return found
 
     def _of_work(self, noun: str, verb: str, event: Mapping[str, Any], payload: Payload) -> None:
-        at: datetime = event["happened_at"]
         if verb == "claimed":
             self._claimed(event, payload)
         elif verb in {"opened", "promoted", "repaired"}:
-            before = "scheduled" if verb == "promoted" else "gated"
             for number in payload["items"]:
-                self.item(number).move("ready", at, from_place=before)
-        elif noun == "artifact" and verb == "imported":
+                item = self.item(number)
+                before = "scheduled" if verb == "promoted" else "gated"
+                item.stand(event["happened_at"], from_place="waiting" if item.place == "waiting" else before)
+        elif verb == "made":
+            self._delivered(event, payload)
+        elif verb == "waived":
+            self.waived.update(payload["items"])
+        elif verb == "imported":
             self._imported(event, payload)
-        elif verb in {"changed", "staled", "pinned", "waived"}:
-            return
-        elif "item" in payload or noun == "artifact":
-            item = self._touched(noun, event, payload)
-            if verb in {"posted", "revised", "created", "routed", "entered"}:
-                self._posted(item, event, payload)
-            else:
-                self._ended(item, verb, event, payload)
+        elif noun == "artifact" and verb == "changed":
+            self._changed(event, payload["artifact"])
+        elif verb in ENTRIES:
+            self._entered(event, payload)
+        elif verb not in UNMOVED and "item" in payload:
+            self._ended(self._touched(noun, event, payload), verb, event, payload)
 
     def _touched(self, noun: str, event: Mapping[str, Any], payload: Payload) -> Item:
-        number = payload.get("item", payload.get("artifact"))
-        assert isinstance(number, int)
-        item = self.items.get(number)
-        if item is None:
-            item = self.item(number)
-        item.reference = payload.get("reference", item.reference)
-        item.correlation = item.correlation or event["correlation"]
+        item = self.item(payload["item"] if "item" in payload else payload["artifact"])
+        item.reference = item.reference or payload.get("reference")
         if noun == "delivery":
             item.kind = HANDLE
         elif "artifact" in payload:
             item.artifact = payload["artifact"]
-        if event["correlation"]:
-            self.correlated.setdefault(event["correlation"], set()).add(number)
+        self._correlate(item, event["correlation"])
         return item
 
-    def _posted(self, item: Item, event: Mapping[str, Any], payload: Payload) -> None:
-        at: datetime = event["happened_at"]
-        item.posted_at = item.entered_at = at
-        item.posted_by = event["actor"]
-        item.owner = payload.get("owner", payload.get("agent"))
-        item.capability = payload.get("capability")
-        item.title = payload.get("title")
-        item.path = payload.get("path")
-        item.revision = payload.get("revision", 0)
-        item.block(payload.get("blocked_by", ()))
+    def _correlate(self, item: Item, correlation: str | None) -> None:
+        if correlation is not None:
+            item.correlation = item.correlation or intern(correlation)
+            if item.correlation != correlation:
+                self.correlated.setdefault(correlation, set()).add(item.number)
+
+    def _enter(self, item: Item, place: str, event: Mapping[str, Any]) -> None:
+        item.posted_at = item.entered_at = event["happened_at"]
+        item.posted_by = intern(event["actor"])
+        item.place = place
         item.seconds.clear()
-        if payload.get("place"):
-            item.place = payload["place"]
-        elif any(not self._is_done(blocker) for blocker in item.blockers):
-            item.place = "gated"
+
+    def _entered(self, event: Mapping[str, Any], payload: Payload) -> None:
+        """A new item: that of a new artifact, or of a revision, which takes from the item before it what it is."""
+        item = self._touched("artifact", event, payload)
+        assert item.artifact is not None
+        if "revision" in payload:
+            item.revision = payload["revision"]
+            before = self.newest.get(item.artifact)
+            if before is not None:
+                item.owner, item.capability = before.owner, before.capability
+                item.title, item.path = before.title, before.path
         else:
-            item.place = "scheduled" if payload.get("run_at") else "ready"
-        item.ready_at = at if item.place == "ready" else None
+            item.owner, item.capability = payload.get("owner"), payload.get("capability")
+            item.title, item.path = payload.get("title"), payload.get("path")
+            item.run_at = moment(payload.get("run_at"))
+            item.blockers = tuple(payload.get("blocked_by", ()))
+        self.newest[item.artifact] = item
+        self._enter(item, "ready", event)
+        if payload.get("imported"):
+            item.move("done", event["happened_at"])
+            for dependent in self.awaited.pop(item.number, ()):
+                if dependent.place == "gated" and not self._gated(dependent):
+                    dependent.stand(event["happened_at"])
+        elif self._gated(item):
+            item.place = "gated"
+            for blocker in item.blockers:
+                if blocker not in self.items:  # told of later; if it was imported, nobody ever waited for it
+                    self.awaited.setdefault(blocker, []).append(item)
+        else:
+            item.stand(event["happened_at"])
+
+    def _gated(self, item: Item) -> bool:
+        return any(not self._is_done(blocker) for blocker in item.blockers)
 
     def _is_done(self, number: int) -> bool:
         found = self.items.get(number)
-        return found is not None and found.place == "done"
+        return number in self.waived or (found is not None and found.place == "done")
+
+    def _changed(self, event: Mapping[str, Any], given: Payload) -> None:
+        item = self.item(given["item"])
+        self._correlate(item, event["correlation"])
+        item.owner, item.capability = given["owner"], given["capability"]
+        item.title, item.path = given["title"], given["path"]
+        item.run_at = moment(given["run_at"])
+        if MOVING & set(given["changed"]) and item.place in {"ready", "scheduled"}:
+            item.stand(event["happened_at"])
+
+    def _delivered(self, event: Mapping[str, Any], payload: Payload) -> None:
+        """Deliveries of one step of a subscription, each of the event at a position."""
+        numbers = payload["items"]
+        correlations = payload.get("correlations") or [event["correlation"]] * len(numbers)
+        for (number, position), correlation in zip(numbers, correlations, strict=True):
+            item = self.item(number)
+            item.kind, item.owner, item.source = HANDLE, payload["agent"], position
+            item.reference = payload["reference"]
+            self._correlate(item, correlation)
+            self._enter(item, "ready", event)
+        for number, blocker, _ in payload.get("edges", ()):
+            item = self.item(number)
+            item.block([blocker])
+            if not self._is_done(blocker) and self.item(blocker).place != "cancelled":
+                item.place = "gated"
 
     def _claimed(self, event: Mapping[str, Any], payload: Payload) -> None:
         at: datetime = event["happened_at"]
+        agent, worker = intern(event["actor"]), intern(payload["worker"])
         for number, fence, attempt in payload["items"]:
             item = self.item(number)
             item.move("claimed", at, from_place="ready")
             item.claimed_at = at
-            if item.open_incident:
-                item.open_incident.then = f"tried again by {event['actor']} (attempt {attempt})"
-                item.open_incident = None
+            self._settle(item, f"tried again by {agent} (attempt {attempt})")
             item.attempts.append(
                 Attempt(
                     item=number,
                     fence=fence,
                     attempt=attempt,
-                    agent=event["actor"],
-                    worker=payload["worker"],
+                    agent=agent,
+                    worker=worker,
                     started_at=at,
+                    claim=event["id"],
                 )
             )
 
     def _ended(self, item: Item, verb: str, event: Mapping[str, Any], payload: Payload) -> None:
         """The end of an attempt, or what somebody decided about an item."""
         at: datetime = event["happened_at"]
-        if verb == "returned":
-            item.move("ready", at, from_place="claimed")
-            if item.running:
-                item.attempts.pop()
-            return
-        if verb in {"redriven", "discarded"}:
-            self._settle(item, f"{verb} by {event['actor']}")
-            item.move("ready" if verb == "redriven" else "cancelled", at, from_place="dead")
-        elif verb == "cancelled":
-            self._settle(item, f"cancelled by {event['actor']}")
-            self._close(item, "cancelled", event, payload)
-            item.move("cancelled", at)
+        if verb == "redriven":
+            self._settle(item, f"brought back by {event['actor']}")
+            item.run_at = None
+            item.move("ready", at, from_place="dead")
+        elif verb in {"cancelled", "discarded"}:
+            words = "given up" if verb == "discarded" else verb
+            self._settle(item, f"{words} by {event['actor']}")
+            self._close(item, "cancelled", event, {})
+            fresh = item.posted_at is None and not item.attempts and verb == "discarded"
+            item.move("cancelled", at, from_place="dead" if fresh else None)
         else:
-            self._close(item, payload.get("outcome", verb), event, payload)
-            item.move(_place_after(verb, payload), at, from_place="claimed")
-            item.block(payload.get("on", ()) if verb == "blocked" else ())
-            if verb == "completed":
-                self._version(item, event, payload)
+            self._end_claim(item, verb, event, payload)
         if verb in GONE_WRONG:
             self._went_wrong(item, verb, event, payload)
+
+    def _end_claim(self, item: Item, verb: str, event: Mapping[str, Any], payload: Payload) -> None:
+        at: datetime = event["happened_at"]
+        claimed = "claimed" if "fence" in payload else None  # what died without one ran away and was never claimed
+        if verb == "returned":
+            if item.running:
+                item.attempts.pop()
+        else:
+            self._close(item, "blocked" if verb == "waiting" else payload.get("outcome", verb), event, payload)
+        item.run_at = moment(payload.get("run_at"))
+        if verb == "completed":
+            item.move("done", at, from_place=claimed)
+            if payload.get("version") is not None:
+                item.versions.append(_version(item, event, payload, imported=False))
+        elif verb == "died":
+            item.move("dead", at, from_place=claimed)
+        elif verb == "waiting":
+            item.move("waiting", at, from_place=claimed)
+        elif verb == "blocked":
+            item.block(payload.get("on", ()))
+            item.move(payload["place"], at, from_place=claimed)
+        else:
+            item.stand(at, from_place=claimed)
 
     def _close(self, item: Item, outcome: str, event: Mapping[str, Any], payload: Payload) -> None:
         at: datetime = event["happened_at"]
         running = item.running
         if running is None:
-            if "fence" not in payload or outcome == "cancelled":
+            if "fence" not in payload:
                 return
             running = Attempt(
                 item=item.number,
                 fence=payload["fence"],
                 attempt=payload.get("attempt", 1),
-                agent=event["actor"],
-                worker=payload.get("worker") or "",
-                started_at=self.begins_at,
+                agent=intern(event["actor"]),
+                worker=intern(payload.get("worker") or ""),
+                started_at=moment(payload.get("started_at")) or self.begins_at,
             )
             item.attempts.append(running)
         running.ended_at = max(at, running.started_at)
-        running.outcome = outcome
+        running.outcome = intern(outcome)
         running.failure_class = payload.get("class")
-        running.error = payload.get("error") if outcome != "cancelled" else payload.get("reason")
+        running.error = payload.get("error")
         running.note = payload.get("note")
         running.usage = payload.get("usage")
 
-    def _version(self, item: Item, event: Mapping[str, Any], payload: Payload) -> None:
-        if payload.get("version") is None:
-            return
-        named = {name: payload.get(name) for name in ("path", "uri", "hash", "size", "summary", "fence")}
-        item.versions.append(
-            {
-                "version": payload["version"],
-                "item": item.number,
-                **named,
-                "author": event["actor"],
-                "position": event["position"],
-                "created_at": event["happened_at"],
-                "imported": False,
-            }
-        )
-
     def _imported(self, event: Mapping[str, Any], payload: Payload) -> None:
-        item = self._touched("artifact", event, payload)
-        item.move("done", event["happened_at"])
-        size = payload.get("size", payload.get("size_bytes"))
-        self._version(item, event, {**payload, "size": size})
-        item.versions[-1]["imported"] = True
+        """A result that existed already: it ends the artifact's newest item, unless that is done."""
+        item = self.newest.get(payload["artifact"]) or self.item(payload["artifact"])
+        item.reference = item.reference or payload.get("reference")
+        item.artifact = payload["artifact"]
+        self._correlate(item, event["correlation"])
+        if item.place not in ENDS:
+            item.move("done", event["happened_at"])
+        item.versions.append(_version(item, event, {**payload, "size": payload.get("size_bytes")}, imported=True))
 
     def _depended(self, event: Mapping[str, Any], payload: Payload) -> None:
         item = self._touched("item", event, payload)
-        item.block(payload["blockers"])
-        if any(not self._is_done(blocker) for blocker in payload["blockers"]) and item.place in {"ready", "scheduled"}:
+        added = [blocker for blocker in payload["blockers"] if blocker not in item.blockers]
+        item.block(added)
+        if any(not self._is_done(blocker) for blocker in added) and item.place in {"ready", "scheduled"}:
             item.move("gated", event["happened_at"])
 
     def _decided(self, verb: str, event: Mapping[str, Any], payload: Payload) -> None:
         if verb == "made":
-            self.decisions[payload["decision"]["id"]] = {
-                **payload["decision"],
-                "position": event["position"],
-                "correlation": event["correlation"],
-            }
+            named = {"position": event["position"], "correlation": event["correlation"]}
+            self.decisions[payload["decision"]["id"]] = {**payload["decision"], **named}
         elif verb == "superseded":
             self.superseded[payload["decision"]] = event["happened_at"]
 
@@ -339,7 +302,7 @@ class Fold:
             happened_at=event["happened_at"],
             item=item.number,
             what=verb,
-            by=event["actor"],
+            by=intern(event["actor"]),
             failure_class=payload.get("class"),
             error=payload.get("error", payload.get("reason")),
             note=payload.get("note"),
@@ -355,23 +318,18 @@ class Fold:
             item.open_incident = None
 
 
-def _place_after(verb: str, payload: Payload) -> str:
-    """Where an item goes when a claim on it ends."""
-    if verb == "completed":
-        return "done"
-    if verb == "died":
-        return "dead"
-    if payload.get("place"):
-        return payload["place"]
-    if verb in {"blocked", "waiting", "waited"}:
-        return "gated"
-    return "scheduled" if payload.get("run_at") else "ready"
-
-
-def seconds_of(items: Iterable[Item]) -> dict[str, float]:
-    """The time of many items in each place, in seconds to the millisecond; only the places that somebody was in."""
-    total = dict.fromkeys(PLACES, 0.0)
-    for item in items:
-        for place, seconds in item.seconds.items():
-            total[place] = total.get(place, 0.0) + seconds
-    return {place: round(seconds, 3) for place, seconds in total.items() if seconds}
+def _version(item: Item, event: Mapping[str, Any], payload: Payload, *, imported: bool) -> Version:
+    return Version(
+        version=payload["version"],
+        item=item.number,
+        author=intern(event["actor"]),
+        position=event["position"],
+        created_at=event["happened_at"],
+        imported=imported,
+        path=payload.get("path"),
+        uri=payload.get("uri"),
+        hash=payload.get("hash"),
+        size=payload.get("size"),
+        summary=payload.get("summary"),
+        fence=payload.get("fence"),
+    )

@@ -1,27 +1,41 @@
-"""The forms of an audit report by name: `html`, `md`, `json`, `csv`. Each gives the same text for the same data."""
+"""The forms of an audit report by name: `html`, `md`, `json`, `csv`. Each gives the same text for the same data.
+
+A form is given in pieces, so that it can be written without being held whole.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.protocol.errors import Invalid
 from slateboard.reports import audit_csv, audit_html, audit_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
-def as_json(report: Mapping[str, Any]) -> str:
-    """The data itself, indented; times in ISO 8601."""
-    return json.dumps(report, ensure_ascii=False, indent=1, default=_plain) + "\n"
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value.as_dict()
 
 
-def _plain(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+_encode = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
 
 
-FORMATS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+def as_json(report: Mapping[str, Any]) -> Iterator[str]:
+    """The data itself, a line for each row of its parts; times in ISO 8601."""
+    for number, (name, value) in enumerate(report.items()):
+        yield f"{',' if number else '{'}\n{_encode(name)}: "
+        if not isinstance(value, list):
+            yield _encode(value)
+            continue
+        for place, one in enumerate(cast("list[Any]", value)):
+            yield f"{',' if place else '['}\n {_encode(one)}"
+        yield "\n]" if value else "[]"
+    yield "\n}\n"
+
+
+FORMATS: dict[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "html": audit_html.render,
     "md": audit_markdown.render,
     "json": as_json,
@@ -35,6 +49,6 @@ def check(form: str) -> None:
         raise Invalid(f"there is no format {form[:40]!r}", remedy=f"one of: {', '.join(FORMATS)}")
 
 
-def render(report: Mapping[str, Any], form: str) -> str:
-    """The report in that form, as `check` has passed it."""
+def render(report: Mapping[str, Any], form: str) -> Iterator[str]:
+    """The report in that form, as `check` has passed it, piece by piece."""
     return FORMATS[form](report)

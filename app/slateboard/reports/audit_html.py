@@ -6,63 +6,94 @@ everything that a picture shows.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports import audit_timeline
+from slateboard.reports import audit_story, audit_timeline
 from slateboard.reports import audit_words as words
+from slateboard.reports.audit_sections import SECTIONS, Kind, Section, shown
 from slateboard.reports.audit_style import STYLE
-from slateboard.reports.audit_tables import SECTIONS
 from slateboard.reports.audit_text import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 OUTCOMES = {
     "completed": "completed",
     "failed": "failed",
     "interrupted": "interrupted",
     "released": "released",
-    "blocked": "blocked on others",
+    "blocked": "given back, to wait",
     "cancelled": "cancelled",
     "running": "still running",
 }
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The report as an HTML document."""
-    title = f"Audit trail: {words.scope(report)}"
-    sections = [(name, heading, says, body(report)) for name, heading, says, body in SECTIONS]
-    parts = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+ROWS_AT_ONCE = 200
+"""Rows of a piece of the page."""
+
+
+def render(report: Mapping[str, Any]) -> Iterator[str]:
+    """The report as an HTML document, piece by piece."""
+    yield (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # Nothing of this page may be fetched or run, whatever somebody wrote on the board.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>{text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        f"<header>\n<h1>Audit trail</h1>\n{_when(report)}",
-        f'<p class="lead">{text(words.lead(report))}</p>\n{_tiles(report)}{_proof(report)}',
-        '<nav aria-label="Sections">'
-        + "".join(f'<a href="#{name}">{heading}</a>' for name, heading, _, found in sections if found)
-        + "</nav>\n</header>\n<main>",
-        _timeline(report),
-        _time(report),
-        _path(report),
-    ]
-    for name, heading, says, found in sections:
-        if found:
-            parts.append(
-                f'<section aria-labelledby="{name}">\n<h2 id="{name}">{heading}</h2>\n<p class="says">{says}</p>'
-            )
-            parts.extend(('<div class="card">', *found, "</div>\n</section>"))
-            found.clear()
-    parts.append(f"</main>\n<footer>{_footer(report)}</footer>\n</body>\n</html>\n")
-    return "\n".join(filter(None, parts))
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{text(f'Audit trail: {words.scope(report)}')}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<header>\n<h1>Audit trail</h1>\n<p class="when">{text(words.scope(report))} · '
+        f"{text(words.period(report))}</p>\n{_tiles(report)}</header>\n<main>\n"
+    )
+    yield _story(report)
+    yield _timeline(report)
+    yield _time(report)
+    there = [section for section in SECTIONS if section.count(report)]
+    links = "".join(f'<a href="#{one.name}">{one.title}</a>' for one in there)
+    yield f'<nav aria-label="Tables">{links}</nav>\n'
+    for section in there:
+        yield from _section(section, report)
+    yield f"</main>\n<footer>{_footer(report)}</footer>\n</body>\n</html>\n"
 
 
-def _when(report: Mapping[str, Any]) -> str:
-    if report["begins_at"] is None or report["ends_at"] is None:
-        return f'<p class="when">{text(words.scope(report))}. No events.</p>'
-    period = f"{words.moment(report['begins_at'])} to {words.moment(report['ends_at'])} UTC"
-    return f'<p class="when">{text(words.scope(report))} · {period} · {report["events"]:,} events</p>'
+def _section(section: Section, report: Mapping[str, Any]) -> Iterator[str]:
+    """A table with its caption; the first column names the row."""
+    caption = words.count(section.count(report), section.noun)
+    head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in section.columns.items())
+    yield (
+        f'<section aria-labelledby="{section.name}">\n<h2 id="{section.name}">{section.title}</h2>\n'
+        f'<p class="says">{section.note}</p>\n<div class="card" tabindex="0">\n<table>\n'
+        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
+    )
+    kinds = list(section.columns.values())
+    rows = iter(section.rows(report))
+    while page := list(islice(rows, ROWS_AT_ONCE)):
+        yield "".join(f"<tr>{''.join(map(_cell, range(len(kinds)), kinds, row))}</tr>\n" for row in page)
+    yield "</tbody>\n</table>\n</div>\n</section>\n"
+
+
+def _cell(number: int, kind: Kind, value: Any) -> str:
+    if number == 0:
+        return f'<th scope="row">{text(value)}</th>'
+    said = text(shown(kind, value))
+    if kind is Kind.TEXT or not said:
+        return f"<td>{said}</td>"
+    if kind is Kind.HASH:
+        return f'<td class="hash"><code>{said}</code></td>'
+    if kind is Kind.WORD:
+        return f'<td><span class="word is-{said}">{said}</span></td>'
+    return f'<td class="{kind}">{said}</td>'
+
+
+def _story(report: Mapping[str, Any]) -> str:
+    """What somebody reads who reads nothing else."""
+    told = "".join(
+        f"<section><h2>{heading}</h2>{''.join(f'<p>{text(one)}</p>' for one in sentences)}</section>"
+        for heading, sentences in audit_story.tell(report)
+    )
+    broken = "" if report["proof"]["verified"] else " broken"
+    head = report["proof"]["head_hash"]
+    hashed = f'<p class="hash">Hash of the last entry: <code>{head}</code></p>' if head else ""
+    return f'<div class="card story{broken}">{told}{hashed}</div>\n'
 
 
 def _tiles(report: Mapping[str, Any]) -> str:
@@ -72,7 +103,7 @@ def _tiles(report: Mapping[str, Any]) -> str:
         (f"{told['versions']:,}", "versions"),
         (f"{told['attempts']:,}", "attempts"),
         (f"{told['decisions']:,}", "decisions"),
-        (f"{told['incidents']:,}", "failures and other ends"),
+        (f"{told['incidents']:,}", "troubles"),
         (words.length(report["critical_path"]["seconds"]), "critical path"),
     ]
     if told["deliveries"]:
@@ -82,22 +113,11 @@ def _tiles(report: Mapping[str, Any]) -> str:
     return '<ul class="tiles">' + "".join(f"<li><b>{b}</b><span>{s}</span></li>" for b, s in tiles) + "</ul>\n"
 
 
-def _proof(report: Mapping[str, Any]) -> str:
-    broken = "" if report["proof"]["verified"] else " broken"
-    head = report["proof"]["head_hash"]
-    hashed = f'<p class="hash">Hash of the last entry: <code>{head}</code></p>' if head else ""
-    erased = ""
-    if report["erased"]:
-        said = f"{words.count(report['erased'], 'payload')} erased; the chain holds over the hash."
-        erased = f'<p class="hash">{said}</p>'
-    return f'<div class="card proof{broken}"><p>{text(words.proof(report))}</p>{hashed}{erased}</div>\n'
-
-
 def _timeline(report: Mapping[str, Any]) -> str:
     picture = audit_timeline.render(report)
     if not picture:
         return ""
-    there = {one["outcome"] for artifact in report["artifacts"] for one in artifact["attempts"]}
+    there = report["summary"]["outcomes"]
     legend = "".join(
         f'<li><svg viewBox="0 0 14 10" aria-hidden="true"><rect class="{name}" x="1" y="1" width="12" height="8" '
         f'rx="2"/></svg>{said}</li>'
@@ -112,12 +132,12 @@ def _timeline(report: Mapping[str, Any]) -> str:
     return (
         '<section aria-labelledby="timeline">\n<h2 id="timeline">Who worked when</h2>\n'
         '<p class="says">A lane for each agent, a bar for each attempt.</p>\n'
-        f'<div class="card" tabindex="0">{picture}<ul class="legend">{legend}</ul></div>\n</section>'
+        f'<div class="card" tabindex="0">{picture}<ul class="legend">{legend}</ul></div>\n</section>\n'
     )
 
 
 def _time(report: Mapping[str, Any]) -> str:
-    seconds = report["summary"]["seconds"]
+    seconds = {place: number for place, number in report["summary"]["seconds"].items() if number > 0}
     total = sum(seconds.values())
     if not total:
         return ""
@@ -133,25 +153,9 @@ def _time(report: Mapping[str, Any]) -> str:
     return (
         '<section aria-labelledby="time">\n<h2 id="time">Where the time went</h2>\n<p class="says">The time of all '
         "work items together: gated by others, scheduled for later, ready and waiting for a hand, claimed, waiting for "
-        "somebody named, or dead until somebody decided.</p>\n"
+        "an event or a time, or dead until somebody decided.</p>\n"
         f'<div class="card"><div class="share" aria-hidden="true">{bars}</div>'
-        f'<ul class="legend">{legend}</ul></div>\n</section>'
-    )
-
-
-def _path(report: Mapping[str, Any]) -> str:
-    path = report["critical_path"]
-    if not path["steps"]:
-        return ""
-    steps = "".join(
-        f"<li><strong>{text(one['reference'])}</strong> <span>{text(one['agent'] or 'taken over')} · "
-        f"{text(words.spent(one['seconds']) or 'no time')} · done {words.moment(one['finished_at'])}</span></li>"
-        for one in path["steps"]
-    )
-    return (
-        '<section aria-labelledby="path">\n<h2 id="path">Critical path</h2>\n<p class="says">The chain that decided '
-        f"when the last of it was done, {words.length(path['seconds'])} in all: each waited for the one before.</p>\n"
-        f'<div class="card"><ol class="path">{steps}</ol></div>\n</section>'
+        f'<ul class="legend">{legend}</ul></div>\n</section>\n'
     )
 
 

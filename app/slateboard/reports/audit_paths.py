@@ -1,19 +1,48 @@
-"""What follows from the lives of items together: the critical path, and how long work lay between two hands. Pure."""
+"""What follows from the lives of items together: the critical path, and how long work lay between two hands. Pure.
+
+An item follows its blockers; the delivery of an event follows the work that brought the event about.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from slateboard.reports.audit_life import HANDLE
 
-    from slateboard.reports.audit_fold import Item
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from slateboard.reports.audit_fold import Fold
+    from slateboard.reports.audit_life import Item
 
 MAX_STEPS = 10_000
 
 
-def critical_path(items: Mapping[int, Item]) -> list[Item]:
-    """The chain of items that decided when the last one was done: back from it, each time to the last blocker done.
+@dataclass(slots=True, frozen=True)
+class Source:
+    """Where a delivered event comes from: the item whose work published it, or which it tells of; and since when."""
+
+    item: int | None
+    happened_at: datetime
+
+
+def sources(fold: Fold) -> dict[int, Source]:
+    """By position, where each event comes from that was delivered."""
+    wanted = {item.source for item in fold.items.values() if item.source is not None}
+    if not wanted:
+        return {}
+    claims = {one.claim: item.number for item in fold.items.values() for one in item.attempts}
+    made = {one["position"]: Source(claims.get(one["cause"]), one["happened_at"]) for one in fold.published}
+    for item in fold.items.values():
+        for version in item.versions:
+            made[version.position] = Source(item.number, version.created_at)
+    return {position: made[position] for position in wanted if position in made}
+
+
+def critical_path(items: Mapping[int, Item], known: Mapping[int, Source]) -> list[Item]:
+    """The chain of items that decided when the last one was done: back from it, each time to the last before it.
 
     Shortening anything that is not on it would have made nothing end sooner. Of equals, the lower number.
     """
@@ -23,42 +52,66 @@ def critical_path(items: Mapping[int, Item]) -> list[Item]:
     path = [_last(done)]
     seen = {path[0].number}
     while len(path) < MAX_STEPS:
-        blockers = [
+        before = [
             items[number]
-            for number in path[-1].blockers
+            for number in _before(path[-1], known)
             if number in items and items[number].place == "done" and number not in seen
         ]
-        if not blockers:
+        if not before:
             break
-        path.append(_last(blockers))
+        path.append(_last(before))
         seen.add(path[-1].number)
     return path[::-1]
+
+
+def _before(item: Item, known: Mapping[int, Source]) -> tuple[int, ...]:
+    source = known.get(item.source) if item.source is not None else None
+    return item.blockers if source is None or source.item is None else (*item.blockers, source.item)
 
 
 def _last(items: Sequence[Item]) -> Item:
     return max(items, key=lambda item: (item.finished_at or item.entered_at, bool(item.attempts), -item.number))
 
 
-def hand_overs(items: Mapping[int, Item]) -> list[dict[str, Any]]:
-    """For each item that others had to finish first: from when the last of them was done until it was first claimed."""
+def hand_overs(
+    items: Mapping[int, Item], known: Mapping[int, Source], name: Callable[[Item], str]
+) -> list[dict[str, Any]]:
+    """For each item that followed another: from when the last of those was done (for a delivery: from when its event
+    happened) until it was first claimed after that; the slowest first.
+    """
     found: list[dict[str, Any]] = []
     for item in items.values():
-        blockers = [items[number] for number in item.blockers if number in items and items[number].finished_at]
-        if not blockers or not item.attempts:
+        if not item.attempts:
             continue
-        last = _last(blockers)
-        claims = [one.started_at for one in item.attempts if last.finished_at and one.started_at >= last.finished_at]
-        if not claims or last.finished_at is None:
+        last, since = _handed(item, items, known)
+        claims = [one for one in item.attempts if since is not None and one.started_at >= since]
+        if last is None or since is None or not claims:
             continue
         found.append(
             {
-                "from": last.reference,
-                "to": item.reference,
+                "from": name(last),
+                "to": name(item),
                 "from_agent": last.attempts[-1].agent if last.attempts else None,
-                "to_agent": item.attempts[0].agent,
-                "done_at": last.finished_at,
-                "claimed_at": claims[0],
-                "seconds": round((claims[0] - last.finished_at).total_seconds(), 3),
+                "to_agent": claims[0].agent,
+                "done_at": since,
+                "claimed_at": claims[0].started_at,
+                "seconds": round((claims[0].started_at - since).total_seconds(), 3),
             }
         )
-    return sorted(found, key=lambda one: (-one["seconds"], one["to"] or "", one["claimed_at"]))
+    return sorted(found, key=lambda one: (-one["seconds"], one["to"], one["claimed_at"]))
+
+
+def _handed(item: Item, items: Mapping[int, Item], known: Mapping[int, Source]) -> tuple[Item | None, datetime | None]:
+    """What an item followed, and from when it could have been taken."""
+    done = [items[one] for one in item.blockers if one in items and items[one].finished_at]
+    last = _last(done) if done else None
+    since = last.finished_at if last else None
+    source = known.get(item.source) if item.kind == HANDLE and item.source is not None else None
+    if (
+        source is not None
+        and source.item is not None
+        and source.item in items
+        and (since is None or source.happened_at > since)
+    ):
+        return items[source.item], source.happened_at
+    return last, since

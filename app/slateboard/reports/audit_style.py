@@ -22,7 +22,6 @@ header { padding-top: 56px; }
 h1 { font-size: clamp(1.8rem, 4vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; margin: 0 0 10px;
   text-wrap: balance; overflow-wrap: anywhere; }
 .when { color: var(--muted); margin: 0 0 18px; font-variant-numeric: tabular-nums; }
-.lead { max-width: 68ch; font-size: 1.08rem; margin: 0; text-wrap: pretty; }
 h2 { font-size: 1.3rem; letter-spacing: -.01em; line-height: 1.3; margin: 52px 0 4px; }
 .says { color: var(--muted); max-width: 72ch; margin: 0 0 16px; font-size: .95rem; }
 .tiles { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(128px, 1fr)); gap: 12px;
@@ -33,10 +32,11 @@ h2 { font-size: 1.3rem; letter-spacing: -.01em; line-height: 1.3; margin: 52px 0
   font-variant-numeric: tabular-nums; }
 .tiles span { color: var(--muted); font-size: .85rem; }
 .card { padding: 18px 20px; overflow-x: auto; }
-.proof { border-left: 4px solid var(--completed); }
-.proof.broken { border-left-color: var(--failed); }
-.proof p { margin: 0; }
-.proof .hash { color: var(--muted); font-size: .85rem; margin-top: 4px; overflow-wrap: anywhere; }
+.story { border-left: 4px solid var(--completed); padding: 22px 26px; }
+.story.broken { border-left-color: var(--failed); }
+.story h2 { font-size: 1.05rem; margin: 18px 0 2px; } .story section:first-child h2 { margin-top: 0; }
+.story p { margin: 0 0 4px; max-width: 84ch; overflow-wrap: anywhere; text-wrap: pretty; }
+.story .hash { color: var(--muted); font-size: .85rem; }
 code { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 nav { margin: 22px 0 0; font-size: .9rem; }
 nav a { margin-right: 16px; white-space: nowrap; }
@@ -57,21 +57,15 @@ svg .decision { fill: var(--ink); }
 .legend i, .share i { display: inline-block; width: 12px; height: 10px; border-radius: 2px; margin-right: 6px; }
 .share { display: flex; height: 18px; border-radius: 4px; overflow: hidden; margin: 4px 0 10px; }
 .share i { margin: 0; border-radius: 0; height: 100%; }
-ol.path { list-style: none; padding: 0; margin: 0; counter-reset: step; }
-ol.path li { counter-increment: step; padding: 8px 0 8px 40px; position: relative; border-top: 1px solid var(--line); }
-ol.path li:first-child { border-top: 0; }
-ol.path li::before { content: counter(step); position: absolute; left: 4px; color: var(--muted);
-  font-variant-numeric: tabular-nums; }
-ol.path span { color: var(--muted); font-size: .9rem; margin-left: 10px; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; line-height: 1.45;
   font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); padding: 0 0 8px; }
 th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--muted); font-weight: 600; white-space: nowrap; border-bottom-color: var(--muted); }
 tbody th { font-weight: 600; }
-td.number { text-align: right; white-space: nowrap; } td.time { white-space: nowrap; }
-td, th { overflow-wrap: break-word; } td.wide { min-width: 13em; } td.hash { min-width: 21em; }
-td.time, td.number { color: var(--ink); }
+.number, .length { text-align: right !important; } td.number, td.length, td.time { white-space: nowrap; }
+td, th { overflow-wrap: anywhere; min-width: 4.5em; } td.number, td.length { min-width: 0; }
+td.long { min-width: 13em; } td.hash { min-width: 21em; } tbody th { min-width: 11em; } caption { min-width: 0; }
 .word { white-space: nowrap; } .word::before { content: ""; display: inline-block; width: 8px; height: 8px;
   border-radius: 50%; margin-right: 6px; background: var(--released); }
 .word.is-completed::before, .word.is-done::before, .word.is-accepted::before { background: var(--completed); }
@@ -87,13 +81,13 @@ footer { color: var(--muted); font-size: .85rem; padding-top: 40px; padding-bott
   main, header, footer { max-width: none; padding: 0; }
   header { padding-top: 0; }
   .card { border: 0; padding: 0; overflow: visible; }
-  .proof { border-left: 3px solid var(--completed); padding-left: 10px; }
+  .story { border-left: 3px solid var(--completed); padding: 0 0 0 10px; }
   h2 { margin-top: 26px; break-after: avoid; }
   tr, li { break-inside: avoid; }
   thead { display: table-header-group; }
-  table { font-size: 8pt; }
-  td.time, td.number, thead th { white-space: normal; }
-  td.wide, td.hash { min-width: 0; }
+  table { font-size: 7pt; }
+  td.time, td.number, td.length, thead th { white-space: normal; }
+  td, th, tbody th, td.long, td.hash { min-width: 0; padding-right: 8px; }
   svg { break-inside: avoid; }
 }
 """

@@ -16,6 +16,8 @@ from slateboard.reports.audit_text import text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from slateboard.reports.audit_life import Attempt
+
 WIDTH = 1080
 LEFT = 132
 RIGHT = 12
@@ -35,43 +37,47 @@ MOST_TICKS = 9
 
 Bar = tuple[float, float, str, int]
 """Begin and end in units of the picture, outcome, and which attempt it is."""
+Drawn = tuple[float, float, str, int, int]
+"""Begin, end, outcome, how many attempts it stands for, and which is the first of them."""
 
 
 def render(report: Mapping[str, Any]) -> str:
     """The SVG; empty where there was no attempt."""
-    attempts = [(one["reference"], attempt) for one in report["artifacts"] for attempt in one["attempts"]]
+    attempts = [attempt for one in report["artifacts"] for attempt in one.attempts]
     if not attempts:
         return ""
-    begin = min(attempt["started_at"] for _, attempt in attempts)
-    end = max(_end(attempt, report) for _, attempt in attempts)
+    begin = min(attempt.started_at for attempt in attempts)
+    end = max(_end(attempt, report) for attempt in attempts)
     scale = (WIDTH - LEFT - RIGHT) / (max((end - begin).total_seconds(), 0.001))
 
     def across(moment: datetime) -> float:
         inside = min(max(moment, begin), end)
         return LEFT + (inside - begin).total_seconds() * scale
 
-    agents = sorted({attempt["agent"] for _, attempt in attempts})
+    agents = sorted({attempt.agent for attempt in attempts})
     shown, rest = agents[:MAX_LANES], len(agents) - MAX_LANES
     by_agent: dict[str, list[Bar]] = {agent: [] for agent in shown}
-    for number, (_, attempt) in enumerate(attempts):
-        if attempt["agent"] in by_agent:
+    for number, attempt in enumerate(attempts):
+        if attempt.agent in by_agent:
             stop = across(_end(attempt, report))
-            by_agent[attempt["agent"]].append((across(attempt["started_at"]), stop, attempt["outcome"], number))
+            by_agent[attempt.agent].append((across(attempt.started_at), stop, attempt.outcome, number))
+    lanes = [_packed(by_agent[agent]) for agent in shown]
+    said = _words(report, {which for rows in lanes for row in rows for *_, count, which in row if count == 1})
     parts: list[str] = []
     y = TOP
-    for agent in shown:
-        lane, rows = _lane(by_agent[agent], y, attempts)
+    for agent, rows in zip(shown, lanes, strict=True):
+        lane = _lane(rows, y, said)
         diamonds = [_diamond(across(one["decided_at"]), y, one) for one in report["decisions"] if one["agent"] == agent]
         label = f'<text x="{LEFT - 12}" y="{y + 10}" text-anchor="end">{text(_short(agent))}</text>'
-        y += rows * ROW + LANE_GAP
+        y += len(rows) * ROW + LANE_GAP
         rule = f'<line class="rule" x1="0" x2="{WIDTH}" y1="{y - 5}" y2="{y - 5}"/>'
         parts.append(f"<g><title>{text(agent)}</title>{label}{lane}{''.join(diamonds)}{rule}</g>")
-    said = f"{words.count(len(attempts), 'attempt')} of {words.count(len(agents), 'agent')}, {_period(begin, end)}"
+    whole = f"{words.count(len(attempts), 'attempt')} of {words.count(len(agents), 'agent')}, {_period(begin, end)}"
     if rest > 0:
-        said += f"; {rest} more agents are left out of the picture"
+        whole += f"; {rest} more agents are left out of the picture"
     return (
         f'<svg viewBox="0 0 {WIDTH} {y + 4}" role="img" aria-labelledby="timeline-title timeline-words">'
-        f'<title id="timeline-title">Attempts by agent over time</title><desc id="timeline-words">{text(said)}. Every '
+        f'<title id="timeline-title">Attempts by agent over time</title><desc id="timeline-words">{text(whole)}. Every '
         f"bar is also a row of the table of attempts.</desc>{HATCH}{_axis(begin, end, scale, y)}{''.join(parts)}</svg>"
     )
 
@@ -82,16 +88,27 @@ HATCH = (
 )
 
 
-def _end(attempt: Mapping[str, Any], report: Mapping[str, Any]) -> datetime:
-    return attempt["ended_at"] or max(report["ends_at"], attempt["started_at"])
+def _end(attempt: Attempt, report: Mapping[str, Any]) -> datetime:
+    return attempt.ended_at or max(report["ends_at"], attempt.started_at)
 
 
-def _said(reference: str, attempt: Mapping[str, Any]) -> str:
-    outcome = attempt["outcome"]
-    took = words.length(attempt["seconds"]) or "not ended"
-    said = f"{reference}, attempt {attempt['attempt']} ({attempt['worker']}): {outcome}, {took}"
-    if attempt["error"]:
-        said += f"; {attempt['error'][:200]}"
+def _words(report: Mapping[str, Any], wanted: set[int]) -> dict[int, str]:
+    """What is said of these attempts, by their number in the report."""
+    said: dict[int, str] = {}
+    number = 0
+    for one in report["artifacts"]:
+        for attempt in one.attempts:
+            if number in wanted:
+                said[number] = _said(one.reference, attempt)
+            number += 1
+    return said
+
+
+def _said(reference: str, attempt: Attempt) -> str:
+    took = words.length(attempt.seconds) or "not ended"
+    said = f"{reference}, attempt {attempt.attempt} ({attempt.worker}): {attempt.outcome}, {took}"
+    if attempt.error:
+        said += f"; {attempt.error[:200]}"
     return said
 
 
@@ -99,10 +116,10 @@ def _short(agent: str) -> str:
     return agent if len(agent) <= 18 else f"{agent[:17]}…"
 
 
-def _lane(bars: Sequence[Bar], top: float, attempts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, int]:
-    """The bars of one agent, packed into rows, and how many rows these are."""
+def _packed(bars: Sequence[Bar]) -> list[list[Drawn]]:
+    """The bars of one agent, packed into rows."""
     free = [0.0]
-    rows: list[dict[tuple[int, str], tuple[float, float, int, int]]] = [{}]
+    rows: list[dict[tuple[int, str], Drawn]] = [{}]
     for begin, end, outcome, which in sorted(bars):
         row = next((number for number, until in enumerate(free) if until <= begin + 0.01), len(free))
         if row >= MAX_ROWS:
@@ -114,22 +131,19 @@ def _lane(bars: Sequence[Bar], top: float, attempts: Sequence[tuple[str, Mapping
         # Hairs at one place and of one outcome are one bar; others are told apart by where they begin.
         key = (round(begin / HAIR), outcome)
         if key in rows[row] and end - begin < HAIR:
-            first, until, count, said = rows[row][key]
-            rows[row][key] = (first, max(until, end), count + 1, said)
+            first, until, _, count, said = rows[row][key]
+            rows[row][key] = (first, max(until, end), outcome, count + 1, said)
         else:
-            rows[row][key] = (begin, end, 1, which)
-    drawn = [
-        _bar(
-            begin,
-            end,
-            top + number * ROW,
-            outcome,
-            _said(*attempts[which]) if count == 1 else f"{count:,} attempts, {outcome}",
-        )
+            rows[row][key] = (begin, end, outcome, 1, which)
+    return [list(row.values()) for row in rows]
+
+
+def _lane(rows: Sequence[Sequence[Drawn]], top: float, said: Mapping[int, str]) -> str:
+    return "".join(
+        _bar(begin, end, top + number * ROW, outcome, said[which] if count == 1 else f"{count:,} attempts, {outcome}")
         for number, row in enumerate(rows)
-        for (_, outcome), (begin, end, count, which) in row.items()
-    ]
-    return "".join(drawn), len(rows)
+        for begin, end, outcome, count, which in row
+    )
 
 
 def _bar(begin: float, end: float, y: float, outcome: str, said: str) -> str:

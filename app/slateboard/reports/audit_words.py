@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol import durations
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
 
 SHORTEST_SECONDS = 0.05
 """Less time than that in a place is not worth a word."""
+MOST_SIGNS = 240
+"""Of a text within a sentence."""
+UNSETTLED = "nothing yet"
 MOST_HAND_OVERS = 50
 """Hand-overs that are shown to people, the slowest first; the data has all."""
 
 
 def moment(value: datetime | None) -> str:
     """A moment to the second, in UTC as the database has it."""
-    return "" if value is None else value.strftime("%Y-%m-%d %H:%M:%S")
+    return "" if value is None else value.astimezone(UTC).isoformat(" ")[:19]
 
 
 def length(seconds: float | None) -> str:
@@ -41,6 +45,11 @@ def chain(steps: Sequence[Mapping[str, Any]]) -> str:
     return " → ".join(words)
 
 
+def accountable(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Who answers for something, from the top down: `ceo → cto → backend`; who stands there twice, once."""
+    return " → ".join(dict.fromkeys(str(step["agent"]) for step in reversed(steps) if step["agent"]))
+
+
 def proof(report: Mapping[str, Any]) -> str:
     """What was proved, in a sentence."""
     told = report["proof"]
@@ -59,16 +68,39 @@ def scope(report: Mapping[str, Any]) -> str:
     return f"Board {report['board']}" + (f", {', '.join(words)} only" if words else "")
 
 
-def lead(report: Mapping[str, Any]) -> str:
-    """The whole report in two sentences."""
-    told = report["summary"]
-    outcomes = ", ".join(f"{number:,} {outcome}" for outcome, number in told["outcomes"].items()) or "none"
-    return (
-        f"{count(told['artifacts'], 'artifact')} in {count(told['tasks'], 'task')}, with "
-        f"{count(told['versions'], 'accepted version')} and {count(told['decisions'], 'decision')}. "
-        f"{count(told['attempts'], 'attempt')} ({outcomes}); "
-        f"{count(told['incidents'], 'thing')} went wrong or {'was' if told['incidents'] == 1 else 'were'} ended early."
-    )
+def period(report: Mapping[str, Any]) -> str:
+    """When it was, and how many events tell of it."""
+    if report["begins_at"] is None or report["ends_at"] is None:
+        return "No events."
+    return f"{moment(report['begins_at'])} to {moment(report['ends_at'])} UTC, {count(report['events'], 'event')}"
+
+
+def listed(said: Sequence[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    if last == "then":
+        return ", then ".join(said)
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} {last} {said[-1]}"
+
+
+def cut(said: str) -> str:
+    """A text of others within a sentence: on one line, without its full stop, and not longer than a line or two."""
+    line = " ".join(said.split()).rstrip(".")
+    return line if len(line) <= MOST_SIGNS else f"{line[: MOST_SIGNS - 1]}…"
+
+
+def sentence(said: str) -> str:
+    """With a full stop."""
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+def replaced(one: Mapping[str, Any]) -> str:
+    """What a decision replaced, and what replaced it."""
+    said: list[str] = []
+    if one["supersedes"]:
+        said.append(f"replaces “{one['supersedes']['decision']}”")
+    if one["superseded_by"]:
+        said.append(f"replaced by “{one['superseded_by']['decision']}”")
+    return "; ".join(said)
 
 
 def count(number: int, noun: str) -> str:
@@ -76,20 +108,6 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def made(version: Mapping[str, Any]) -> str:
-    """Where a version is."""
-    return str(version["path"] or version["uri"] or "kept on the board")
-
-
 def share(rate: float | None) -> str:
     """A rate as a percentage."""
     return "" if rate is None else f"{rate * 100:.1f} %"
-
-
-AGENT_COLUMNS = ("agent", "items", "attempts", "completed", "failed", "failure rate", "at work", "time of its items")
-
-
-def agent_row(one: Mapping[str, Any]) -> list[Any]:
-    """What one agent did, under `AGENT_COLUMNS`."""
-    done = [one[name] for name in ("agent", "items", "attempts", "completed", "failed")]
-    return [*done, share(one["failure_rate"]), length(one["busy_seconds"]), spent(one["seconds"])]

@@ -1,0 +1,212 @@
+"""What an audit lists, section by section: title, note, columns and rows, once for every form.
+
+A row is made when it is asked for; its cells are plain values, and what a value is (`Kind`) stands with its column, so
+that each form writes a time, a length or a hash in its own way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, cast
+
+from slateboard.reports import audit_words as words
+from slateboard.reports.decision_records import option_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    Report = Mapping[str, Any]
+    Rows = Iterable[tuple[Any, ...]]
+
+
+class Kind(StrEnum):
+    """What the values of a column are; `word` is one of few, `long` a text of several words."""
+
+    TEXT = "text"
+    LONG = "long"
+    WORD = "word"
+    NUMBER = "number"
+    TIME = "time"
+    LENGTH = "length"
+    HASH = "hash"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A table of the report; `count` is how many rows there are, so many `noun`s. The first column names the row."""
+
+    name: str
+    title: str
+    note: str
+    noun: str
+    columns: dict[str, Kind]
+    count: Callable[[Report], int]
+    rows: Callable[[Report], Rows]
+
+
+def shown(kind: Kind, value: Any) -> str:
+    """A value for people; nothing for None."""
+    if value is None:
+        return ""
+    if kind is Kind.TIME:
+        return words.moment(value)
+    if kind is Kind.LENGTH:
+        return words.length(value)
+    if kind is Kind.NUMBER and isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def _tasks(report: Report) -> Rows:
+    for one in report["tasks"]:
+        asked_by = one["delegator"] or one["created_by"]
+        yield one["name"], one["title"], asked_by, one["agent"], one["created_at"], words.chain(one["chain"])
+
+
+def _artifacts(report: Report) -> Rows:
+    for one in report["artifacts"]:
+        owner = one.owner or one.newest.capability or "open"
+        asked = (one.first.posted_by, one.first.posted_at)
+        blockers, spent = ", ".join(one.blocked_by), words.spent(one.seconds)
+        yield one.reference, one.newest.place, owner, *asked, words.accountable(one.chain), blockers, spent
+
+
+def _decisions(report: Report) -> Rows:
+    for one in report["decisions"]:
+        options = "; ".join(option_name(option) for option in one["options"])
+        who = (one["agent"], one["decided_at"])
+        yield one["decision"], one["status"], *who, one["rationale"], options, words.replaced(one)
+
+
+def _incidents(report: Report) -> Rows:
+    for one in report["incidents"]:
+        said = one["error"] or one["note"]
+        yield one["reference"], one["what"], one["happened_at"], one["by"], one["class"], said, one["then"]
+
+
+def _versions(report: Report) -> Rows:
+    for one in report["artifacts"]:
+        for version in one.versions:
+            where = version.path or version.uri or "kept on the board"
+            digest = version.hash or ("taken over, unproven" if version.imported else None)
+            made = (version.version, version.author, version.created_at)
+            yield one.reference, *made, where, digest, version.size, version.fence, version.summary
+
+
+def _attempts(report: Report) -> Rows:
+    for one in report["artifacts"]:
+        for attempt in one.attempts:
+            who = (attempt.attempt, attempt.agent, attempt.worker)
+            times = (attempt.started_at, attempt.ended_at, attempt.seconds)
+            said = (attempt.failure_class, attempt.error or attempt.note, _usage(attempt.usage))
+            yield one.reference, *who, *times, attempt.outcome, *said
+
+
+def _usage(usage: Any) -> str | None:
+    if not isinstance(usage, dict):
+        return None if usage is None else str(usage)
+    return ", ".join(f"{name} {value}" for name, value in sorted(cast("dict[str, Any]", usage).items()))
+
+
+def _path(report: Report) -> Rows:
+    for one in report["critical_path"]["steps"]:
+        spent = words.spent(one["seconds"]) or "no time"
+        yield one["reference"], one["agent"] or "taken over", one["claimed_at"], one["finished_at"], spent
+
+
+def _hand_overs(report: Report) -> Rows:
+    for one in report["hand_overs"][: words.MOST_HAND_OVERS]:
+        yield one["to"], one["to_agent"], one["from"], one["from_agent"], one["done_at"], one["seconds"]
+
+
+def _agents(report: Report) -> Rows:
+    for one in report["agents"]:
+        done = [one[name] for name in ("agent", "items", "attempts", "completed", "failed", "interrupted")]
+        yield *done, words.share(one["failure_rate"]), one["busy_seconds"], words.spent(one["seconds"])
+
+
+def _fields(part: str, *names: str) -> Callable[[Report], Iterator[tuple[Any, ...]]]:
+    """Rows of a part of the report, cell by cell under their names there."""
+    return lambda report: (tuple(row[name] for name in names) for row in report[part])
+
+
+def _length(part: str) -> Callable[[Report], int]:
+    return lambda report: len(report[part])
+
+
+def _total(name: str) -> Callable[[Report], int]:
+    return lambda report: report["summary"][name]
+
+
+TEXT, LONG, WORD, NUMBER, TIME, LENGTH, HASH = Kind
+
+SECTIONS = (
+    Section(
+        name="tasks", title="Who asked whom for what", noun="task", count=_length("tasks"), rows=_tasks,
+        note="Each task, and the chain of those who answer for it, from the top.",
+        columns={"task": TEXT, "title": LONG, "asked by": TEXT, "done by": TEXT, "asked at": TIME, "accountable": LONG},
+    ),
+    Section(
+        name="decisions", title="Every decision", noun="decision", count=_length("decisions"), rows=_decisions,
+        note="What was decided, by whom, why, over which options, and what replaced it.",
+        columns={"decision": LONG, "status": WORD, "who": TEXT, "when": TIME, "why": LONG, "options": LONG,
+                 "replaced": LONG},
+    ),
+    Section(
+        name="incidents", title="What went wrong, and what was done about it", noun="trouble",
+        count=_length("incidents"), rows=_incidents,
+        note="Failures, lost claims, dead letters and early ends.",
+        columns={"artifact": TEXT, "what": WORD, "when": TIME, "by": TEXT, "class": TEXT, "error": LONG, "then": LONG},
+    ),
+    Section(
+        name="path", title="Critical path", noun="step", rows=_path,
+        count=lambda report: len(report["critical_path"]["steps"]),
+        note="The chain that decided when the last of it was done: each waited for the one before.",
+        columns={"artifact": TEXT, "agent": TEXT, "claimed": TIME, "finished": TIME, "time spent": LONG},
+    ),
+    Section(
+        name="hand-overs", title="Slowest hand-overs", noun="hand-over", rows=_hand_overs,
+        count=lambda report: min(len(report["hand_overs"]), words.MOST_HAND_OVERS),
+        note="From when the last of what it waited for was done until somebody took it.",
+        columns={"artifact": TEXT, "taken by": TEXT, "after": TEXT, "done by": TEXT, "when": TIME, "delay": LENGTH},
+    ),
+    Section(
+        name="agents", title="Agents", noun="agent", count=_length("agents"), rows=_agents,
+        note="What each finished and failed, and where the time of its work went.",
+        columns={"agent": TEXT, "items": NUMBER, "attempts": NUMBER, "completed": NUMBER, "failed": NUMBER,
+                 "interrupted": NUMBER, "failure rate": NUMBER, "at work": LENGTH, "time of its items": LONG},
+    ),
+    Section(
+        name="artifacts", title="Every artifact", noun="artifact", rows=_artifacts,
+        count=lambda report: len(report["artifacts"]),
+        note="What had to be produced or handled, by whom, after what, and where its time went.",
+        columns={"artifact": TEXT, "now": WORD, "owner": TEXT, "asked by": TEXT, "asked at": TIME, "accountable": LONG,
+                 "after": LONG, "time spent": LONG},
+    ),
+    Section(
+        name="versions", title="Every version", noun="version", count=_total("versions"), rows=_versions,
+        note="Each accepted result, its author, and the hash of what was handed in.",
+        columns={"artifact": TEXT, "version": NUMBER, "author": TEXT, "when": TIME, "where": TEXT, "hash": HASH,
+                 "bytes": NUMBER, "fence": NUMBER, "summary": LONG},
+    ),
+    Section(
+        name="attempts", title="Every attempt", noun="attempt", count=_total("attempts"), rows=_attempts,
+        note="Each claim from start to end.",
+        columns={"artifact": TEXT, "attempt": NUMBER, "agent": TEXT, "worker": TEXT, "started": TIME, "ended": TIME,
+                 "took": LENGTH, "outcome": WORD, "class": TEXT, "error or note": LONG, "usage": TEXT},
+    ),
+    Section(
+        name="published", title="Published events", noun="event", count=_length("published"),
+        rows=_fields("published", "subject", "position", "happened_at", "actor", "correlation"),
+        note="What was announced on the board, oldest first.",
+        columns={"subject": TEXT, "position": NUMBER, "when": TIME, "by": TEXT, "correlation": TEXT},
+    ),
+    Section(
+        name="erasures", title="Erased payloads", noun="erasure", count=_length("erasures"),
+        rows=_fields("erasures", "subject", "position", "happened_at", "by", "reason"),
+        note="What was taken out of the log for good; the entry and its hash stay, and the chain holds over them.",
+        columns={"subject": TEXT, "position": NUMBER, "when": TIME, "by": TEXT, "reason": LONG},
+    ),
+)  # fmt: skip
+"""In the order in which they are read: what was wanted and decided, what went wrong, then everything."""
