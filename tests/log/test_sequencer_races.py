@@ -120,9 +120,9 @@ class Race:
     async def kill(self) -> None:
         """Terminate backends that seal or rotate, at whatever statement they are."""
         connection = await asyncpg.connect(self.url)
-        while not self.written.is_set():
+        while not (self.written.is_set() and self.kills):
             self.kills += await connection.fetchval(KILL, "seal_events|rotate_outbox")
-            for _ in range(self.chance.randrange(60)):
+            for _ in range(self.chance.randrange(60) if self.kills else 0):
                 await connection.fetchval("SELECT 1")
         await connection.close()
 
@@ -167,7 +167,6 @@ async def test_no_reader_skips_or_repeats_whoever_leads_and_whoever_dies(
         await asyncio.gather(*leaders)
         await bystander.execute("DROP TABLE held_open")
     await bystander.close()
-    assert race.kills > 0
     ids = [[row["id"] for row in rows] for rows in read]
     assert ids[0] == ids[1] == ids[2]
     assert len(set(ids[0])) == len(ids[0])
