@@ -71,7 +71,7 @@ FROM open_inboxes o WHERE o.board = $1 ORDER BY o.capability LIMIT $3
 
 # Of at most 1,000 subscriptions.
 PAUSED_SUBSCRIPTIONS = """
-SELECT s.name, s.paused_because, s.paused_at, h.position - s.cursor AS behind
+SELECT s.name, s.paused_because, s.paused_at, coalesce(h.position, 0) - s.cursor AS behind
 FROM subscriptions s LEFT JOIN event_heads h ON h.board = s.board
 WHERE s.board = $1 AND s.paused_at IS NOT NULL ORDER BY s.paused_at DESC, s.name LIMIT $2
 """
