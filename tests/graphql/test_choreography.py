@@ -63,3 +63,24 @@ async def test_the_life_of_a_schedule(asker) -> None:
     assert (row["cron"], row["timezone"], row["data"]) == ("30 2 * * *", "Europe/Berlin", {"a": 1})
     await asker.ask('mutation { unschedule(name: "nightly") }')
     assert (await asker.ask("{ schedules { name } }"))["schedules"] == []
+
+
+async def test_an_event_and_its_chain_are_shown_and_waited_for(asker, board) -> None:
+    await asker.ask(SUBSCRIBE, name="deploys", patterns=["test.events.*"])
+    told = (await asker.ask(PUBLISH, subject="test.events.a", data={"x": 1}))["publish"]
+    (event,) = await board.log(subject="test.events.>")
+    show = "query($position: BigInt!) { showEvent(position: $position) }"
+    shown = (await asker.ask(show, position=event.position))["showEvent"]
+    assert (shown["subject"], shown["payload"]) == ("test.events.a", {"x": 1})
+    assert [(one["name"], one["state"]) for one in shown["handled"]] == [("deploys", "not routed")]
+    chain = "query($correlation: String!) { chain(correlation: $correlation) }"
+    found = (await asker.ask(chain, correlation=told["correlation"]))["chain"]
+    assert ([one["subject"] for one in found["roots"]], found["gatherings"]) == (["test.events.a"], [])
+    await board.post_graph({"api": []})
+    (claim,) = await board.claim()
+    wait = """mutation($item: BigInt!, $fence: BigInt!, $pattern: String) {
+      waitFor(item: $item, fence: $fence, pattern: $pattern, timeoutSeconds: 60)
+    }"""
+    waits = (await asker.ask(wait, item=claim.item, fence=claim.fence, pattern="a.>"))["waitFor"]
+    assert (waits["place"], waits["pattern"]) == ("gated", "a.>")
+    assert (await asker.refused(wait, item=claim.item, fence=claim.fence))["code"] == "lease_lost"
