@@ -115,7 +115,7 @@ def _open(report: Report) -> Iterator[str]:
 
 def _proved(report: Report) -> Iterator[str]:
     yield words.proof(report)
-    if report["proof"]["signed"]:
-        yield report["proof"]["signed"]
+    if report["proof"]["verified"] and report["events"]:
+        yield words.signed(report)
     if report["erased"]:
         yield f"{words.count(report['erased'], 'payload')} erased; the chain holds over what is left."

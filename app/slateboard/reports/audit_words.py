@@ -61,6 +61,14 @@ def proof(report: Mapping[str, Any]) -> str:
     return f"NOT verified over {where} of the log: {told['problem']}."
 
 
+def signed(report: Mapping[str, Any]) -> str:
+    """Up to where that is what was signed, in a sentence."""
+    told = report["proof"]["signed"]
+    if told is None:
+        return "No signed checkpoint of it was at hand: a log that was written anew as a whole would look the same."
+    return f"It is what was signed up to position {told['position']:,}, by the key {told['key']}."
+
+
 def scope(report: Mapping[str, Any]) -> str:
     """What was asked for, in words."""
     asked = report["asked"]
