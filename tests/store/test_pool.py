@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from slateboard.protocol.errors import Invalid
 from slateboard.store import database as databases
 
 
@@ -10,6 +13,18 @@ async def test_transaction_that_was_left_open_ends_when_its_connection_goes_back
     try:
         async with pool.acquire() as connection:
             await connection.execute("BEGIN")
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            assert await connection.fetchval("SELECT 1") == 1
+    finally:
+        await pool.close()
+
+
+async def test_value_that_cannot_be_encoded_leaves_no_transaction_open(app_url: str) -> None:
+    pool = await databases.connect(app_url, size=1)
+    try:
+        with pytest.raises(Invalid, match="out of int64 range"):
+            async with pool.acquire() as connection:
+                await connection.fetch("SELECT name FROM boards WHERE id = $1::bigint", 2**64)
         async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             assert await connection.fetchval("SELECT 1") == 1
     finally:

@@ -10,7 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import DatabaseBusy, DatabaseTooOld, SchemaMismatch
+from slateboard.protocol.errors import DatabaseBusy, DatabaseTooOld, Invalid, SchemaMismatch
 from slateboard.store.driver_errors import translate, translating
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Database:
         try:
             with translating():
                 yield connection
+        except Invalid:
+            # A value that cannot be encoded is found after its statement was prepared, which holds a transaction open.
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")
+            raise
         finally:
             await self.pool.release(connection)
 
