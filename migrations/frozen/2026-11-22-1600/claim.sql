@@ -1,8 +1,7 @@
 -- Claim: up to `p_limit` ready items of an agent's inboxes, the highest rating first, each with a lease under a new fence.
--- Writes: ready, leases, and one event for the whole call; but of several deliveries of one chain each has another, so
--- that what is made under its claim is known to be made under that delivery. Never waits for another claim: rows that
--- somebody else is taking are skipped. What holds an agent or board back is one look-up; what holds an item back kept
--- it out of `ready`.
+-- Writes: ready, leases, and one event for the whole call, but one for each delivery, so that what is made of one event
+-- is told from what is made of another. Never waits for another claim: rows that somebody else is taking are skipped.
+-- What holds an agent or board back is one look-up; what holds an item back kept it out of `ready`.
 CREATE OR REPLACE FUNCTION claim_items(
     p_board bigint, p_agent bigint, p_worker text, p_limit int, p_lease_seconds double precision,
     p_actor text, p_authenticated_by text, p_item bigint DEFAULT NULL, p_now timestamptz DEFAULT NULL
@@ -66,20 +65,15 @@ BEGIN
         ORDER BY box_row.rank, box_row.item
         LIMIT p_limit
     ),
-    given AS MATERIALIZED (
-        SELECT p.item, nextval('fences') AS fence, 1 + w.attempts AS attempt, w.kind, w.reference, w.artifact, w.due,
-               w.correlation
-        FROM picked p,
-        LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = p.item OFFSET 0) AS w
-    ),
-    turned AS MATERIALIZED (
-        SELECT g.*, CASE WHEN d.chain IS NULL THEN 1
-                         ELSE row_number() OVER (PARTITION BY d.chain ORDER BY g.fence) END AS turn
-        FROM given g, LATERAL (SELECT CASE WHEN g.kind = 'handle' THEN g.correlation END AS chain) AS d
-    ),
     event AS MATERIALIZED (
         -- Taken after the rows are held, so that the log has this claim after whatever made the items ready.
-        SELECT array_agg(nextval('event_ids')) AS ids FROM generate_series(1, (SELECT max(g.turn) FROM turned g))
+        SELECT nextval('event_ids') AS id FROM picked HAVING count(*) > 0
+    ),
+    given AS MATERIALIZED (
+        SELECT p.item, nextval('fences') AS fence, 1 + w.attempts AS attempt, w.kind, w.reference, w.artifact, w.due,
+               w.correlation, CASE WHEN w.kind = 'handle' THEN nextval('event_ids') END AS own_event
+        FROM picked p,
+        LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = p.item OFFSET 0) AS w
     ),
     taken AS (
         DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
@@ -87,12 +81,12 @@ BEGIN
     leased AS (
         INSERT INTO leases (board, item, fence, agent, worker, attempt, claimed_at, expires_at, lease_seconds, cause)
         SELECT p_board, g.item, g.fence, p_agent, p_worker, g.attempt, v_now, v_until, p_lease_seconds,
-               (SELECT ids FROM event)[g.turn]
-        FROM turned g
+               coalesce(g.own_event, (SELECT id FROM event))
+        FROM given g
     ),
     told AS (
         INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)
-        SELECT (SELECT ids FROM event)[g.turn],
+        SELECT coalesce(g.own_event, (SELECT id FROM event)),
                coalesce((SELECT l.lane FROM event_lane l, boards b WHERE b.id = p_board AND b.archived_at IS NULL),
                outbox_lane(p_board)), p_board, 'board.item.claimed',
                concat('{"worker":', to_json(p_worker), ',"agent":', p_agent, ',"expires_at":', to_json(v_until),
@@ -100,7 +94,7 @@ BEGIN
                       string_agg(concat('[', g.item, ',', g.fence, ',', g.attempt, ']'), ','), ']}'),
                p_actor, p_authenticated_by,
                CASE WHEN min(g.correlation) = max(g.correlation) THEN min(g.correlation) END, v_now
-        FROM turned g GROUP BY g.turn
+        FROM given g GROUP BY g.own_event
     )
     SELECT g.item, g.fence, g.attempt, g.kind, g.reference,
            -- A range, in order: only the primary key serves that; of equals, a plan made while the table is empty may
