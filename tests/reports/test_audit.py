@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,3 +211,57 @@ async def test_decisions_are_numbered_records_that_link_to_each_other(board: Boa
     assert f"]({second['file']})" in first["text"]
     assert f"]({first['file']})" in second["text"]
     assert "<em>" not in first["text"]
+
+
+PARTS = ("task", "agent", "correlation", "since", "until")
+
+
+@pytest.mark.parametrize("pair", [f"{one} {two}" for place, one in enumerate(PARTS) for two in PARTS[place + 1 :]])
+async def test_two_ways_of_narrowing_keep_what_both_keep(board: BoardUnderTest, pair: str) -> None:
+    await telling_board(board)
+    whole = await audit(board)
+    asked = {
+        "task": "site",
+        "agent": "frontend",
+        "correlation": whole["artifacts"][0]["correlation"],
+        "since": whole["begins_at"],
+        "until": whole["ends_at"],
+    }
+    one, two = pair.split()
+    kept = [
+        {row["reference"] for row in (await audit(board, **{name: asked[name] for name in names}))["artifacts"]}
+        for names in ((one,), (two,), (one, two))
+    ]
+    assert kept[2] == kept[0] & kept[1]
+    assert kept[2]
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json", "csv"])
+async def test_another_process_gives_the_same_bytes(board: BoardUnderTest, app_url: str, form: str) -> None:
+    await telling_board(board)
+    here = (await audit(board, format=form))["text"]
+    command = [str(Path(sys.executable).with_name("slate")), "report", "audit", "--format", form, "--board", board.name]
+    for seed, zone in (("1", "UTC"), ("77", "Asia/Kathmandu")):
+        given = {**os.environ, "SLATE_DATABASE_URL": app_url, "PYTHONHASHSEED": seed, "TZ": zone, "PGTZ": zone}
+        done = await asyncio.create_subprocess_exec(*command, env=given, stdout=asyncio.subprocess.PIPE)
+        out, _ = await done.communicate()
+        assert out.decode() == here
+
+
+async def test_a_page_refers_to_nothing_outside_itself(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    page = (await audit(board, format="html"))["text"]
+    assert not re.findall(r"(?i)\b(?:src|href|action|data|poster)\s*=(?!\s*[\"']?#)", page)
+    assert not re.findall(r"(?i)<(?:script|link|iframe|object|embed|img|base)\b|@import|url\((?!#)|\bon\w+\s*=", page)
+    assert "default-src 'none'" in page
+
+
+async def test_a_page_begins_with_the_story(board: BoardUnderTest) -> None:
+    await telling_board(board)
+    page = (await audit(board, format="md"))["text"]
+    story, _, tables = page.partition("## Who asked whom for what")
+    headings = ["What was asked", "What happened", "What went wrong", "Who decided", "Can it be trusted?"]
+    found = [story.index(heading) for heading in headings]
+    assert found == sorted(found)
+    assert "1 attempt failed" in story
+    assert "## Every attempt" in tables

@@ -96,7 +96,7 @@ async def report_audit(
     if format is None:
         return {**told, "artifacts": [one.as_dict() for one in told["artifacts"]]}
     kept = {"format": format, "events": told["events"], "proof": told["proof"]}
-    return {**kept, "text": await asyncio.to_thread(lambda: "".join(audit_formats.render(told, format)))}
+    return {**kept, "text": await asyncio.to_thread(audit_formats.render, told, format)}
 
 
 async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The forms of an audit report by name: `html`, `md`, `json`, `csv`. Each gives the same text for the same data.
 
-A form is given in pieces, so that it can be written without being held whole.
+A form makes its text in pieces, from rows that are made one by one.
 """
 
 from __future__ import annotations
@@ -49,6 +49,6 @@ def check(form: str) -> None:
         raise Invalid(f"there is no format {form[:40]!r}", remedy=f"one of: {', '.join(FORMATS)}")
 
 
-def render(report: Mapping[str, Any], form: str) -> Iterator[str]:
-    """The report in that form, as `check` has passed it, piece by piece."""
-    return FORMATS[form](report)
+def render(report: Mapping[str, Any], form: str) -> str:
+    """The report in that form, as `check` has passed it."""
+    return "".join(FORMATS[form](report))

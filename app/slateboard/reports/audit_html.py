@@ -29,6 +29,8 @@ OUTCOMES = {
 }
 
 
+RIGHT = {kind: f' class="{kind}"' for kind in (Kind.NUMBER, Kind.LENGTH)}
+"""Headings that stand over numbers."""
 ROWS_AT_ONCE = 200
 """Rows of a piece of the page."""
 
@@ -58,7 +60,7 @@ def render(report: Mapping[str, Any]) -> Iterator[str]:
 def _section(section: Section, report: Mapping[str, Any]) -> Iterator[str]:
     """A table with its caption; the first column names the row."""
     caption = words.count(section.count(report), section.noun)
-    head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in section.columns.items())
+    head = "".join(f'<th scope="col"{RIGHT.get(kind, "")}>{name}</th>' for name, kind in section.columns.items())
     yield (
         f'<section aria-labelledby="{section.name}">\n<h2 id="{section.name}">{section.title}</h2>\n'
         f'<p class="says">{section.note}</p>\n<div class="card" tabindex="0">\n<table>\n'
@@ -103,7 +105,7 @@ def _tiles(report: Mapping[str, Any]) -> str:
         (f"{told['versions']:,}", "versions"),
         (f"{told['attempts']:,}", "attempts"),
         (f"{told['decisions']:,}", "decisions"),
-        (f"{told['incidents']:,}", "troubles"),
+        (f"{told['incidents']:,}", "gone wrong or ended early"),
         (words.length(report["critical_path"]["seconds"]), "critical path"),
     ]
     if told["deliveries"]:

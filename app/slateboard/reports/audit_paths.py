@@ -12,7 +12,7 @@ from slateboard.reports.audit_life import HANDLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from slateboard.reports.audit_fold import Fold
     from slateboard.reports.audit_life import Item
@@ -42,26 +42,43 @@ def sources(fold: Fold) -> dict[int, Source]:
 
 
 def critical_path(items: Mapping[int, Item], known: Mapping[int, Source]) -> list[Item]:
-    """The chain of items that decided when the last one was done: back from it, each time to the last before it.
+    """The chain of items that took longest from its first post to its last finish.
 
-    Shortening anything that is not on it would have made nothing end sooner. Of equals, the lower number.
+    Back from its end, each follows what was done last of those it waited for: shortening anything that is not on it
+    would not have made that end come sooner. Of equals, what ended later, then the lower number.
     """
-    done = [item for item in items.values() if item.place == "done" and item.finished_at]
-    if not done:
-        return []
-    path = [_last(done)]
-    seen = {path[0].number}
-    while len(path) < MAX_STEPS:
-        before = [
-            items[number]
-            for number in _before(path[-1], known)
-            if number in items and items[number].place == "done" and number not in seen
-        ]
-        if not before:
-            break
-        path.append(_last(before))
-        seen.add(path[-1].number)
+    begins: dict[int, datetime] = {}
+    before: dict[int, Item | None] = {}
+    best: tuple[tuple[timedelta, datetime, int], Item] | None = None
+    for item in items.values():
+        if item.place != "done" or item.finished_at is None:
+            continue
+        walked: list[Item] = []
+        at: Item | None = item
+        while at is not None and at.number not in begins and len(walked) < MAX_STEPS:
+            begins[at.number] = at.posted_at or at.claimed_at or at.finished_at or at.entered_at
+            walked.append(at)
+            before[at.number] = _previous(at, items, known)
+            at = before[at.number]
+        for one in reversed(walked):
+            earlier = before[one.number]
+            if earlier is not None:
+                begins[one.number] = min(begins[one.number], begins[earlier.number])
+        rank = (item.finished_at - begins[item.number], item.finished_at, -item.number)
+        if best is None or rank > best[0]:
+            best = rank, item
+    path: list[Item] = []
+    step = best[1] if best else None
+    while step is not None and len(path) < MAX_STEPS:
+        path.append(step)
+        step = before[step.number]
     return path[::-1]
+
+
+def _previous(item: Item, items: Mapping[int, Item], known: Mapping[int, Source]) -> Item | None:
+    """What was done last of all that an item waited for."""
+    done = [items[one] for one in _before(item, known) if one in items and items[one].place == "done"]
+    return _last(done) if done else None
 
 
 def _before(item: Item, known: Mapping[int, Source]) -> tuple[int, ...]:

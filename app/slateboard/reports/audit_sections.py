@@ -154,7 +154,7 @@ SECTIONS = (
                  "replaced": LONG},
     ),
     Section(
-        name="incidents", title="What went wrong, and what was done about it", noun="trouble",
+        name="incidents", title="What went wrong, and what was done about it", noun="incident",
         count=_length("incidents"), rows=_incidents,
         note="Failures, lost claims, dead letters and early ends.",
         columns={"artifact": TEXT, "what": WORD, "when": TIME, "by": TEXT, "class": TEXT, "error": LONG, "then": LONG},
@@ -162,14 +162,14 @@ SECTIONS = (
     Section(
         name="path", title="Critical path", noun="step", rows=_path,
         count=lambda report: len(report["critical_path"]["steps"]),
-        note="The chain that decided when the last of it was done: each waited for the one before.",
+        note="The chain that took longest from its first post to its last finish: each waited for the one before.",
         columns={"artifact": TEXT, "agent": TEXT, "claimed": TIME, "finished": TIME, "time spent": LONG},
     ),
     Section(
         name="hand-overs", title="Slowest hand-overs", noun="hand-over", rows=_hand_overs,
         count=lambda report: min(len(report["hand_overs"]), words.MOST_HAND_OVERS),
         note="From when the last of what it waited for was done until somebody took it.",
-        columns={"artifact": TEXT, "taken by": TEXT, "after": TEXT, "done by": TEXT, "when": TIME, "delay": LENGTH},
+        columns={"artifact": TEXT, "taken by": TEXT, "after": LONG, "done by": TEXT, "when": TIME, "delay": LENGTH},
     ),
     Section(
         name="agents", title="Agents", noun="agent", count=_length("agents"), rows=_agents,
@@ -187,13 +187,13 @@ SECTIONS = (
     Section(
         name="versions", title="Every version", noun="version", count=_total("versions"), rows=_versions,
         note="Each accepted result, its author, and the hash of what was handed in.",
-        columns={"artifact": TEXT, "version": NUMBER, "author": TEXT, "when": TIME, "where": TEXT, "hash": HASH,
+        columns={"artifact": TEXT, "version": NUMBER, "author": TEXT, "when": TIME, "where": LONG, "hash": HASH,
                  "bytes": NUMBER, "fence": NUMBER, "summary": LONG},
     ),
     Section(
         name="attempts", title="Every attempt", noun="attempt", count=_total("attempts"), rows=_attempts,
         note="Each claim from start to end.",
-        columns={"artifact": TEXT, "attempt": NUMBER, "agent": TEXT, "worker": TEXT, "started": TIME, "ended": TIME,
+        columns={"artifact": TEXT, "attempt": NUMBER, "agent": TEXT, "worker": LONG, "started": TIME, "ended": TIME,
                  "took": LENGTH, "outcome": WORD, "class": TEXT, "error or note": LONG, "usage": TEXT},
     ),
     Section(

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 MOST = 5
 """Of a kind that are told one by one; the tables have all."""
-SEVERAL = {"failed": "failed", "interrupted": "were interrupted", "died": "became dead letters",
-           "cancelled": "were cancelled", "discarded": "were given up"}  # fmt: skip
-ONE = {"failed": "failed", "interrupted": "was interrupted", "died": "became a dead letter",
-       "cancelled": "was cancelled", "discarded": "was given up"}  # fmt: skip
+SAID = {"failed": "failed", "interrupted": "was interrupted", "died": "became a dead letter",
+        "cancelled": "was cancelled", "discarded": "was given up"}  # fmt: skip
+"""What became of an artifact, or of an attempt at it."""
+ATTEMPTED = frozenset(("failed", "interrupted"))
 
 
 def tell(report: Report) -> list[tuple[str, list[str]]]:
@@ -68,7 +68,8 @@ def _happened(report: Report) -> Iterator[str]:
     if steps:
         names = words.listed([one["reference"] for one in steps[-MOST:]], "then")
         before = f"{len(steps) - MOST:,} others, then " if len(steps) > MOST else ""
-        yield f"What decided its end took {words.length(report['critical_path']['seconds'])}: {before}{names}."
+        took = words.length(report["critical_path"]["seconds"])
+        yield f"The longest chain of work took {took}: {before}{names}."
     spent = words.spent(told["seconds"])
     if spent:
         yield f"All items together were {spent}."
@@ -83,22 +84,27 @@ def _went_wrong(report: Report) -> Iterator[str]:
             yield "Nothing failed, and nothing was ended early."
         return
     counted = Counter(one["what"] for one in incidents)
-    yield words.sentence(words.listed([
-        f"{number:,} {ONE[what] if number == 1 else SEVERAL[what]}" for what, number in sorted(counted.items())
-    ]))  # fmt: skip
+    yield f"{words.listed([_times(what, number) for what, number in sorted(counted.items())])}."
     # What nobody has dealt with comes first.
     for one in sorted(incidents, key=lambda one: (one["then"] != words.UNSETTLED, one["position"]))[:MOST]:
         said = one["error"] or one["note"]
         because = f" ({words.cut(said)})" if said else ""
-        yield f"{one['reference']} {ONE[one['what']]}{because}: {one['then']}."
+        yield f"{one['reference']} {SAID[one['what']]}{because}: {one['then']}."
     if len(incidents) > MOST:
         yield f"{len(incidents) - MOST:,} more are in the table."
+
+
+def _times(what: str, number: int) -> str:
+    said = f"{words.count(number, 'attempt' if what in ATTEMPTED else 'item')} {SAID[what]}"
+    if number == 1:
+        return said
+    return said.replace(" was ", " were ").replace("became a dead letter", "became dead letters")
 
 
 def _decided(report: Report) -> Iterator[str]:
     decisions = report["decisions"]
     for one in decisions[:MOST]:
-        because = f", because {words.cut(one['rationale'])}" if one["rationale"] else ""
+        because = f": {words.cut(one['rationale'])}" if one["rationale"] else ""
         replaced = words.replaced(one)
         yield words.sentence(
             f"{one['agent']} decided “{one['decision']}”{because}{f' ({replaced})' if replaced else ''}"

@@ -38,8 +38,7 @@ h2 { font-size: 1.3rem; letter-spacing: -.01em; line-height: 1.3; margin: 52px 0
 .story p { margin: 0 0 4px; max-width: 84ch; overflow-wrap: anywhere; text-wrap: pretty; }
 .story .hash { color: var(--muted); font-size: .85rem; }
 code { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-nav { margin: 22px 0 0; font-size: .9rem; }
-nav a { margin-right: 16px; white-space: nowrap; }
+nav { margin: 40px 0 0; font-size: .9rem; display: flex; flex-wrap: wrap; gap: 4px 16px; }
 a { color: #2b5f9e; text-underline-offset: 2px; }
 a:focus-visible, .card:focus-visible { outline: 2px solid #2b5f9e; outline-offset: 2px; border-radius: 4px; }
 svg { display: block; width: 100%; height: auto; }
@@ -63,9 +62,10 @@ caption { text-align: left; color: var(--muted); padding: 0 0 8px; }
 th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--muted); font-weight: 600; white-space: nowrap; border-bottom-color: var(--muted); }
 tbody th { font-weight: 600; }
-.number, .length { text-align: right !important; } td.number, td.length, td.time { white-space: nowrap; }
-td, th { overflow-wrap: anywhere; min-width: 4.5em; } td.number, td.length { min-width: 0; }
-td.long { min-width: 13em; } td.hash { min-width: 21em; } tbody th { min-width: 11em; } caption { min-width: 0; }
+th.number, th.length, td.number, td.length { text-align: right; }
+td.number, td.length, td.time { white-space: nowrap; }
+td, th { overflow-wrap: break-word; } tbody th, td.long, td.hash { overflow-wrap: anywhere; }
+tbody th { min-width: 11em; } td.long { min-width: 11em; } td.hash { min-width: 21em; }
 .word { white-space: nowrap; } .word::before { content: ""; display: inline-block; width: 8px; height: 8px;
   border-radius: 50%; margin-right: 6px; background: var(--released); }
 .word.is-completed::before, .word.is-done::before, .word.is-accepted::before { background: var(--completed); }
@@ -73,7 +73,7 @@ td.long { min-width: 13em; } td.hash { min-width: 21em; } tbody th { min-width: 
 .word.is-interrupted::before { background: var(--interrupted); }
 footer { color: var(--muted); font-size: .85rem; padding-top: 40px; padding-bottom: 56px; }
 @media print {
-  @page { margin: 16mm 14mm; }
+  @page { size: landscape; margin: 14mm; }
   :root { --page: #fff; }
   body { font-size: 10pt; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
@@ -82,12 +82,13 @@ footer { color: var(--muted); font-size: .85rem; padding-top: 40px; padding-bott
   header { padding-top: 0; }
   .card { border: 0; padding: 0; overflow: visible; }
   .story { border-left: 3px solid var(--completed); padding: 0 0 0 10px; }
-  h2 { margin-top: 26px; break-after: avoid; }
+  h2 { margin-top: 26px; break-after: avoid; } .says, .share, caption { break-after: avoid; }
   tr, li { break-inside: avoid; }
   thead { display: table-header-group; }
   table { font-size: 7pt; }
   td.time, td.number, td.length, thead th { white-space: normal; }
-  td, th, tbody th, td.long, td.hash { min-width: 0; padding-right: 8px; }
+  th, td { padding-right: 8px; }
+  tbody th, td.long { min-width: 8em; } td.hash { min-width: 16em; }
   svg { break-inside: avoid; }
 }
 """
