@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from slateboard.protocol.errors import Archived
-from slateboard.reports.fold import State
+from slateboard.reports.past.fold import State
 from slateboard.server import archiving
 from slateboard.server.owner import owner_connection
 from tests.log.test_archives import YESTERDAY, archive, archive_all, old_board, own, own_name, own_url, partitions

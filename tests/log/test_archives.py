@@ -15,7 +15,7 @@ import pytest_asyncio
 from slateboard.log.archives import FOLDER
 from slateboard.protocol.errors import Archived, Conflict, ServerProblem, UnknownName
 from slateboard.protocol.export import Export
-from slateboard.reports.fold import State
+from slateboard.reports.past.fold import State
 from slateboard.server import archiving
 from slateboard.server.owner import owner_connection
 from slateboard.store.database import Database, connect

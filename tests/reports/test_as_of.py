@@ -10,7 +10,7 @@ import pytest
 from slateboard.protocol.errors import Invalid, UnknownName
 from slateboard.protocol.states import FailureClass
 from slateboard.protocol.work import NewArtifact, NewTask
-from slateboard.reports.as_of_rows import KINDS
+from slateboard.reports.past.listing import KINDS
 from tests.support.boards import BoardUnderTest
 
 LIVE = {kind: f"list_{kind}" for kind in KINDS}

@@ -15,7 +15,7 @@ import pytest
 from slateboard.protocol.errors import Invalid, UnknownName
 from slateboard.protocol.states import FailureClass
 from slateboard.protocol.work import NewArtifact, NewTask
-from slateboard.reports.audit_fold import Fold
+from slateboard.reports.audit.fold import Fold
 from tests.support.boards import BoardUnderTest
 
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import precondition, rule
 
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import NewArtifact, NewTask, Result
-from slateboard.reports.fold import State
+from slateboard.reports.past.fold import State
 from tests.patterns.conftest import Router, duty, router
 from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold, folded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from slateboard.reports.fold import COLUMNS, Entry, State, fold, key_of
+from slateboard.reports.past.fold import COLUMNS, Entry, State, fold, key_of
 from tests.support.boards import BoardUnderTest
 
 SOURCES = {"boards": "boards WHERE id = $1", "places": "item_places WHERE board = $1"}

@@ -98,7 +98,7 @@ OPERATIONS: dict[str, Operation] = {
     # the log
     "read_log": Operation("slateboard.log.feed:read", HOT, READER),
     "log_head": Operation("slateboard.log.feed:head", HOT, READER),
-    "as_of": Operation("slateboard.reports.as_of:as_of", READ, READER),
+    "as_of": Operation("slateboard.reports.past.as_of:as_of", READ, READER),
     # the choreography
     "publish": Operation("slateboard.patterns.publishing:publish", WRITE, AGENT),
     "wait_for": Operation("slateboard.patterns.waits:wait_for", WRITE, AGENT),
@@ -129,9 +129,9 @@ OPERATIONS: dict[str, Operation] = {
     "show": Operation("slateboard.reports.details:show", READ, READER),
     "tree": Operation("slateboard.reports.tree:tree", READ, READER),
     "status": Operation("slateboard.reports.overview:status", READ, READER),
-    "report_audit": Operation("slateboard.reports.audit:report_audit", READ, READER),
+    "report_audit": Operation("slateboard.reports.audit.report:report_audit", READ, READER),
     "report_decisions": Operation("slateboard.reports.decision_records:report_decisions", READ, READER),
-    "report_agents": Operation("slateboard.reports.audit_agents:report_agents", READ, READER),
+    "report_agents": Operation("slateboard.reports.audit.agents:report_agents", READ, READER),
     # the proof of the log
     "verify_log": Operation("slateboard.log.proof:verify", READ, READER),
     "export_log": Operation("slateboard.log.proof:export", READ, READER),

@@ -24,7 +24,7 @@ from slateboard.protocol.events import Subject
 from slateboard.protocol.export import Header, end_line, entry_line, header_line
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
-from slateboard.reports.as_of import state_at
+from slateboard.reports.past.as_of import state_at
 from slateboard.store.binaries import problem_from_os
 from slateboard.store.run_file import sync_folder
 from slateboard.transaction import APPEND, Statement

@@ -14,7 +14,7 @@ from strawberry.scalars import JSON
 
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.protocol.errors import Invalid
-from slateboard.reports.as_of_rows import KINDS
+from slateboard.reports.past.listing import KINDS
 from slateboard.reports.tree import MAX_DEPTH
 
 if TYPE_CHECKING:

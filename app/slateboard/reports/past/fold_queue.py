@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
 from slateboard.protocol.states import ItemKind
-from slateboard.reports.fold import moment
+from slateboard.reports.past.fold import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from slateboard.reports.fold import Entry, Row, State
+    from slateboard.reports.past.fold import Entry, Row, State
 
     Handler = Callable[[State, dict[str, Any], Entry], None]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports.audit_life import HANDLE, Attempt, Item, Version, seconds_of
+from slateboard.reports.audit.life import HANDLE, Attempt, Item, Version, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from slateboard.reports.audit import Scope
+    from slateboard.reports.audit.report import Scope
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports.audit_life import HANDLE
+from slateboard.reports.audit.life import HANDLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from slateboard.reports.audit_fold import Fold
-    from slateboard.reports.audit_life import Item
+    from slateboard.reports.audit.fold import Fold
+    from slateboard.reports.audit.life import Item
 
 MAX_STEPS = 10_000
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports import audit_words as words
-from slateboard.reports.audit_life import ENDS
+from slateboard.reports.audit import words
+from slateboard.reports.audit.life import ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

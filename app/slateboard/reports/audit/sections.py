@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
-from slateboard.reports import audit_words as words
+from slateboard.reports.audit import words
 from slateboard.reports.decision_records import option_name
 
 if TYPE_CHECKING:

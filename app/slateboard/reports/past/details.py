@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid, UnknownName
 from slateboard.protocol.names import split_reference
-from slateboard.reports import as_of_rows
 from slateboard.reports.details import MAX_NEIGHBOURS, NEIGHBOUR, SHOWN, cut
+from slateboard.reports.past import listing
 from slateboard.reports.tree import MAX_DEPTH, MAX_TASKS, assembled, check_depth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slateboard.reports.fold import Row, State
+    from slateboard.reports.past.fold import Row, State
 
 UNTOLD = dict.fromkeys(("rating", "percent", "progress", "expires_at"))
 LEFT = {"checkpoint": None, "note": None}
@@ -93,9 +93,9 @@ def show(state: State, name: str) -> dict[str, Any]:
 
 
 def _task(state: State, name: str) -> dict[str, Any]:
-    number, tasks = state.task_ids[name], as_of_rows.tasks(state)
+    number, tasks = state.task_ids[name], listing.tasks(state)
     ids = sorted(one for one, row in state.tables["artifacts"].items() if row["task"] == number)
-    own = as_of_rows.artifacts(state, ids[: MAX_NEIGHBOURS + 1])
+    own = listing.artifacts(state, ids[: MAX_NEIGHBOURS + 1])
     return {
         "type": "task",
         **next(row for row in tasks if row["id"] == number),
@@ -119,7 +119,7 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
     ]
     return {
         "type": "artifact",
-        **_whole(next(as_of_rows.artifacts(state, [number]))),
+        **_whole(next(listing.artifacts(state, [number]))),
         **LEFT,
         **cut("versions", sorted(made, key=lambda one: -one["version"]), SHOWN),
         **cut("attempts_made", _attempts(state, number), SHOWN),
@@ -129,7 +129,7 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
 
 
 def _item(state: State, item: int) -> dict[str, Any]:
-    row = as_of_rows.item(state, item)
+    row = listing.item(state, item)
     answer: dict[str, Any] = {"type": "item", **UNTOLD, **row, **LEFT}
     if row["artifact"] is not None:
         attempts = _attempts(state, row["artifact"])[: SHOWN + 1]
@@ -162,13 +162,13 @@ def _neighbours(state: State, artifact: int) -> dict[str, Any]:
     for name, edges in (("blockers", state.blockers), ("dependents", state.dependents)):
         numbers = {other for item in items for other in edges.get(item, ())}
         ids = {state.tables["work_items"][other]["artifact"] for other in numbers} - {None}
-        rows = as_of_rows.artifacts(state, sorted(ids)[: MAX_NEIGHBOURS + 1])
+        rows = listing.artifacts(state, sorted(ids)[: MAX_NEIGHBOURS + 1])
         answer |= cut(name, [{key: row[key] for key in NEIGHBOUR} for row in rows], MAX_NEIGHBOURS)
     return answer
 
 
 def _decisions(state: State, task: str) -> dict[str, Any]:
-    return cut("decisions", as_of_rows.matching(as_of_rows.decisions(state), {"task": task})[: SHOWN + 1], SHOWN)
+    return cut("decisions", listing.matching(listing.decisions(state), {"task": task})[: SHOWN + 1], SHOWN)
 
 
 def _whole(row: Row) -> Row:

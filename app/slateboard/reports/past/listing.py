@@ -14,7 +14,7 @@ from slateboard.reports.progress import progress, status_of, task_status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from slateboard.reports.fold import Row, State
+    from slateboard.reports.past.fold import Row, State
 
 PRIORITY_WORD = {rating: priority.value for priority, rating in PRIORITY_RATING.items()}
 ITEM_FIELDS = (

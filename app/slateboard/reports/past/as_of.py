@@ -16,9 +16,9 @@ from slateboard.log import archives, feed
 from slateboard.protocol.errors import Invalid, ServerProblem, TooLarge, UnknownName
 from slateboard.protocol.pages import DEFAULT_PAGE
 from slateboard.protocol.rights import Right
-from slateboard.reports import as_of_parts, as_of_rows
-from slateboard.reports.fold import State, fold
 from slateboard.reports.paging import check_first, decode, encode
+from slateboard.reports.past import details, listing
+from slateboard.reports.past.fold import State, fold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ async def as_of(
     *,
     position: int | str | None = None,
     time: datetime | str | None = None,
-    of: Sequence[str] = tuple(as_of_rows.KINDS),
+    of: Sequence[str] = tuple(listing.KINDS),
     where: Mapping[str, Any] | None = None,
     first: int = DEFAULT_PAGE,
     after: str | None = None,
@@ -86,12 +86,12 @@ async def as_of(
     }
     for kind in kinds:
         end = begin + first
-        rows, total = as_of_rows.page(state, kind, dict(where or {}), begin, end)
+        rows, total = listing.page(state, kind, dict(where or {}), begin, end)
         answer[kind] = {"rows": rows, "next": encode([end]) if total > end else None, "total": total}
     if show is not None:
-        answer["show"] = as_of_parts.show(state, str(show))
+        answer["show"] = details.show(state, str(show))
     if tree is not None:
-        answer["tree"] = as_of_parts.tree(state, tree)
+        answer["tree"] = details.tree(state, tree)
     return answer
 
 
@@ -182,8 +182,8 @@ async def _base(tx: Statement, position: int) -> State:
 
 def _kinds(of: Sequence[str]) -> list[str]:
     for kind in of:
-        if kind not in as_of_rows.KINDS:
-            raise Invalid(f"{kind!r} cannot be shown as of a position", remedy=f"one of: {', '.join(as_of_rows.KINDS)}")
+        if kind not in listing.KINDS:
+            raise Invalid(f"{kind!r} cannot be shown as of a position", remedy=f"one of: {', '.join(listing.KINDS)}")
     return list(dict.fromkeys(of))
 
 

@@ -189,8 +189,8 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
 
     Raises KeyError for an event about something that no event told of, unless a payload was erased.
     """
-    from slateboard.reports.fold_board import BOARD_HANDLERS
-    from slateboard.reports.fold_queue import QUEUE_HANDLERS
+    from slateboard.reports.past.fold_board import BOARD_HANDLERS
+    from slateboard.reports.past.fold_queue import QUEUE_HANDLERS
 
     handlers = {**BOARD_HANDLERS, **QUEUE_HANDLERS}
     rest = iter(entries)

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.protocol.errors import Invalid
-from slateboard.reports import audit_csv, audit_html, audit_markdown
+from slateboard.reports.audit import to_csv, to_html, to_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,10 +36,10 @@ def as_json(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 FORMATS: dict[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
-    "html": audit_html.render,
-    "md": audit_markdown.render,
+    "html": to_html.render,
+    "md": to_markdown.render,
     "json": as_json,
-    "csv": audit_csv.render,
+    "csv": to_csv.render,
 }
 
 

@@ -1,6 +1,6 @@
 """The audit trail as one page: a file that needs nothing else, no script, no network, readable on paper.
 
-All that comes from the board goes through `audit_text.text`. Headings, captions and the words of the timeline say
+All that comes from the board goes through `text.text`. Headings, captions and the words of the timeline say
 everything that a picture shows.
 """
 
@@ -9,11 +9,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports import audit_story, audit_timeline
-from slateboard.reports import audit_words as words
-from slateboard.reports.audit_sections import SECTIONS, Kind, Section, shown
-from slateboard.reports.audit_style import STYLE
-from slateboard.reports.audit_text import text
+from slateboard.reports.audit import story, timeline, words
+from slateboard.reports.audit.sections import SECTIONS, Kind, Section, shown
+from slateboard.reports.audit.style import STYLE
+from slateboard.reports.audit.text import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,7 +89,7 @@ def _story(report: Mapping[str, Any]) -> str:
     """What somebody reads who reads nothing else."""
     told = "".join(
         f"<section><h2>{heading}</h2>{''.join(f'<p>{text(one)}</p>' for one in sentences)}</section>"
-        for heading, sentences in audit_story.tell(report)
+        for heading, sentences in story.tell(report)
     )
     broken = "" if report["proof"]["verified"] else " broken"
     head = report["proof"]["head_hash"]
@@ -116,7 +115,7 @@ def _tiles(report: Mapping[str, Any]) -> str:
 
 
 def _timeline(report: Mapping[str, Any]) -> str:
-    picture = audit_timeline.render(report)
+    picture = timeline.render(report)
     if not picture:
         return ""
     there = report["summary"]["outcomes"]

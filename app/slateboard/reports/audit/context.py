@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from slateboard.reports.audit_life import Item
+    from slateboard.reports.audit.life import Item
     from slateboard.transaction import Statement
 
 MAX_DEPTH = 64

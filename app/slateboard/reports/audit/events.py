@@ -17,7 +17,7 @@ from slateboard.log import archives
 from slateboard.log.proof import log_id
 from slateboard.protocol.chain import Chain
 from slateboard.protocol.errors import BadExport, Invalid, TooLarge, WrongLog
-from slateboard.reports.audit_fold import Fold
+from slateboard.reports.audit.fold import Fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports import audit_story, audit_words
-from slateboard.reports.audit_sections import SECTIONS, shown
+from slateboard.reports.audit import story, words
+from slateboard.reports.audit.sections import SECTIONS, shown
 from slateboard.reports.decision_records import inline
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def render(report: Mapping[str, Any]) -> Iterator[str]:
     """The report as one Markdown document, piece by piece."""
-    yield f"# Audit trail: {inline(audit_words.scope(report))}\n\n{inline(audit_words.period(report))}\n"
-    for heading, sentences in audit_story.tell(report):
+    yield f"# Audit trail: {inline(words.scope(report))}\n\n{inline(words.period(report))}\n"
+    for heading, sentences in story.tell(report):
         yield f"\n## {heading}\n\n" + "\n".join(f"- {inline(one)}" for one in sentences) + "\n"
     if report["proof"]["head_hash"]:
         yield f"\nHash of the last entry: `{report['proof']['head_hash']}`\n"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
-from slateboard.reports.fold import moment
+from slateboard.reports.past.fold import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from slateboard.reports.fold import Entry, State
+    from slateboard.reports.past.fold import Entry, State
 
     Handler = Callable[[State, dict[str, Any], Entry], None]
 

@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.rights import Right
-from slateboard.reports import audit_context, audit_events
-from slateboard.reports.audit_life import Item, seconds_of
+from slateboard.reports.audit import context, events
+from slateboard.reports.audit.life import Item, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,11 +31,11 @@ async def report_agents(
     `failure_rate` is failed attempts among those that completed or failed. Raises as `report_audit` does.
     """
     tx.require(Right.READER)
-    audit_events.check_range(since, until)
-    await audit_events.check_size(tx)
-    known = await audit_context.agents(tx)
-    read = await audit_events.read(tx, since=since, until=until)
-    await audit_context.complete(tx, read.fold.items.values())
+    events.check_range(since, until)
+    await events.check_size(tx)
+    known = await context.agents(tx)
+    read = await events.read(tx, since=since, until=until)
+    await context.complete(tx, read.fold.items.values())
     rows = of_agents(read.fold.items.values(), lambda number: known.get(number or 0, {}).get("name"))
     hours = (read.ends_at - read.begins_at).total_seconds() / 3600 if read.ends_at and read.begins_at else 0.0
     for row in rows:

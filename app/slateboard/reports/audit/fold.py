@@ -12,8 +12,8 @@ from collections import Counter
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports.audit_life import ENDS, HANDLE, Attempt, Incident, Item, Version
-from slateboard.reports.fold import moment
+from slateboard.reports.audit.life import ENDS, HANDLE, Attempt, Incident, Item, Version
+from slateboard.reports.past.fold import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports import audit_words as words
-from slateboard.reports.audit_text import text
+from slateboard.reports.audit import words
+from slateboard.reports.audit.text import text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from slateboard.reports.audit_life import Attempt
+    from slateboard.reports.audit.life import Attempt
 
 WIDTH = 1080
 LEFT = 132

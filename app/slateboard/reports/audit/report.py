@@ -3,7 +3,7 @@ done about it, where the time went, and the proof that the log says so.
 
 It follows from the log alone, but for names, titles and the tree of tasks, which are those of now. Everything is in a
 fixed order and nothing says when it was asked for, so the same log gives the same report. How it looks is the business
-of `audit_html` and its neighbours.
+of `to_html` and its neighbours.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
-from slateboard.reports import audit_context, audit_events, audit_formats, audit_paths
-from slateboard.reports import audit_words as words
-from slateboard.reports.audit_agents import of_agents
-from slateboard.reports.audit_artifacts import artifacts, task_of
-from slateboard.reports.audit_life import HANDLE, Incident, Item, seconds_of
+from slateboard.reports.audit import context, events, formats, paths, words
+from slateboard.reports.audit.agents import of_agents
+from slateboard.reports.audit.artifacts import artifacts, task_of
+from slateboard.reports.audit.life import HANDLE, Incident, Item, seconds_of
 
 if TYPE_CHECKING:
-    from slateboard.reports.audit_events import Read
+    from slateboard.reports.audit.events import Read
     from slateboard.transaction import ReadTransaction
 
 BOARD = "SELECT name FROM boards WHERE id = $1"
@@ -63,7 +62,7 @@ class Scope:
     def chain(self, task: str | None) -> list[dict[str, Any]]:
         """Who answers for the work of a task, from it upwards; one list for all that share it."""
         if task not in self.chains:
-            self.chains[task] = audit_context.chain_of(task, self.tasks)
+            self.chains[task] = context.chain_of(task, self.tasks)
         return self.chains[task]
 
     def agent(self, number: int | None) -> str | None:
@@ -91,12 +90,12 @@ async def report_audit(
     """
     tx.require(Right.READER)
     if format is not None:
-        audit_formats.check(format)
+        formats.check(format)
     told = await _report(tx, {"task": task, "agent": agent, "since": since, "until": until, "correlation": correlation})
     if format is None:
         return {**told, "artifacts": [one.as_dict() for one in told["artifacts"]]}
     kept = {"format": format, "events": told["events"], "proof": told["proof"]}
-    return {**kept, "text": await asyncio.to_thread(audit_formats.render, told, format)}
+    return {**kept, "text": await asyncio.to_thread(formats.render, told, format)}
 
 
 async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:
@@ -104,9 +103,9 @@ async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:
     task, agent, correlation = asked["task"], asked["agent"], asked["correlation"]
     since, until = asked["since"], asked["until"]
     agents, below = await _checked(tx, task, agent, since, until, correlation)
-    read = await audit_events.read(tx, since=since, until=until)
+    read = await events.read(tx, since=since, until=until)
     fold = read.fold
-    await audit_context.complete(tx, fold.items.values())
+    await context.complete(tx, fold.items.values())
     kept = {number: item for number, item in sorted(fold.items.items()) if not below or task_of(item) in below}
     if correlation is not None:
         own = fold.correlated.get(correlation, set())
@@ -121,7 +120,7 @@ async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:
             for name, posted in fold.tasks.items()
             if (not below or name in below) and correlation in {None, posted["correlation"]}
         }
-    scope = Scope(read=read, agents=agents, items=kept, tasks=await audit_context.tasks(tx, names))
+    scope = Scope(read=read, agents=agents, items=kept, tasks=await context.tasks(tx, names))
     decided = await _decisions(tx, scope, below, agent, correlation)
     return {"board": await tx.fetchval(BOARD, tx.board), "asked": asked, **_told(scope, decided, correlation)}
 
@@ -135,12 +134,12 @@ async def _checked(
     correlation: str | None,
 ) -> tuple[dict[int, dict[str, Any]], set[str]]:
     """The agents by id and the names of the tasks that are meant; what is not there, or not in order, is refused."""
-    audit_events.check_range(since, until)
-    await audit_events.check_size(tx)
-    agents = await audit_context.agents(tx)
+    events.check_range(since, until)
+    await events.check_size(tx)
+    agents = await context.agents(tx)
     if agent is not None and agent not in {row["name"] for row in agents.values()}:
         raise UnknownName(f"there is no agent {agent!r} on this board", remedy="see `slate get agents`", agent=agent)
-    below = set[str]() if task is None else await audit_context.below(tx, task)
+    below = set[str]() if task is None else await context.below(tx, task)
     if task is not None and not below:
         raise UnknownName(f"there is no task {task!r} on this board", remedy="see `slate get tasks`", task=task)
     if correlation is not None and not await tx.fetchval(KNOWN_CORRELATION, tx.board, correlation):
@@ -158,9 +157,9 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
     fold, items = scope.read.fold, scope.items
     attempts = [attempt for item in items.values() for attempt in item.attempts]
     incidents = [one for one in fold.incidents if one.item in items]
-    sources = audit_paths.sources(fold)
-    path = audit_paths.critical_path(items, sources)
-    handed = audit_paths.hand_overs(items, sources, scope.name)
+    sources = paths.sources(fold)
+    path = paths.critical_path(items, sources)
+    handed = paths.hand_overs(items, sources, scope.name)
     found = artifacts(scope, items)
     places = Counter(item.place for item in items.values())
     published = [one for one in fold.published if correlation in {None, one["correlation"]}]
@@ -245,9 +244,9 @@ async def _decisions(
     """The decisions of the range, in the order in which they were made, each with what it replaced and what it was."""
     fold = scope.read.fold
     replaced_by = {row["supersedes"]: number for number, row in fold.decisions.items() if row["supersedes"]}
-    earlier = await audit_context.decisions(tx, (number for number in replaced_by if number not in fold.decisions))
+    earlier = await context.decisions(tx, (number for number in replaced_by if number not in fold.decisions))
     known = earlier | fold.decisions
-    task_names = await audit_context.task_names(tx, {row["task"] for row in fold.decisions.values() if row["task"]})
+    task_names = await context.task_names(tx, {row["task"] for row in fold.decisions.values() if row["task"]})
     rows: list[dict[str, Any]] = []
     for number, row in sorted(fold.decisions.items()):
         task = task_names.get(row["task"])

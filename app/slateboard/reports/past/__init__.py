@@ -1,0 +1,1 @@
+"""The past: the board as it was, folded from its events."""
