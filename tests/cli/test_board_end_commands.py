@@ -41,7 +41,7 @@ async def test_archived_board_is_read_and_not_changed(slate: Slate, archived: Bo
     assert (await slate("post", "api", "--owner", "backend")).code == 5
     assert (await slate.ok("log", "verify", "--no-checkpoints"))["last"] > 0
     assert "it is over" in (await slate("log", "show", await archived.perform("log_head"), "--json")).out
-    assert "(archived)" in (await slate("status")).out
+    assert "(archived)" in (await slate("status", "--board", archived.name)).out
     assert archived.name in (await slate("get", "boards", "--limit", 1000)).out
     assert "is archived since" in (await slate("board", "archive", archived.name)).out
     await slate.ok("board", "unarchive", archived.name)

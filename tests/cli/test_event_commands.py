@@ -53,7 +53,7 @@ async def test_what_cannot_be_published_is_refused(slate: Slate, tmp_path: Path)
     assert (await slate.wrong(6, "publish", "board.task.posted"))["code"] == "denied"
 
 
-async def test_the_life_of_a_subscription(slate: Slate) -> None:
+async def test_the_life_of_a_subscription(slate: Slate, board: BoardUnderTest) -> None:
     made = await slate.ok("subscription", "add", "deploys", "a.*", "b.>", "--agent", "backend", "--action", "deploy")
     assert (made["patterns"], made["action"]) == (["a.*", "b.>"], "deploy")
     await slate.ok("subscription", "pause", "deploys", "--reason", "the freeze")
@@ -61,7 +61,7 @@ async def test_the_life_of_a_subscription(slate: Slate) -> None:
     shown = await slate("subscription", "list")
     assert "a.*, b.>" in shown.out
     assert "paused: the freeze" in shown.out
-    assert "subscription deploys is paused" in (await slate("status")).out
+    assert "subscription deploys is paused" in (await slate("status", "--board", board.name)).out
     await slate.ok("subscription", "resume", "deploys")
     changed = ("subscription", "change", "deploys", "a.b", "a.c", "--all-of", "--agent", "cto", "--priority", "high")
     assert (await slate.ok(*changed))["all_of"] is True

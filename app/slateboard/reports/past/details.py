@@ -6,6 +6,8 @@ when a lease would have run out, checkpoints, and inline content.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid, UnknownName
@@ -72,12 +74,14 @@ def _used(state: State) -> dict[int, dict[str, Any]]:
         artifact = artifacts.get(items[attempt["item"]]["artifact"])
         if artifact is None or attempt["item"] not in {artifact["id"], artifact["newest_item"]}:
             continue
-        sums = used.setdefault(artifact["task"], {"cost": 0.0, "seconds": 0.0, "attempts": 0})
+        sums = used.setdefault(artifact["task"], {"cost": Decimal(0), "seconds": timedelta(), "attempts": 0})
         usage: dict[str, Any] = attempt["usage"] or {}
         cost: Any = usage.get("cost")
-        sums["cost"] += cost if isinstance(cost, int | float) and not isinstance(cost, bool) else 0
-        sums["seconds"] += (attempt["ended_at"] - attempt["started_at"]).total_seconds()
+        sums["cost"] += Decimal(str(cost)) if isinstance(cost, int | float) and not isinstance(cost, bool) else 0
+        sums["seconds"] += attempt["ended_at"] - attempt["started_at"]
         sums["attempts"] += 1
+    for sums in used.values():
+        sums |= {"cost": float(sums["cost"]), "seconds": sums["seconds"].total_seconds()}
     return used
 
 
