@@ -69,7 +69,8 @@ WITH RECURSIVE below (root, id, parent, hops) AS (
 placed AS ({PLACED}),
 used AS (
     SELECT p.task,
-           sum(CASE WHEN jsonb_typeof(t.usage -> 'cost') = 'number' THEN (t.usage -> 'cost')::numeric END)::float8 AS cost,
+           sum(CASE WHEN jsonb_typeof(t.usage -> 'cost') = 'number' THEN (t.usage -> 'cost')::numeric END)::float8
+               AS cost,
            sum(extract(epoch FROM t.ended_at - t.started_at))::float8 AS seconds, count(*) AS attempts
     FROM (SELECT task, artifact AS item FROM placed
           UNION ALL SELECT task, newest_item FROM placed WHERE newest_item <> artifact) AS p
