@@ -100,6 +100,33 @@ async def test_slow_filter_pauses_its_own_subscription_alone(
     assert shown["behind"] > 0
 
 
+async def test_filter_that_is_slow_over_many_events_is_tried_with_fewer(
+    board: BoardUnderTest, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = slow_over(10, monkeypatch)
+    await subscribe(board, filter="$.payload.pr")
+    for number in range(25):
+        await publish(board, data={"pr": number})
+    await router.run()
+    assert [row["position"] for row in await deliveries(board)] == [
+        event.position for event in await board.log(subject=MERGED)
+    ]
+    assert tried == [25, 10, 15, 10, 5]
+
+
+def slow_over(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let every filter be too slow over more events than these; the list is how many each trial was given."""
+    tried: list[int] = []
+    trial = filters.trial
+
+    async def counted(tx: Any, sql: str, *arguments: Any) -> list[Any] | str:
+        tried.append(len(arguments[3]))
+        return filters.TooSlow("slow") if tried[-1] > most else await trial(tx, sql, *arguments)
+
+    monkeypatch.setattr(filters, "trial", counted)
+    return tried
+
+
 async def test_payload_that_postgres_cannot_read_stops_nothing(board: BoardUnderTest, router: Router) -> None:
     await subscribe(board, patterns=["board.task.>"], filter='$.subject == "board.task.changed"')
     async with board.writing() as tx:

@@ -15,6 +15,7 @@ from slateboard.server.duty import Duty
 from slateboard.server.routing import route_once
 from slateboard.work import gates
 from tests.patterns.conftest import Router
+from tests.patterns.test_routing import slow_over
 from tests.support.boards import BoardUnderTest
 
 APPROVED = "genbrain.events.pr.approved"
@@ -150,3 +151,20 @@ async def test_waits_whose_filters_are_slow_are_left_to_the_next_step(
             looked_at = await waits.match(tx, head=head)
         seen.append((looked_at, (await board.by_place()).get("ready", 0)))
     assert seen == [(waits.BATCH, 1), (waits.BATCH, 2), (1, 3)]
+
+
+async def test_wait_whose_filter_is_slow_over_many_events_looks_at_fewer(
+    board: BoardUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = slow_over(10, monkeypatch)
+    (item,) = (await board.post_graph({"a": []})).values()
+    await wait(board, await board.claim_item(item), filter="$.payload.pr == 24")
+    for number in range(25):
+        await board.perform("publish", subject=APPROVED, data={"pr": number})
+    await board.seal()
+    head = await board.fetchval("SELECT position FROM event_heads WHERE board = $1")
+    while await board.place(item) != "ready":
+        async with board.writing() as tx:
+            await waits.match(tx, head=head)
+    assert tried == [25, 10, 15, 10, 5]
+    assert (await board.perform("briefing", item=item))["awaited"]["payload"] == {"pr": 24}

@@ -2,6 +2,7 @@
 
 A path that answers with a boolean says so itself; any other is met by whatever it finds. What does not parse is
 refused before it is kept; what fails or takes too long later is told by `trial`, which leaves the change as it was.
+A filter may take half a second over a few events; over many, whose payloads may be large, it is tried with fewer.
 """
 
 from __future__ import annotations
@@ -14,8 +15,18 @@ if TYPE_CHECKING:
     from slateboard.transaction import Transaction
 
 MAX_PATH_CHARACTERS = 4_096
-MOST_SECONDS = 2
-"""How long the filter of one subscription may take over the events of one step."""
+MOST_SECONDS = 0.5
+FEW_EVENTS = 10
+"""How long a filter may take over so many events, and over however many are tried at once."""
+FEWER = 10
+"""By what the number is divided when it took longer."""
+
+
+class TooSlow(str):
+    """Why a filter cannot be used, where fewer events might have been filtered in time."""
+
+    __slots__ = ()
+
 
 TRY = "SELECT event_fits($1::text::jsonpath, event_json('a.b', 'a', 'c', '{}'))"
 LIMIT = "SELECT set_config('statement_timeout', $1, true)"
@@ -44,11 +55,16 @@ async def trial(tx: Transaction, sql: str, *arguments: Any) -> list[Any] | str:
     usual = await tx.fetchval("SELECT current_setting('statement_timeout')")
     try:
         async with tx.connection.transaction():
-            await tx.fetchval(LIMIT, f"{MOST_SECONDS}s")
+            await tx.fetchval(LIMIT, f"{MOST_SECONDS * 1000:.0f}ms")
             rows = await tx.fetch(sql, *arguments)
             await tx.fetchval(LIMIT, usual)
     except asyncpg.QueryCanceledError:
-        return f"the filter takes longer than {MOST_SECONDS} s"
+        return TooSlow(f"the filter takes longer than {MOST_SECONDS} s over at most {FEW_EVENTS} events")
     except (asyncpg.DataError, asyncpg.UndefinedObjectError, asyncpg.StatementTooComplexError) as error:
         return f"the filter fails: {error}"
     return rows
+
+
+def fewer(found: list[Any] | str, number: int) -> int:
+    """With how many events to try again what was too slow over `number` of them; 0 if there is nothing to try."""
+    return max(FEW_EVENTS, number // FEWER) if isinstance(found, TooSlow) and number > FEW_EVENTS else 0

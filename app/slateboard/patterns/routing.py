@@ -55,6 +55,10 @@ class Step:
     upto: int
     fits: list[Fit]
 
+    def to(self, position: int) -> Step:
+        """No more of it than to this position."""
+        return Step(self.subscription, position, [fit for fit in self.fits if fit.position <= position])
+
 
 @dataclass(slots=True)
 class Plan:
@@ -102,6 +106,8 @@ async def route(tx: Transaction, step: Step) -> int:
         rows = await filters.trial(
             tx, SIFT, tx.board, wanted[0], wanted[-1], wanted, subscription["filter"], subscription["ordered_by"]
         )
+        if few := filters.fewer(rows, len(wanted)):
+            return await route(tx, step.to(wanted[few - 1]))
         if isinstance(rows, str):
             await subscriptions.stop(tx, subscription["id"], rows)
             return 0

@@ -129,9 +129,18 @@ async def match(tx: Transaction, *, head: int) -> int:
                 left.add(item)
                 continue
             filtered += path is not None
-            found = await _first(tx, [fit.position for fit in fits], path)
-            if found is not None:
-                ended[item] = (None, found) if isinstance(found, str) else (found, None)
+            positions = [fit.position for fit in fits]
+            found = await _fitting(tx, positions, path)
+            while few := filters.fewer(found, len(positions)):
+                positions = positions[:few]
+                left.add(item)
+                found = await _fitting(tx, positions, path)
+            if isinstance(found, str):
+                ended[item] = (None, found)
+            elif found:
+                ended[item] = (found[0]["position"], None)
+            elif item in left:
+                await tx.fetch(LOOKED_AT, tx.board, [item], positions[-1])
         await tx.fetch(LOOKED_AT, tx.board, [item for item in together if item not in ended and item not in left], upto)
     await _end(tx, tx.board, ended)
     return BATCH if left else len(rows)
@@ -146,14 +155,11 @@ async def time_out(tx: Transaction, *, limit: int = 500) -> int:
     return sum(len(row["items"]) for row in rows)
 
 
-async def _first(tx: Transaction, positions: list[int], path: str | None) -> int | str | None:
-    """The first of these events that meets the filter; in words, why the filter cannot be used."""
+async def _fitting(tx: Transaction, positions: list[int], path: str | None) -> list[Any] | str:
+    """Those of these events that meet the filter, in order; in words, why the filter cannot be used."""
     if path is None:
-        return positions[0]
-    rows = await filters.trial(tx, SIFT, tx.board, positions[0], positions[-1], positions, path, None)
-    if isinstance(rows, str):
-        return rows
-    return rows[0]["position"] if rows else None
+        return [{"position": positions[0]}]
+    return await filters.trial(tx, SIFT, tx.board, positions[0], positions[-1], positions, path, None)
 
 
 async def _end(tx: Transaction, board: BoardId, ended: dict[int, tuple[int | None, str | None]]) -> None:
