@@ -101,7 +101,7 @@ def _orphans(place: Place) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             # Children only, by their titles: what is in doubt is spared here.
-            is_child = process.cmdline()[:1] and process.cmdline()[0].startswith("postgres:")
+            is_child = "".join(process.cmdline()[:1]).startswith("postgres:")  # one that ends has no title
             if is_child and process.status() != psutil.STATUS_ZOMBIE and _belongs(process, place):
                 yield process
 

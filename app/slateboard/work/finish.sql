@@ -96,8 +96,10 @@ BEGIN
     IF true = ANY (v_revised) THEN
         PERFORM mark_stale(
             p_board,
-            ARRAY(SELECT w.artifact FROM work_items w
-                  WHERE w.board = p_board AND w.id = ANY (v_items) AND w.revision > 0),
+            ARRAY(SELECT w.artifact FROM unnest(v_items) AS g (item),
+                  LATERAL (SELECT i.artifact, i.revision FROM work_items i
+                           WHERE i.board = p_board AND i.id = g.item OFFSET 0) AS w
+                  WHERE w.revision > 0),
             p_actor, p_authenticated_by, v_now);
     END IF;
     DELETE FROM checkpoints c WHERE c.board = p_board AND c.item = ANY (v_items);
