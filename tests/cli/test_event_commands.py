@@ -25,6 +25,40 @@ async def test_data_is_given_as_text_file_or_standard_input(
     assert [event.payload for event in found] == [{"from": "text"}, {"from": "file"}, {"from": "input"}, None]
 
 
+async def test_whatever_is_published_can_be_listed_and_only_what_was_erased_is_called_so(
+    slate: Slate, board: BoardUnderTest
+) -> None:
+    given = [
+        '"done"',
+        "[1, 2]",
+        "5",
+        "true",
+        "null",
+        f'"{"x" * 10_000}"',
+        '{"reason": "it rains"}',
+        '{"key": "secret"}',
+    ]
+    for value in given:
+        await slate.ok("publish", "a.b", "--data", value, "--correlation", "values")
+    await board.seal()
+    position = (await board.log(subject="a.b"))[-1].position
+    await slate.ok("log", "erase", position, "--reason", "a secret")
+    await board.seal()
+    for command in (("log", "tail"), ("log", "list"), ("get", "events"), ("log", "chain", "values")):
+        lines = [line for line in (await slate(*command)).out.splitlines() if " a.b" in line and "board." not in line]
+        assert len(lines) == len(given), command
+        assert [line.count("(erased)") for line in lines] == [0] * 7 + [1], command
+        assert '"done"' in lines[0]
+        assert "[1, 2]" in lines[1]
+        assert not lines[4].endswith(":")
+        assert len(lines[5]) < 300
+    assert "(erased)" in (await slate("log", "show", position)).out
+    assert "(erased)" not in (await slate("log", "show", position - 3)).out
+    shown = [event["erased"] for event in await slate.ok("log", "tail", "--subject", "a.b")]
+    assert shown == [False] * 7 + [True]
+    assert (await board.perform("report_audit"))["erased"] == 1
+
+
 async def test_an_id_publishes_once(slate: Slate, board: BoardUnderTest) -> None:
     first = await slate.ok("publish", "a.b", "--id", "pr-17", "--correlation", "chain-7")
     again = await slate.ok("publish", "a.b", "--id", "pr-17")

@@ -55,7 +55,7 @@ def show(invocation: Invocation, position: int) -> None:
 
 def _shown(found: Mapping[str, Any]) -> Iterator[str]:
     names = ("position", "subject", "happened_at", "actor", "correlation", "cause", "traceparent", "payload")
-    yield tables.facts({name: found[name] for name in names})
+    yield tables.facts({name: found[name] for name in names} | ({"payload": events.ERASED} if found["erased"] else {}))
     if found["handled"]:
         yield ""
         yield tables.table(COLUMNS, found["handled"])
@@ -102,7 +102,9 @@ def _below(nodes: Sequence[Mapping[str, Any]], indent: str, began: dt.datetime, 
 
 def _line(node: Mapping[str, Any], began: dt.datetime) -> str:
     if node["kind"] == "event":
-        what = f"{node['position']} {node['subject']} by {node['actor']}: {events.summary_of(node['payload'])}"
+        what = ": ".join(
+            filter(None, (f"{node['position']} {node['subject']} by {node['actor']}", events.summary(node)))
+        )
         return f"{_after(node['happened_at'], began)} {tables.clean(what)}"
     said = f"{node['agent']} {node['reference'].rpartition('/')[2]} (item {node['item']}): {_place(node)}"
     if node["finished_at"]:

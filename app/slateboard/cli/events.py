@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -14,20 +15,31 @@ WORDS = (
 )  # fmt: skip
 """What is worth a word, in this order."""
 MAX_ITEMS = 5
+MAX_VALUE = 100
 ERASED = "(erased)"
 
 
 def line(event: Mapping[str, Any]) -> str:
     """One event as one line."""
     at = tables.moment(event["happened_at"])[11:]
-    actor, what = tables.clean(event["actor"]), tables.clean(summary_of(event["payload"]))
+    actor, what = tables.clean(event["actor"]), tables.clean(summary(event))
     return f"{event['position']:>7}  {at}  {actor:12}  {event['subject']:26}  {what}".rstrip()
 
 
-def summary_of(payload: Mapping[str, Any] | None) -> str:
-    """What an event is about, in a few words; a payload that was erased is None."""
-    if payload is None:
-        return ERASED
+def summary(event: Mapping[str, Any]) -> str:
+    """What an event is about, in a few words; what was erased is not what said nothing (null)."""
+    return ERASED if event["erased"] else summary_of(event["payload"])
+
+
+def summary_of(payload: Any) -> str:
+    """A payload in a few words: an object by what its names say, any other JSON value as it is."""
+    if not isinstance(payload, dict):
+        text = "" if payload is None else json.dumps(payload, ensure_ascii=False)
+        return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+    return _object(cast("Mapping[str, Any]", payload))
+
+
+def _object(payload: Mapping[str, Any]) -> str:
     images = [cast("Mapping[str, Any]", one) for one in payload.values() if isinstance(one, dict)]
     names: list[str] = [name for name in map(_name, [payload, *images]) if name]
     parts = [*names[:1], _items(payload.get("items"))]

@@ -85,7 +85,7 @@ COLUMNS: dict[str, list[Column]] = {
     "tokens": [field("id"), field("agent"), field("live"), since("age", "created_at"), field("expires", "expires_at"),
                field("revoked", "revoked_at")],
     "events": [field("position"), field("time", "happened_at"), field("actor"), field("subject"),
-               Column("what", lambda row: event_lines.summary_of(row["payload"]), flexible=True)],
+               Column("what", event_lines.summary, flexible=True)],
 }  # fmt: skip
 """The columns of each listing."""
 

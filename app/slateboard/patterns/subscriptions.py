@@ -84,7 +84,8 @@ async def subscribe(
     row = await tx.fetchrow(COUNT, tx.board, name)
     if row["taken"]:
         message = f"there is a subscription {name!r} already"
-        raise DuplicateName(message, remedy="choose another name, or unsubscribe it first", name=name)
+        remedy = f"choose another name, or take that one away first: `slate subscription remove {name}`"
+        raise DuplicateName(message, remedy=remedy, name=name)
     if row["count"] >= MAX_SUBSCRIPTIONS:
         raise Invalid(f"a board has at most {MAX_SUBSCRIPTIONS:,} subscriptions", remedy="use patterns with wildcards")
     cursor = await positions.cursor_before(tx, start)

@@ -199,7 +199,8 @@ async def _event(tx: ReadTransaction, position: int) -> dict[str, Any]:
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    return {**dict(row), "payload": None if row["payload"] is None else json.loads(row["payload"])}
+    erased = row["payload"] is None
+    return {**dict(row), "payload": None if erased else json.loads(row["payload"]), "erased": erased}
 
 
 def _lacking(row: Any) -> list[str]:

@@ -168,9 +168,12 @@ class Client:
         return await self.call("publish", subject=subject, data=data, **more)
 
     async def read_log(self, *, after: int = 0, limit: int = FOLLOW_PAGE, subject: str | None = None) -> list[Any]:
-        """Events after a position, oldest first; `payload` is an object."""
+        """Events after a position, oldest first; `payload` is a JSON value, and None where it was `erased`."""
         rows = await self.call("read_log", after=after, limit=limit, subject=subject)
-        return [{**row, "payload": row["payload"] and json.loads(row["payload"])} for row in rows]
+        return [
+            {**row, "payload": row["payload"] and json.loads(row["payload"]), "erased": row["payload"] is None}
+            for row in rows
+        ]
 
     async def follow(
         self, *, after: int = 0, subject: str | None = None, lost: Callable[[Unavailable], None] | None = None

@@ -122,6 +122,7 @@ class _Reading:
                 "correlation": row[8],
                 "happened_at": at,
             }
+            self.fold.erased += row[3] is None  # not what said nothing, whose text is `null`
             self.fold.add(event, None if row[3] is None else json.loads(row[3]))
         return True
 

@@ -55,7 +55,6 @@ class Fold:
             self.published.append({name: event[name] for name in named})
             return
         if payload is None:
-            self.erased += 1
             return
         _, noun, verb = subject.split(".", 2)
         if noun in {"item", "artifact", "delivery"}:
