@@ -131,11 +131,14 @@ async def watch(client: Client, fleet: Fleet, killed_at: list[int]) -> float:
                 fleet.start(VICTIM)
                 said.append("       another frontend worker is there; it gets the work when the lease has run out")
             if all(one["status"] == "complete" for one in artifacts):
-                return seconds
+                break
             failed = [one["reference"] for one in artifacts if one["status"] == "failed"]
             if failed or seconds > PATIENCE_SECONDS:
                 sys.exit(f"the demo did not come to its end: {failed or 'time is up'}; see {FOLDER}/*.log")
             await asyncio.sleep(0.15)
+    if not console.is_terminal:
+        console.print()  # the last picture of the board ends without a line feed
+    return seconds
 
 
 async def report(client: Client, environment: dict[str, str], address: str) -> None:

@@ -10,6 +10,8 @@ LINES = "query ($board: String!) { exportLog(board: $board, limit: 2) { header l
 ERASE = """mutation ($board: String!) {
   eraseEvent(board: $board, position: 2, reason: "a secret") { position subject reason } }"""
 
+EVENTS = "query ($board: String!) { events(board: $board, first: 2) { edges { node { erased payload } } } }"
+
 
 async def test_the_log_is_proved_exported_and_erased(asker: Asker, board: BoardUnderTest) -> None:
     await board.seal()
@@ -20,4 +22,9 @@ async def test_the_log_is_proved_exported_and_erased(asker: Asker, board: BoardU
     assert (len(page["lines"]), page["position"], page["head"]) == (2, 2, head)
     erased = (await asker.ask(ERASE, board=board.name))["eraseEvent"]
     assert erased["position"] == 2
+    shown = (await asker.ask(EVENTS, board=board.name))["events"]["edges"]
+    assert [(edge["node"]["erased"], edge["node"]["payload"] is None) for edge in shown] == [
+        (False, False),
+        (True, True),
+    ]
     assert (await asker.ask(PROOF, board=board.name))["verifyLog"]["hash"] == found["hash"]

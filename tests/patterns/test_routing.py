@@ -67,7 +67,7 @@ async def test_event_becomes_one_delivery_in_the_agents_inbox(board: BoardUnderT
         ("$.payload.branch", False),
         ("$.payload ? (@.pr > 5)", True),
         ('$.actor == "admin" && $.correlation == "c1"', True),
-        ("strict $.nothing.at.all", False),
+        ("strict $.payload.nothing.at.all", False),
     ],
 )
 async def test_filter_says_which_events_are_delivered(

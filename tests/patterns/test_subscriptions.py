@@ -43,6 +43,8 @@ async def count(board: BoardUnderTest, name: str = "deploy") -> int:
         ({"filter": "$.payload ?"}, Invalid),
         ({"filter": "$.payload == $who"}, Invalid),
         ({"filter": "$" + ".a" * 4_000}, Invalid),
+        ({"filter": "$.branch == 1"}, Invalid),
+        ({"filter": '$.payload.a == "$.b" && $ . "branch" == 1'}, Invalid),
         ({"ordered_by": "payload."}, Invalid),
         ({"priority": "soon"}, Invalid),
         ({"start": 10_000}, Invalid),

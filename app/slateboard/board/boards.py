@@ -101,7 +101,7 @@ async def unarchive(tx: Transaction) -> dict[str, Any]:
     tx.require(Right.ADMIN)
     row = await _set_archived(tx, None, Subject.BOARD_UNARCHIVED, None)
     if row is None:
-        raise WrongState("the board is not archived", remedy="nothing is left to do")
+        raise WrongState("the board is not archived", remedy="it can be worked on as it is")
     for agent in await tx.fetch(queries.RESUMED_AGENTS, tx.board, EVERYTHING, MAX_WOKEN):
         tx.wake([agent["id"]], board=agent["board"])
     return {"name": row["name"]}

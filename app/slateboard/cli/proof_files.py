@@ -30,7 +30,10 @@ ARCHIVES = "archive"
 GZIP = b"\x1f\x8b"
 MAX_LINE_BYTES = 16 * 2**20
 """A payload of 1 MiB, each byte of which is escaped, and what stands beside it."""
-FORGED = "compare with a backup or an export from before, and find out who could write there"
+FORGED = (
+    "export or copy it again, since a full disk or a broken pipe cuts files off; if it is so again, compare with a"
+    " backup, and find out who could write there"
+)
 
 
 def verify(path: Path, signed: Signed) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def publish(
 
     answer = invocation.run(act())
     said = "was published already" if answer["repeated"] else "is published"
-    invocation.answer(answer, f"event {answer['event']} {said}; its chain is {answer['correlation']}")
+    invocation.answer(answer, f"{subject} {said}; what follows: `slate log chain {answer['correlation']}`")
 
 
 def data_of(given: str | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -13,8 +14,14 @@ from slateboard.cli.publish import data_of
 from slateboard.cli.subscription import show_rows
 from slateboard.cli.tables import Column, field
 
+
+def _next(row: Mapping[str, Any]) -> str:
+    """The next time, by the clock of the schedule's own zone."""
+    return row["next_at"].astimezone(ZoneInfo(row["timezone"])).strftime("%Y-%m-%d %H:%M:%S")
+
+
 COLUMNS: list[Column] = [
-    field("name"), field("cron"), field("timezone"), field("subject", flexible=True), field("next", "next_at"),
+    field("name"), field("cron"), field("timezone"), field("subject", flexible=True), Column("next", _next),
 ]  # fmt: skip
 
 

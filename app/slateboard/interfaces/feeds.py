@@ -73,10 +73,10 @@ class Event:
 
     @cached_property
     def shown(self) -> dict[str, Any]:
-        """The event as plain values, with its payload as an object (None where it was erased); made once for all."""
-        row = dict(self._row)
-        row["payload"] = None if row["payload"] is None else json.loads(row["payload"])
-        return {**row, "cursor": cursor_of(self.board, self.position)}
+        """The event as plain values, with its payload as JSON and whether that was `erased`; made once for all."""
+        payload: str | None = self._row["payload"]
+        shown = {"payload": None if payload is None else json.loads(payload), "erased": payload is None}
+        return {**self._row, **shown, "cursor": cursor_of(self.board, self.position)}
 
     def text(self, key: Hashable, write: Callable[[dict[str, Any]], str]) -> str:
         """What `write` makes of `shown`, made once for all readers that give the same key."""

@@ -42,6 +42,9 @@ async def erase(tx: Transaction, *, position: int, reason: str) -> dict[str, Any
             message, remedy="see `slate log list`; what is new is in the log after a moment", position=position
         )
     if not row["erased"]:
-        raise WrongState(f"the payload of position {position} is erased already", remedy="nothing is left to do")
+        raise WrongState(
+            f"the payload of position {position} is erased already",
+            remedy="leave it: its hash stays, and nothing else of it",
+        )
     tx.record(Subject.EVENT_ERASED, {"position": position, "subject": row["subject"], "reason": reason})
     return {"position": position, "subject": row["subject"], "reason": reason}

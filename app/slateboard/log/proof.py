@@ -163,7 +163,9 @@ async def _start(tx: ReadTransaction, state: Any, after: int, digest: str | None
         return chain
     if not 0 <= after <= state["position"]:
         message = f"the log has positions up to {state['position']}, and none {after}"
-        raise UnknownName(message, remedy="ask for one that is there", position=after)
+        raise UnknownName(
+            message, remedy="ask for a position that the log has: `slate log tail` shows the newest", position=after
+        )
     if after <= state["archived"]:
         if after and digest is not None and after < state["archived"]:
             message = f"the positions up to {state['archived']} are in archives"

@@ -7,6 +7,7 @@ A filter may take half a second over a few events; over many, whose payloads may
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid
@@ -28,6 +29,11 @@ class TooSlow(str):
     __slots__ = ()
 
 
+PARTS = ("subject", "actor", "correlation", "payload")
+"""Of an event, as a path sees it."""
+ROOT = re.compile(r"""\$\s*\.\s*"?(\w+)"?\s*(?![\w(\s])""")
+QUOTED = re.compile(r'(?<!\.)(?<!\. )"(?:[^"\\]|\\.)*"')
+
 TRY = "SELECT event_fits($1::text::jsonpath, event_json('a.b', 'a', 'c', '{}'))"
 LIMIT = "SELECT set_config('statement_timeout', $1, true)"
 
@@ -44,7 +50,11 @@ async def check(tx: Transaction, path: str | None, what: str) -> str | None:
         await tx.fetchval(TRY, path)
     except (PostgresError, UnicodeError) as error:
         message = f"the {what} {path!r} is no JSON path: {error}"
-        raise Invalid(message, remedy='e.g. $.payload.branch ? (@ == "main")', path=path) from error
+        raise Invalid(message, remedy='e.g. $.payload.branch == "main"', path=path) from error
+    unknown = sorted(set(ROOT.findall(QUOTED.sub('""', path))) - set(PARTS))
+    if unknown:
+        message = f"the {what} {path!r} asks for {unknown[0]!r}, and an event has only {', '.join(PARTS)}"
+        raise Invalid(message, remedy=f"what was published is below the payload: $.payload.{unknown[0]}", path=path)
     return path
 
 

@@ -362,7 +362,9 @@ async def _events(info: Ask, board: str | None, first: int, after: str | None, s
     position = 0 if after is None else position_of(where, after)
     arguments = {"after": position, "limit": min(first + 1, MAX_PAGE + 1), "subject": subject}
     found: list[Any] = await request.perform("read_log", where, arguments)
-    rows = [{**row, "cursor": cursor_of(where, row["position"])} for row in found]
+    rows: list[dict[str, Any]] = [
+        {**row, "erased": row["payload"] is None, "cursor": cursor_of(where, row["position"])} for row in found
+    ]
     selected = request.selected(info)
     if any(one.name == "payload" for one in prefetch.nodes_below(selected)):
         for row in rows:

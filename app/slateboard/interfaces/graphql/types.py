@@ -343,13 +343,14 @@ class Decision:
 
 @strawberry.type
 class Event:
-    """An entry of the board's log. `payload` is null where it was erased; `cursor` says where to go on after it."""
+    """An entry of the board's log. What was `erased` has no payload; `cursor` says where to go on after it."""
 
     position: BigInt
     cursor: str
     id: BigInt
     subject: str
     payload: JSON | None
+    erased: bool
     actor: str
     authenticated_by: str
     cause: BigInt | None

@@ -107,7 +107,12 @@ async def find(tx: ReadTransaction, *, position: int | str | None = None, time: 
         raise UnknownName("the log of this board has no event yet", remedy="ask again when something has happened")
     if not 1 <= number <= head:
         message = f"the log has positions 1 to {head}, and none {number}"
-        raise UnknownName(message, remedy="ask for one that is there", position=number, head=head)
+        raise UnknownName(
+            message,
+            remedy="ask for a position that the log has: `slate log tail` shows the newest",
+            position=number,
+            head=head,
+        )
     return number
 
 
