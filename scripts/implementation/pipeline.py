@@ -7,6 +7,7 @@ both passed. At the end the whole is written down as a report, and the log is pr
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,22 @@ async def play(client: Client, console: Console) -> str:
 async def prove(run: Callable[..., str], environment: dict[str, str], correlation: str, report: Path) -> None:
     """Show the chain of events, write the report, and prove the log."""
     print(await asyncio.to_thread(run, "log", "chain", correlation, environment=environment))
+    await signed(run, environment)
     arguments = ("report", "audit", "--format", "html", "-o", str(report))
     await asyncio.to_thread(run, *arguments, environment=environment)
     print(f"the audit report: {report}")
     print(await asyncio.to_thread(run, "log", "verify", environment=environment))
+
+
+async def signed(run: Callable[..., str], environment: dict[str, str]) -> None:
+    """Wait until the server has signed the log to its end: within 5 s of the last change."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        proof: dict[str, Any] = json.loads(
+            await asyncio.to_thread(run, "log", "verify", "--json", environment=environment)
+        )
+        if proof["data"]["signed_up_to"] == proof["data"]["last"]:
+            return
+        if time.monotonic() > deadline:
+            sys.exit("the end of the log was not signed")
+        await asyncio.sleep(0.2)
