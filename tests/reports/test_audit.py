@@ -163,6 +163,7 @@ async def test_the_time_in_each_place_is_that_of_the_events(board: BoardUnderTes
             "position": position,
             "subject": subject,
             "actor": "backend",
+            "cause": None,
             "correlation": None,
             "happened_at": at,
         }

@@ -39,6 +39,12 @@ class Artifact:
         return self.scope.name(self.first)
 
     @property
+    def label(self) -> str:
+        """What it is called for people; two deliveries to one action are told apart by the position of the event."""
+        said = self.scope.label(self.first)
+        return said if self.first.source is None else f"{said} @{self.first.source}"
+
+    @property
     def chain(self) -> list[dict[str, Any]]:
         """Who answers for it, from its task upwards."""
         return self.scope.chain(task_of(self.first))

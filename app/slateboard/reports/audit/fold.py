@@ -141,6 +141,7 @@ class Fold:
             item.title, item.path = payload.get("title"), payload.get("path")
             item.run_at = moment(payload.get("run_at"))
             item.blockers = tuple(payload.get("blocked_by", ()))
+        item.cause = event["cause"]
         self.newest[item.artifact] = item
         self._enter(item, "ready", event)
         if payload.get("imported"):

@@ -82,7 +82,9 @@ class Incident:
 
 @dataclass(slots=True, kw_only=True)
 class Item:
-    """The life of one work item, as far as it was read. `source` is the position of the event that is delivered."""
+    """The life of one work item, as far as it was read. `source` is the position of the event that is delivered,
+    `cause` the id of the event that an artifact was posted because of: the claim of the work that posted it.
+    """
 
     number: int
     entered_at: datetime
@@ -97,6 +99,7 @@ class Item:
     posted_by: str | None = None
     posted_at: datetime | None = None
     correlation: str | None = None
+    cause: int | None = None
     place: str = "ready"
     run_at: datetime | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -125,6 +128,11 @@ class Item:
     def block(self, on: Iterable[int]) -> None:
         """Note what it waits for, besides what it waited for before."""
         self.blockers = tuple(dict.fromkeys((*self.blockers, *on)))
+
+    @property
+    def action(self) -> str | None:
+        """What is to be done with the event that is delivered: the last part of the reference."""
+        return None if self.reference is None else self.reference.rpartition("/")[2]
 
     @property
     def running(self) -> Attempt | None:

@@ -41,6 +41,15 @@ def sources(fold: Fold) -> dict[int, Source]:
     return {position: made[position] for position in wanted if position in made}
 
 
+def subjects(fold: Fold) -> dict[int, str]:
+    """By position, the subjects of published events and of those that tell of a version."""
+    known: dict[int, str] = {one["position"]: one["subject"] for one in fold.published}
+    for item in fold.items.values():
+        for version in item.versions:
+            known[version.position] = f"board.artifact.{'imported' if version.imported else 'completed'}"
+    return known
+
+
 def critical_path(items: Mapping[int, Item], known: Mapping[int, Source]) -> list[Item]:
     """The chain of items that took longest from its first post to its last finish.
 
@@ -91,7 +100,10 @@ def _last(items: Sequence[Item]) -> Item:
 
 
 def hand_overs(
-    items: Mapping[int, Item], known: Mapping[int, Source], name: Callable[[Item], str]
+    items: Mapping[int, Item],
+    known: Mapping[int, Source],
+    name: Callable[[Item], str],
+    label: Callable[[Item], str],
 ) -> list[dict[str, Any]]:
     """For each item that followed another: from when the last of those was done (for a delivery: from when its event
     happened) until it was first claimed after that; the slowest first.
@@ -108,6 +120,8 @@ def hand_overs(
             {
                 "from": name(last),
                 "to": name(item),
+                "from_label": label(last),
+                "to_label": label(item),
                 "from_agent": last.attempts[-1].agent if last.attempts else None,
                 "to_agent": claims[0].agent,
                 "done_at": since,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
-from slateboard.reports.audit import context, events, formats, paths, words
+from slateboard.reports.audit import chains, context, events, formats, paths, words
 from slateboard.reports.audit.agents import of_agents
 from slateboard.reports.audit.artifacts import artifacts, task_of
 from slateboard.reports.audit.life import HANDLE, Incident, Item, seconds_of
@@ -47,6 +47,7 @@ class Scope:
     agents: dict[int, dict[str, Any]]
     items: dict[int, Item]
     tasks: dict[str, dict[str, Any]]
+    subjects: dict[int, str]
     chains: dict[str | None, list[dict[str, Any]]] = field(default_factory=dict)
 
     def reference(self, number: int) -> str:
@@ -58,6 +59,15 @@ class Scope:
         """What an item is called in the report; a delivery also by the position of its event."""
         called = item.reference or f"item {item.number}"
         return called if item.source is None else f"{called} @{item.source}"
+
+    def label(self, item: Item) -> str:
+        """What an item is called for people: a delivery by agent, action and the subject of its event."""
+        if item.kind != HANDLE:
+            return self.name(item)
+        called = f"{self.agent(item.owner) or 'nobody'}: {item.action or f'item {item.number}'}"
+        if item.source is None:
+            return called
+        return f"{called} on {self.subjects.get(item.source) or f'event @{item.source}'}"
 
     def chain(self, task: str | None) -> list[dict[str, Any]]:
         """Who answers for the work of a task, from it upwards; one list for all that share it."""
@@ -120,7 +130,8 @@ async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:
             for name, posted in fold.tasks.items()
             if (not below or name in below) and correlation in {None, posted["correlation"]}
         }
-    scope = Scope(read=read, agents=agents, items=kept, tasks=await context.tasks(tx, names))
+    tasks = await context.tasks(tx, names)
+    scope = Scope(read=read, agents=agents, items=kept, tasks=tasks, subjects=paths.subjects(fold))
     decided = await _decisions(tx, scope, below, agent, correlation)
     return {"board": await tx.fetchval(BOARD, tx.board), "asked": asked, **_told(scope, decided, correlation)}
 
@@ -159,7 +170,7 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
     incidents = [one for one in fold.incidents if one.item in items]
     sources = paths.sources(fold)
     path = paths.critical_path(items, sources)
-    handed = paths.hand_overs(items, sources, scope.name)
+    handed = paths.hand_overs(items, sources, scope.name, scope.label)
     found = artifacts(scope, items)
     places = Counter(item.place for item in items.values())
     published = [one for one in fold.published if correlation in {None, one["correlation"]}]
@@ -192,6 +203,7 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
         "critical_path": _path(scope, path),
         "hand_overs": handed,
         "agents": of_agents(items.values(), scope.agent),
+        "chains": chains.chains(scope, published),
         "published": published,
         "subjects": dict(sorted(fold.subjects.items())),
     }
@@ -211,6 +223,7 @@ def _incident(scope: Scope, one: Incident) -> dict[str, Any]:
         "position": one.position,
         "happened_at": one.happened_at,
         "reference": scope.reference(one.item),
+        "label": scope.label(item),
         "item": one.item,
         "what": one.what,
         "by": one.by,
@@ -226,6 +239,7 @@ def _path(scope: Scope, path: list[Item]) -> dict[str, Any]:
     steps = [
         {
             "reference": scope.name(item),
+            "label": scope.label(item),
             "agent": item.attempts[-1].agent if item.attempts else None,
             "claimed_at": item.claimed_at,
             "finished_at": item.finished_at,

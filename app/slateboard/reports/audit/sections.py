@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     Rows = Iterable[tuple[Any, ...]]
 
 
+FIRST_ROWS = 500
+LAST_ROWS = 500
+"""Of a table for people, so that a page can be opened however long the log is; the data has all rows."""
+
+
 class Kind(StrEnum):
     """What the values of a column are; `word` is one of few, `long` a text of several words."""
 
@@ -34,7 +39,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A table of the report; `count` is how many rows there are, so many `noun`s. The first column names the row."""
+    """A table of the report; `count` is how many rows there are, so many `noun`s, of
+    which people are shown the `first` and the `last`. The first column names the row.
+    """
 
     name: str
     title: str
@@ -43,6 +50,29 @@ class Section:
     columns: dict[str, Kind]
     count: Callable[[Report], int]
     rows: Callable[[Report], Rows]
+    first: int = FIRST_ROWS
+    last: int = LAST_ROWS
+
+    def left_out(self, report: Report) -> int:
+        """How many rows in the middle people are not shown."""
+        return max(self.count(report) - self.first - self.last, 0)
+
+    def caption(self, report: Report) -> str:
+        """How many rows there are, and which of them are left out."""
+        said = words.count(self.count(report), self.noun)
+        if not self.left_out(report):
+            return said
+        ends = f"the first {self.first:,}" + (f" and the last {self.last:,}" if self.last else "")
+        return f"{said}; {ends} are here, {self.left_out(report):,} are left out: --format json has all"
+
+    def bounded(self, report: Report) -> Iterator[tuple[Any, ...] | None]:
+        """The rows for people; None stands once for those that are left out."""
+        left_out = self.left_out(report)
+        for number, row in enumerate(self.rows(report)):
+            if number == self.first and left_out:
+                yield None
+            if not self.first <= number < self.first + left_out:
+                yield row
 
 
 def shown(kind: Kind, value: Any) -> str:
@@ -68,8 +98,8 @@ def _artifacts(report: Report) -> Rows:
     for one in report["artifacts"]:
         owner = one.owner or one.newest.capability or "open"
         asked = (one.first.posted_by, one.first.posted_at)
-        blockers, spent = ", ".join(one.blocked_by), words.spent(one.seconds)
-        yield one.reference, one.newest.place, owner, *asked, words.accountable(one.chain), blockers, spent
+        blockers, spent = words.some(one.blocked_by), words.spent(one.seconds)
+        yield one.label, one.newest.place, owner, *asked, words.accountable(one.chain), blockers, spent
 
 
 def _decisions(report: Report) -> Rows:
@@ -82,7 +112,7 @@ def _decisions(report: Report) -> Rows:
 def _incidents(report: Report) -> Rows:
     for one in report["incidents"]:
         said = one["error"] or one["note"]
-        yield one["reference"], one["what"], one["happened_at"], one["by"], one["class"], said, one["then"]
+        yield one["label"], one["what"], one["happened_at"], one["by"], one["class"], said, one["then"]
 
 
 def _versions(report: Report) -> Rows:
@@ -91,7 +121,7 @@ def _versions(report: Report) -> Rows:
             where = version.path or version.uri or "kept on the board"
             digest = version.hash or ("taken over, unproven" if version.imported else None)
             made = (version.version, version.author, version.created_at)
-            yield one.reference, *made, where, digest, version.size, version.fence, version.summary
+            yield one.label, *made, where, digest, version.size, version.fence, version.summary
 
 
 def _attempts(report: Report) -> Rows:
@@ -100,7 +130,7 @@ def _attempts(report: Report) -> Rows:
             who = (attempt.attempt, attempt.agent, attempt.worker)
             times = (attempt.started_at, attempt.ended_at, attempt.seconds)
             said = (attempt.failure_class, attempt.error or attempt.note, _usage(attempt.usage))
-            yield one.reference, *who, *times, attempt.outcome, *said
+            yield one.label, *who, *times, attempt.outcome, *said
 
 
 def _usage(usage: Any) -> str | None:
@@ -112,12 +142,12 @@ def _usage(usage: Any) -> str | None:
 def _path(report: Report) -> Rows:
     for one in report["critical_path"]["steps"]:
         spent = words.spent(one["seconds"]) or "no time"
-        yield one["reference"], one["agent"] or "taken over", one["claimed_at"], one["finished_at"], spent
+        yield one["label"], one["agent"] or "taken over", one["claimed_at"], one["finished_at"], spent
 
 
 def _hand_overs(report: Report) -> Rows:
-    for one in report["hand_overs"][: words.MOST_HAND_OVERS]:
-        yield one["to"], one["to_agent"], one["from"], one["from_agent"], one["done_at"], one["seconds"]
+    for one in report["hand_overs"]:
+        yield one["to_label"], one["to_agent"], one["from_label"], one["from_agent"], one["done_at"], one["seconds"]
 
 
 def _agents(report: Report) -> Rows:
@@ -167,7 +197,7 @@ SECTIONS = (
     ),
     Section(
         name="hand-overs", title="Slowest hand-overs", noun="hand-over", rows=_hand_overs,
-        count=lambda report: min(len(report["hand_overs"]), words.MOST_HAND_OVERS),
+        count=_length("hand_overs"), first=words.MOST_HAND_OVERS, last=0,
         note="From when the last of what it waited for was done until somebody took it.",
         columns={"artifact": TEXT, "taken by": TEXT, "after": LONG, "done by": TEXT, "when": TIME, "delay": LENGTH},
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports.audit import words
+from slateboard.reports.audit import followed, words
 from slateboard.reports.audit.life import ENDS
 
 if TYPE_CHECKING:
@@ -57,19 +57,18 @@ def _happened(report: Report) -> Iterator[str]:
         return
     made = [words.count(told["artifacts"], "artifact"), words.count(told["versions"], "accepted version")]
     if told["deliveries"]:
-        made.append(words.count(told["deliveries"], "delivery").replace("deliverys", "deliveries"))
+        made.append(words.count(told["deliveries"], "delivery"))
     outcomes = ", ".join(f"{number:,} {outcome}" for outcome, number in told["outcomes"].items())
     took = words.count(told["attempts"], "attempt")
     yield f"{words.listed(made)}, in {took}{f' ({outcomes})' if outcomes else ''}."
-    busiest = max(report["agents"], key=lambda one: one["completed"], default=None)
-    if busiest and busiest["completed"] and len(report["agents"]) > 1:
-        yield f"{busiest['agent']} completed the most: {busiest['completed']:,}."
-    steps = report["critical_path"]["steps"]
-    if steps:
-        names = words.listed([one["reference"] for one in steps[-MOST:]], "then")
-        before = f"{len(steps) - MOST:,} others, then " if len(steps) > MOST else ""
+    yield from followed.tell(report)
+    names = [one["label"] for one in report["critical_path"]["steps"]]
+    if names:
+        between = len(names) - MOST
+        if between > 1:  # one alone is named instead
+            names = [names[0], words.count(between, "other"), *names[1 - MOST :]]
         took = words.length(report["critical_path"]["seconds"])
-        yield f"The longest chain of work took {took}: {before}{names}."
+        yield f"The longest chain of work took {took}: {words.listed(names, 'then')}."
     spent = words.spent(told["seconds"])
     if spent:
         yield f"All items together were {spent}."
@@ -89,7 +88,7 @@ def _went_wrong(report: Report) -> Iterator[str]:
     for one in sorted(incidents, key=lambda one: (one["then"] != words.UNSETTLED, one["position"]))[:MOST]:
         said = one["error"] or one["note"]
         because = f" ({words.cut(said)})" if said else ""
-        yield f"{one['reference']} {SAID[one['what']]}{because}: {one['then']}."
+        yield f"{one['label']} {SAID[one['what']]}{because}: {one['then']}."
     if len(incidents) > MOST:
         yield f"{len(incidents) - MOST:,} more are in the table."
 

@@ -58,6 +58,7 @@ svg .decision { fill: var(--ink); }
 .share i { margin: 0; border-radius: 0; height: 100%; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; line-height: 1.45;
   font-variant-numeric: tabular-nums; }
+.left-out { text-align: center; color: var(--muted); font-style: italic; }
 caption { text-align: left; color: var(--muted); padding: 0 0 8px; }
 th, td { text-align: left; vertical-align: top; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); }
 thead th { color: var(--muted); font-weight: 600; white-space: nowrap; border-bottom-color: var(--muted); }
@@ -65,7 +66,7 @@ tbody th { font-weight: 600; }
 th.number, th.length, td.number, td.length { text-align: right; }
 td.number, td.length, td.time { white-space: nowrap; }
 td, th { overflow-wrap: break-word; } tbody th, td.long, td.hash { overflow-wrap: anywhere; }
-tbody th { min-width: 11em; } td.long { min-width: 11em; } td.hash { min-width: 21em; }
+tbody th { min-width: 14em; } td.long { min-width: 11em; } td.hash { min-width: 21em; }
 .word { white-space: nowrap; } .word::before { content: ""; display: inline-block; width: 8px; height: 8px;
   border-radius: 50%; margin-right: 6px; background: var(--released); }
 .word.is-completed::before, .word.is-done::before, .word.is-accepted::before { background: var(--completed); }

@@ -99,7 +99,7 @@ def _words(report: Mapping[str, Any], wanted: set[int]) -> dict[int, str]:
     for one in report["artifacts"]:
         for attempt in one.attempts:
             if number in wanted:
-                said[number] = _said(one.reference, attempt)
+                said[number] = _said(one.label, attempt)
             number += 1
     return said
 

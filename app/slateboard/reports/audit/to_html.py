@@ -58,18 +58,25 @@ def render(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _section(section: Section, report: Mapping[str, Any]) -> Iterator[str]:
     """A table with its caption; the first column names the row."""
-    caption = words.count(section.count(report), section.noun)
     head = "".join(f'<th scope="col"{RIGHT.get(kind, "")}>{name}</th>' for name, kind in section.columns.items())
     yield (
         f'<section aria-labelledby="{section.name}">\n<h2 id="{section.name}">{section.title}</h2>\n'
         f'<p class="says">{section.note}</p>\n<div class="card" tabindex="0">\n<table>\n'
-        f"<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
+        f"<caption>{section.caption(report)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
     )
     kinds = list(section.columns.values())
-    rows = iter(section.rows(report))
+    rows = iter(section.bounded(report))
     while page := list(islice(rows, ROWS_AT_ONCE)):
-        yield "".join(f"<tr>{''.join(map(_cell, range(len(kinds)), kinds, row))}</tr>\n" for row in page)
+        yield "".join(_row(section, report, kinds, row) for row in page)
     yield "</tbody>\n</table>\n</div>\n</section>\n"
+
+
+def _row(section: Section, report: Mapping[str, Any], kinds: list[Kind], row: tuple[Any, ...] | None) -> str:
+    """A row of a table; None is the one that says how many are left out there."""
+    if row is None:
+        said = f"{section.left_out(report):,} rows are left out here"
+        return f'<tr><td class="left-out" colspan="{len(kinds)}">{said}</td></tr>\n'
+    return f"<tr>{''.join(map(_cell, range(len(kinds)), kinds, row))}</tr>\n"
 
 
 def _cell(number: int, kind: Kind, value: Any) -> str:

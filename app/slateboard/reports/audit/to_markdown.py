@@ -25,9 +25,13 @@ def render(report: Mapping[str, Any]) -> Iterator[str]:
     for section in SECTIONS:
         if not section.count(report):
             continue
-        yield f"\n## {section.title}\n\n{section.note}\n\n"
+        sentence = words.sentence(section.caption(report))
+        yield f"\n## {section.title}\n\n{section.note} {sentence}\n\n"
         yield f"| {' | '.join(section.columns)} |\n|{'---|' * len(section.columns)}\n"
         kinds = list(section.columns.values())
-        for row in section.rows(report):
+        for row in section.bounded(report):
+            if row is None:
+                yield f"| {section.left_out(report):,} rows are left out here |{' |' * (len(kinds) - 1)}\n"
+                continue
             cells = (inline(shown(kind, cell)) for kind, cell in zip(kinds, row, strict=True))
             yield "| " + " | ".join(cells) + " |\n"

@@ -15,6 +15,10 @@ SHORTEST_SECONDS = 0.05
 """Less time than that in a place is not worth a word."""
 MOST_SIGNS = 240
 """Of a text within a sentence."""
+OVER = frozenset(("done", "cancelled", "dead"))
+"""Places that a delivery does not leave by itself."""
+MOST_NAMES = 20
+"""Of a list within a cell."""
 UNSETTLED = "nothing yet"
 MOST_HAND_OVERS = 50
 """Hand-overs that are shown to people, the slowest first; the data has all."""
@@ -90,6 +94,12 @@ def listed(said: Sequence[str], last: str = "and") -> str:
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} {last} {said[-1]}"
 
 
+def some(said: Sequence[str]) -> str:
+    """`a, b, c`, and how many more where there are many."""
+    rest = len(said) - MOST_NAMES
+    return ", ".join(said[:MOST_NAMES]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
 def cut(said: str) -> str:
     """A text of others within a sentence: on one line, without its full stop, and not longer than a line or two."""
     line = " ".join(said.split()).rstrip(".")
@@ -112,8 +122,10 @@ def replaced(one: Mapping[str, Any]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 task`, `2,000 tasks`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    """`1 task`, `2,000 tasks`, `3 deliveries`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
 def share(rate: float | None) -> str:
