@@ -17,9 +17,13 @@ from slateboard import Worker
 from slateboard.protocol.errors import BadHandler
 from slateboard.sdk import executor
 from slateboard.sdk.executor import Executor
+from slateboard.server.duty import Duty
+from slateboard.server.routing import route_once
+from slateboard.store.notifications import Notifier
 from tests.cli.conftest import is_running, until
 
 if TYPE_CHECKING:
+    from slateboard.store.database import Database
     from tests.cli.conftest import Slate
     from tests.support.boards import BoardUnderTest
 
@@ -236,6 +240,25 @@ async def test_worker_run_exec_works_as_a_program(
     await until(is_done, "the end of the work")
     shown = await slate.ok("show", "work/a")
     assert "is kept until" in shown["attempts_made"][0]["note"]
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(worker.wait(), 10) == 0
+
+
+async def test_worker_run_exec_handles_deliveries(
+    running: Any, board: BoardUnderTest, database: Database, database_url: str, script: Callable[[str], Path]
+) -> None:
+    await board.perform("subscribe", name="deploys", patterns=["genbrain.events.merged"], agent="backend")
+    await board.perform("publish", subject="genbrain.events.merged", data={"pr": 7})
+    await board.seal()
+    notifier = Notifier(database.url)
+    duty = Duty(database=database, owner_url=database_url, wake=notifier.wake, sealed=notifier.sealed)
+    while await route_once(duty):
+        pass
+    await notifier.close()
+    script("cat > given; echo '{}'")
+    worker = await running("worker", "run", "--agent", "backend", "--exec", "./command")
+    rows = await until(lambda: board.fetch("SELECT * FROM attempts WHERE board = $1"), "an attempt")
+    assert [row["outcome"] for row in rows] == ["completed"]
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(worker.wait(), 10) == 0
 

@@ -120,6 +120,7 @@ def _runs(
 ) -> Coroutine[Any, Any, None]:
     """The work of a command, ready to be begun; what cannot be run is refused before anything is claimed."""
     from slateboard import Worker
+    from slateboard.protocol.states import ItemKind
     from slateboard.sdk.executor import Executor
 
     if timeout <= 0:
@@ -133,7 +134,8 @@ def _runs(
         environment={**os.environ, "SLATE_DATABASE_URL": url, "PATH": _path_with_slate()},
     )
     runner = _configured(Worker(agent, lease_seconds=DEFAULT_LEASE_SECONDS, url=url, board=board), settings)
-    runner.handler()(executor)
+    for kind in ItemKind:
+        runner.handler(kind=kind)(executor)
 
     async def work() -> None:
         await executor.start()
