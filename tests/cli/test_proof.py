@@ -192,7 +192,7 @@ async def test_lost_checkpoints_are_said(slate: Slate, board: BoardUnderTest, du
     checkpoints.files(home, board.name)[0].unlink()
     told = await slate("log", "verify")
     assert told.code == 0
-    assert "no signed checkpoint was there to compare with" in told.out
+    assert "it was compared with no signed checkpoint" in told.out
 
 
 async def test_a_part_is_exported(slate: Slate, board: BoardUnderTest, home: Path) -> None:
@@ -262,7 +262,11 @@ async def test_the_archives_before_a_log_are_proved_with_it(
     await forge(database_url, "DELETE FROM events WHERE board = $1 AND position <= 5", board.id)
     answer = await slate.ok("log", "verify")
     assert (answer["first"], answer["archives"]) == (6, {"files": 2, "count": 5})
-    assert "in 2 archives before them are whole too" in (await slate("log", "verify")).out
+    assert "in the archives before them (2) are whole too" in (await slate("log", "verify")).out
+    rest = await slate("log", "export", "-o", home / "rest.jsonl")
+    assert "positions 1 to 5 are in archives" in rest.err
+    assert (await slate.wrong(4, "log", "export", "--from", 3, "-o", home / "no.jsonl"))["code"] == "archived"
+    assert not (home / "no.jsonl").exists()
     whole = file.read_bytes()
     for damaged, kind, position in (
         (whole[: len(whole) // 2], "cut_off", None),

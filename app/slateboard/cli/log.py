@@ -43,6 +43,8 @@ for command in (proof.verify, proof.export, proof.erase, proof.rotate_key, chain
 def tail(invocation: Invocation, follow: bool, after: int | None, lines: int, subject: str | None) -> None:
     """The newest events of the board's log, the oldest of them first; with --follow all that come, too.
 
+    A --subject is looked for among the newest 10,000; `slate log list` looks through all of it.
+
     With --json and --follow each event is a line of its own: one JSON object, without the envelope.
 
     Example: slate log tail --follow --subject 'board.artifact.*'

@@ -17,7 +17,7 @@ import click
 
 from slateboard.cli import parameters, proof_files
 from slateboard.cli.output import Invocation, pass_invocation
-from slateboard.protocol.errors import Denied, Invalid, NotFound, WrongLog
+from slateboard.protocol.errors import Archived, Denied, Invalid, NotFound, WrongLog
 from slateboard.protocol.export import Export, end_line
 
 if TYPE_CHECKING:
@@ -84,12 +84,14 @@ def verify(
 
 
 @click.command()
-@click.option("--from", "first", type=click.IntRange(1), default=1, metavar="POSITION", help="The first position.")
+@click.option("--from", "first", type=click.IntRange(1), metavar="POSITION", help="The first; else of the database.")
 @click.option("--to", "last", type=click.IntRange(1), metavar="POSITION", help="The last; else the newest there is.")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="A file (.gz: compressed).")
 @pass_invocation
-def export(invocation: Invocation, first: int, last: int | None, output: Path | None) -> None:
+def export(invocation: Invocation, first: int | None, last: int | None, output: Path | None) -> None:
     """Write the log as JSON Lines, with everything that its chain needs. docs/proof.md says what they hold.
+
+    What was moved into archives is left where it is: each of their files is an export as well.
 
     Example: slate log export -o log.jsonl
     """
@@ -99,11 +101,13 @@ def export(invocation: Invocation, first: int, last: int | None, output: Path | 
     async def write() -> dict[str, Any]:
         async with invocation.client() as client:
             with _writing(output) as file:
-                return await _export(client, file, first - 1, last)
+                return await _export(client, file, first, last)
 
     answer = invocation.run(write())
+    if answer["archived"]:
+        invocation.say(f"positions 1 to {answer['archived']:,} are in archives: each of their files is an export too")
     if output is not None:
-        invocation.answer(answer, f"{answer['count']:,} events, up to position {answer['position']:,}, in {output}")
+        invocation.answer(answer, f"{events_of(answer)}, up to position {answer['position']:,}, in {output}")
 
 
 @click.command()
@@ -198,15 +202,22 @@ def _since(positions: list[int], since: str) -> int:
     return int(since)
 
 
-async def _export(client: Client, file: IO[str], after: int, last: int | None) -> dict[str, Any]:
-    """Page by page, up to what was the newest event at the beginning."""
-    count, digest, position = 0, "", -1
+async def _export(client: Client, file: IO[str], first: int | None, last: int | None) -> dict[str, Any]:
+    """Page by page, up to what was the newest event at the beginning; what is archived is not asked for unnoticed."""
+    count, digest, position, begins_after = 0, "", -1, 0
+    after = (first or 1) - 1
     while last is None or position < last:
         arguments = {} if last is None or position < 0 else {"limit": min(5_000, last - position)}
         if position < 0 and last is not None:
             arguments = {"limit": max(1, min(5_000, last - after))}
         page = await client.call("export_log", after=after if position < 0 else position, **arguments)
         if position < 0:
+            begins_after = page["after"]
+            if first is not None and after < begins_after:
+                message = f"the positions {first} to {begins_after} are in archives, and no longer in the database"
+                raise Archived(
+                    message, remedy=f"take them from their files, and the rest with --from {begins_after + 1}"
+                )
             if last is not None and not page["after"] < last <= page["head"]:
                 message = f"there are positions {page['after'] + 1} to {page['head']}, and the range ends at {last}"
                 raise Invalid(message, remedy="ask for what is there; the rest is in archives, or not yet there")
@@ -219,7 +230,8 @@ async def _export(client: Client, file: IO[str], after: int, last: int | None) -
         if not lines:
             break
     file.write(end_line(position=position, count=count, digest=bytes.fromhex(digest)) + "\n")
-    return {"position": position, "count": count, "hash": digest}
+    archived = begins_after if first is None else 0
+    return {"position": position, "count": count, "hash": digest, "archived": archived}
 
 
 async def _deleted_logs(client: Client) -> set[str]:
@@ -251,19 +263,29 @@ def _said(answer: Mapping[str, Any]) -> str:
     if not count:
         return f"the log of {name} is whole: there is nothing after position {answer['last']:,}"
     line = (
-        f"the log of {name} is whole: {count:,} events, positions {answer['first']:,} to {answer['last']:,},"
+        f"the log of {name} is whole: {events_of(answer)}, positions {answer['first']:,} to {answer['last']:,},"
         f" hash {answer['hash']}"
     )
     if answer["first"] > 1 and "archives" in answer:
         archives = answer["archives"]
         line += "\n" + (
-            f"{archives['count']:,} events in {archives['files']:,} archives before them are whole too"
+            f"{events_of(archives)} in the archives before them ({archives['files']:,}) are whole too"
             if archives
             else "the archives before them are not in this home: prove each with --file"
         )
     if answer["signed_up_to"] is None:
-        return f"{line}\nno signed checkpoint was there to compare with"
-    return f"{line}\n{answer['checkpoints']:,} signed checkpoints fit, the last at position {answer['signed_up_to']:,}"
+        return f"{line}\nit was compared with no signed checkpoint"
+    fit = (
+        "1 signed checkpoint fits"
+        if answer["checkpoints"] == 1
+        else f"{answer['checkpoints']:,} signed checkpoints fit"
+    )
+    return f"{line}\n{fit}, the last at position {answer['signed_up_to']:,}"
+
+
+def events_of(answer: Mapping[str, Any]) -> str:
+    """How many events it is about, in words."""
+    return "1 event" if answer["count"] == 1 else f"{answer['count']:,} events"
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def check_word(word: str, what: str) -> str:
     """Refuse an id or a correlation that is empty, longer than 255 characters or not printable."""
     if not word or len(word) > MAX_WORD_CHARACTERS or not word.isprintable():
         remedy = f"1 to {MAX_WORD_CHARACTERS} printable characters"
-        raise Invalid(f"{word[:80]!r} is not a {what}", remedy=remedy)
+        raise Invalid(f"{word[:80]!r} cannot be the {what}", remedy=remedy)
     return word
 
 

@@ -7,6 +7,7 @@ domain error (`driver_errors`). Loads asyncpg only when it connects.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ async def connect(
     """
     import asyncpg
 
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # a lost database is told of by us, without tracebacks
     driver: Any = asyncpg
     session = {**SESSION, "statement_timeout": str(int(statement_timeout_seconds * 1000))}
     with translating():

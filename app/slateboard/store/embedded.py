@@ -209,7 +209,8 @@ def _last_words(place: Place) -> str:
 def _recovery(place: Place) -> str:
     signs = ("in progress", "syncing", "resetting", "redo", "recovery")
     told = [line for line in _newest_log(place).splitlines() if any(sign in line for sign in signs)]
-    return ": " + told[-1].partition("LOG:")[2].strip() if told else ""
+    said = told[-1].partition("LOG:")[2].strip() if told else ""
+    return f": {said}" if said else ""
 
 
 def _newest_log(place: Place) -> str:
