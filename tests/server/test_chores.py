@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+from typing import Any
 
 import pytest
 
 from slateboard.protocol.errors import DatabaseBusy
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import NewArtifact, NewTask
-from slateboard.server import chores, upkeep
+from slateboard.server import chores, routing, sealing, upkeep
 from slateboard.server.chores import Chore
 from slateboard.server.duty import Duty
 from slateboard.server.owner import owner_connection
@@ -150,7 +151,7 @@ async def test_failing_chore_is_told_once_and_stops_no_other(duty: Duty, caplog:
         calls.append("works")
         return 60.0
 
-    caplog.set_level(logging.INFO, logger=chores.__name__)
+    caplog.set_level(logging.INFO, logger="slateboard.server")
     running = asyncio.create_task(chores.run(duty, (Chore("fail", fails), Chore("work", works))))
     await asyncio.wait_for(enough.wait(), 5)
     running.cancel()
@@ -161,6 +162,34 @@ async def test_failing_chore_is_told_once_and_stops_no_other(duty: Duty, caplog:
     assert told[1:] == ["cannot fail: by nought", "can fail again"]
     assert caplog.records[0].exc_info is None
     assert caplog.records[1].exc_info is not None
+
+
+@pytest.mark.parametrize(
+    ("module", "part", "name", "loop"),
+    [
+        (sealing, "seal_once", sealing.NAME, sealing.seal_for_ever),
+        (routing, "route_once", routing.NAME, routing.route_for_ever),
+    ],
+)
+async def test_loop_that_never_ends_is_no_trouble_any_more_once_it_works_again(
+    duty: Duty, monkeypatch: pytest.MonkeyPatch, module: Any, part: str, name: str, loop: Any
+) -> None:
+    called = asyncio.Queue[bool]()
+    fails = [False, True, True, False, False, True]
+
+    async def once(*_: object) -> int:
+        failing = fails.pop(0) if fails else False
+        called.put_nowait(name in duty.troubles)
+        if failing:
+            raise DatabaseBusy("all connections are in use")
+        return 0
+
+    monkeypatch.setattr(module, part, once)
+    running = asyncio.create_task(chores.repeat(Chore(name, loop), duty))
+    seen = [await called.get() for _ in range(8)]
+    running.cancel()
+    await asyncio.wait([running])
+    assert seen == [False, False, True, True, False, False, True, False]
 
 
 async def test_ending_the_chores_ends_all_of_them(duty: Duty) -> None:

@@ -147,8 +147,8 @@ class Chore:
 
 
 CHORES = (
-    Chore("seal the log", sealing.seal_for_ever),
-    Chore("route the log", routing.route_for_ever),
+    Chore(sealing.NAME, sealing.seal_for_ever),
+    Chore(routing.NAME, routing.route_for_ever),
     Chore("publish what is due", publish_due),
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),
@@ -184,6 +184,9 @@ async def repeat(chore: Chore, duty: Duty) -> None:
         except Exception as raised:
             error = translate(raised)
             kind = error.code if isinstance(error, SlateError) else type(error).__name__
+            if chore.name not in duty.troubles:
+                told.clear()
+                backoff.reset()
             duty.troubles[chore.name] = f"cannot {chore.name}: {error or kind}"
             if kind not in told:
                 told.add(kind)
@@ -191,9 +194,5 @@ async def repeat(chore: Chore, duty: Duty) -> None:
                 log.warning("cannot %s: %s", chore.name, error or kind, exc_info=unexpected)
             pause = backoff.next_seconds()
         else:
-            if told:
-                log.info("can %s again", chore.name)
-            told.clear()
-            duty.troubles.pop(chore.name, None)
-            backoff.reset()
+            duty.works_again(chore.name)
         await asyncio.sleep(pause)

@@ -7,6 +7,7 @@ has written something, so that an idle sequencer need not find it by polling. `n
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,8 @@ from slateboard.protocol.names import BoardId
 
 if TYPE_CHECKING:
     from slateboard.store.database import Database
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -41,3 +44,8 @@ class Duty:
     troubles: dict[str, str] = field(default_factory=dict[str, str])
     """What this leader cannot do now, by what it is about; told by `/health`."""
     now: datetime | None = None
+
+    def works_again(self, chore: str) -> None:
+        """A chore has done its work, so it is no trouble any more."""
+        if self.troubles.pop(chore, None):
+            log.info("can %s again", chore)

@@ -20,6 +20,7 @@ from slateboard.transaction import hot, writing
 if TYPE_CHECKING:
     from slateboard.server.duty import Duty
 
+NAME = "route the log"
 LEAST_PAUSE_SECONDS = 0.005
 MOST_PAUSE_SECONDS = 0.050
 IDLE_PAUSE_SECONDS = 0.250
@@ -33,6 +34,7 @@ async def route_for_ever(duty: Duty) -> float:
         began = time.monotonic()
         more = await route_once(duty)
         took_seconds = time.monotonic() - began
+        duty.works_again(NAME)
         await asyncio.sleep(min(max(took_seconds, LEAST_PAUSE_SECONDS), MOST_PAUSE_SECONDS))
         if not more:
             with suppress(TimeoutError):

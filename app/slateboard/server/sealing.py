@@ -22,6 +22,7 @@ from slateboard.transaction import Statement, hot
 if TYPE_CHECKING:
     from slateboard.server.duty import Duty
 
+NAME = "seal the log"
 LEAST_PAUSE_SECONDS = 0.002
 MOST_PAUSE_SECONDS = 0.040
 IDLE_PAUSE_SECONDS = 0.025
@@ -103,6 +104,7 @@ async def seal_for_ever(duty: Duty) -> float:
             began = time.monotonic()
             sealed = await seal_once(tx, duty)
             took_seconds = time.monotonic() - began
+            duty.works_again(NAME)
             rotation.note(sealed)
             if rotation.due:
                 rotation.done(await sequence.rotate(tx))
