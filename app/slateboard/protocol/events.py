@@ -34,6 +34,7 @@ class Subject(StrEnum):
     DEPENDENCY_ADDED = "board.dependency.added"
     DECISION_MADE = "board.decision.made"
     DECISION_SUPERSEDED = "board.decision.superseded"
+    ITEM_POSTED = "board.item.posted"
     ITEM_CLAIMED = "board.item.claimed"
     ITEM_OPENED = "board.item.opened"
     ITEM_PROMOTED = "board.item.promoted"

@@ -25,7 +25,7 @@ from slateboard.protocol.work import (
     Result,
 )
 from slateboard.store.arrays import numbers, octets, texts
-from slateboard.work import claims, queries
+from slateboard.work import claims, hooks, queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,11 +76,14 @@ async def finish(
     stale = {
         (one.item, one.fence): digest for one, digest in zip(ordered, digests, strict=True) if one.item not in versions
     }
-    answers = await _repeated(tx, stale)
+    answers, more = await hooks.finish(tx, [one for one in ordered if (one.item, one.fence) in stale], now)
+    gone = {key: digest for key, digest in stale.items() if key not in answers}
+    if gone:
+        answers |= await _repeated(tx, gone)
     return [
         Finished(item=one.item, version=versions[one.item]) if one.item in versions else answers[one.item, one.fence]
         for one in finishes
-    ], woken
+    ], [*woken, *more]
 
 
 async def give_back(

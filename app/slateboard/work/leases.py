@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid, LeaseLost, TooLarge
 from slateboard.protocol.rights import Right
-from slateboard.protocol.states import ItemKind
+from slateboard.protocol.states import ItemKind, Outcome
 from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Beat, Renewed
 from slateboard.work import claims, queries
 
@@ -62,6 +62,34 @@ async def hold(tx: Transaction, *, item: int, fence: int) -> None:
     tx.cause, tx.depth = row["cause"], row["depth"]
     if row["kind"] == ItemKind.HANDLE:
         tx.traceparent = await tx.fetchval(queries.TRACE_OF_DELIVERY, tx.board, item)
+
+
+async def give_up(
+    tx: Transaction, *, item: int, fence: int, outcome: Outcome, note: str | None = None
+) -> dict[str, Any]:
+    """End a claim and keep its attempt; the item is in no place then, held, and what follows belongs to its work.
+
+    Returns the lease with the item's `reference`, `kind`, `artifact`, `revision` and `inbox`. Raises `LeaseLost`.
+    """
+    held = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
+    only = tx.actor.limited_to
+    if not held or held[0]["fence"] != fence or (only is not None and held[0]["agent"] != only):
+        losses = await claims.explain_losses(tx, [(item, fence)])
+        raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
+    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, item)
+    row = await tx.fetchrow(queries.LEAVE_CLAIM, tx.board, item, held[0]["attempt"])
+    await tx.fetch(
+        queries.INSERT_ATTEMPTS,
+        tx.board,
+        outcome.value,
+        None,
+        note,
+        tx.now,
+        *([held[0][name]] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
+    )
+    tx.correlation = row["correlation"] or tx.correlation
+    tx.cause, tx.depth = held[0]["cause"], row["depth"]
+    return {**held[0], **row}
 
 
 async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, note: str | None = None) -> None:

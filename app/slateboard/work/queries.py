@@ -241,6 +241,12 @@ WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) ORDER BY w.id FOR NO KEY UPDATE
 
 REFERENCES = "SELECT id, reference FROM work_items WHERE board = $1 AND id = ANY ($2::bigint[])"
 
+# An item whose claim ends without a result, on its way to wait for something.
+LEAVE_CLAIM = """
+UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2
+RETURNING reference, kind, artifact, revision, inbox, base_rating, correlation, depth
+"""
+
 # The leases of these items, held in ascending order.
 LOCK_LEASES = """
 SELECT l.* FROM leases l WHERE l.board = $1 AND l.item = ANY ($2::bigint[]) ORDER BY l.item FOR UPDATE
