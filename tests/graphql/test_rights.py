@@ -32,6 +32,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "block_on": {"item": NOWHERE, "fence": 1, "on": ["other"]},
     "revise": {"reference": "no/thing"},
     "cancel": {"reference": "no/thing"},
+    "ask": {"item": NOWHERE, "fence": 1, "question": "why?"},
+    "answer": {"escalation": NOWHERE, "answer": "so"},
     "redrive": {"items": [NOWHERE]},
     "discard": {"items": [NOWHERE], "reason": "why not"},
     "pin": {"item": NOWHERE, "rating": 1},

@@ -147,6 +147,8 @@ artifacts = Table(
     Column("capability", Text),
     Column("path", Text),
     Column("newest_item", BigInteger, nullable=False),
+    # What its work must keep to, null where there is nothing: see `work/rules.py`.
+    Column("rules", JSONB),
     Column("stale_at", DateTime(timezone=True)),
     Column("stale_because", Text),
     Column("created_by", Text, nullable=False),

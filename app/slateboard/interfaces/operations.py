@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
-from slateboard.work import leases
+from slateboard.work import hooks, leases
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -82,6 +82,10 @@ OPERATIONS: dict[str, Operation] = {
     "redrive": Operation("slateboard.work.endings:redrive", WRITE, OPERATOR),
     "discard": Operation("slateboard.work.endings:discard", WRITE, OPERATOR),
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
+    # waiting on people
+    "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
+    "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
+    "list_escalations": Operation("slateboard.patterns.escalations:list_escalations", READ, READER),
     # the board
     "create_board": Operation("slateboard.board.boards:create", WRITE, ADMIN),
     "archive_board": Operation("slateboard.board.boards:archive", WRITE, ADMIN),
@@ -140,6 +144,9 @@ OPERATIONS: dict[str, Operation] = {
     # declared boards
     "apply": Operation("slateboard.manifests.apply:apply", WRITE, AGENT),
 }
+
+
+hooks.HOOKS |= {"answer": "slateboard.patterns.escalations:finished"}
 
 
 async def perform(

@@ -13,8 +13,10 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -155,4 +157,34 @@ published_ids = Table(
     Column("correlation", Text, nullable=False),
     Column("published_at", DateTime(timezone=True), nullable=False),
     Index("published_ids_published_at_idx", "published_at"),
+)
+
+# What somebody named must answer: a question of an attempt, or what is to become of something that failed. It has the
+# id of the duty in its owner's inbox. Open as long as that is unfinished.
+escalations = Table(
+    "escalations",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    # The item that waits for the answer, if one does.
+    Column("about", BigInteger),
+    Column("reference", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("owner", BigInteger, nullable=False),
+    Column("level", SmallInteger, nullable=False, server_default="0"),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("options", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("default_answer", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("answer", Text),
+    Column("answered_by", Text),
+    Column("answered_at", DateTime(timezone=True)),
+    CheckConstraint("(answered_at IS NULL) = (answered_by IS NULL)", name="answered"),
+    CheckConstraint("level BETWEEN 0 AND 2", name="level"),
+    Index("escalations_deadline_idx", "deadline", postgresql_where=text("answered_at IS NULL")),
+    Index("escalations_about_idx", "board", "about"),
 )

@@ -173,6 +173,8 @@ class NewArtifact:
     blocked_by: tuple[str, ...] = ()
     max_attempts: int = DEFAULT_ATTEMPTS
     imported: Result | None = None
+    rules: dict[str, Any] | None = None
+    """What its work must keep to; the keys are those of `work.rules`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slateboard.board import boards
-from slateboard.patterns import forgetting, publishing, schedules, waits
+from slateboard.patterns import escalations, forgetting, publishing, schedules, waits
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 500
+ESCALATIONS = 100
 MOST_WAIT_SECONDS = 30.0
 """The longest wait before a chore that fails is tried again."""
 EXPIRE_SECONDS = 0.5
@@ -122,6 +123,13 @@ async def time_out_waits(duty: Duty) -> float:
     return 0.0 if ended >= BATCH else PROMOTE_SECONDS
 
 
+async def escalate(duty: Duty) -> float:
+    """Take what nobody has answered in time one level up, or to its end."""
+    async with _writing(duty) as tx:
+        moved = await escalations.time_out(tx, limit=ESCALATIONS)
+    return 0.0 if moved >= ESCALATIONS else PROMOTE_SECONDS
+
+
 async def publish_due(duty: Duty) -> float:
     """Publish the events of schedules whose time has come."""
     async with _writing(duty) as tx:
@@ -149,6 +157,7 @@ class Chore:
 CHORES = (
     Chore("seal the log", sealing.seal_for_ever),
     Chore("route the log", routing.route_for_ever),
+    Chore("escalate what nobody answers", escalate),
     Chore("publish what is due", publish_due),
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),

@@ -69,6 +69,14 @@ SELECT json_build_object(
                                       'actor', e.actor, 'correlation', e.correlation, 'happened_at', e.happened_at)
                                   FROM events e WHERE e.board = $1 AND e.position = n.position) END
                 FROM event_waits n WHERE n.board = $1 AND n.item = i.id AND n.ended_at IS NOT NULL),
+    'question', (SELECT json_build_object(
+                     'question', q.question, 'kind', q.kind, 'options', q.options, 'default', q.default_answer,
+                     'severity', q.severity, 'asked_by', q.asked_by, 'deadline', q.deadline, 'about', q.about)
+                 FROM escalations q WHERE q.board = $1 AND q.item = i.id),
+    'answers', (SELECT coalesce(json_agg(json_build_object(
+                    'question', q.question, 'answer', q.answer, 'answered_by', q.answered_by,
+                    'answered_at', q.answered_at) ORDER BY q.item), '[]')
+                FROM escalations q WHERE q.board = $1 AND q.about = i.id AND q.answered_at IS NOT NULL),
     'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
     'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)
 ) FROM item i

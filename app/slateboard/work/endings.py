@@ -85,7 +85,7 @@ async def _end(
         raise gates.refuse_dependents(held[items[0]]["reference"], waiting)
     ended = [row for row in held.values() if row["id"] in items or row["outcome"] is None]
     numbers = [row["id"] for row in ended]
-    leases = await _leave_places(tx, numbers)
+    leases = await leave_places(tx, numbers)
     await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error=None, note=None)
     await tx.fetch(
         "UPDATE work_items SET outcome = 'cancelled', finished_at = $3 WHERE board = $1 AND id = ANY ($2::bigint[])",
@@ -115,6 +115,7 @@ async def _hold(
     for _ in range(ROUNDS):
         waiting = [dict(row) for row in await tx.fetch(queries.DOWNSTREAM, tx.board, items)]
         wanted = {*items, *((row["id"] for row in waiting) if cascade else ())}
+        wanted |= {row["id"] for row in await tx.fetch(queries.DUTIES, tx.board, sorted(wanted))}
         if wanted <= holding:
             return waiting, held
         holding |= wanted
@@ -123,7 +124,7 @@ async def _hold(
     raise _restless()
 
 
-async def _leave_places(tx: Transaction, items: Sequence[int]) -> list[Any]:
+async def leave_places(tx: Transaction, items: Sequence[int]) -> list[Any]:
     """Take items, held and unfinished (or dead), out of the place each is in; returns the leases that this ended.
 
     An item may go on to its next place (a claim, an unlock) while this waits for its row in the place before: then it

@@ -76,10 +76,10 @@ async def finish(
     stale = {
         (one.item, one.fence): digest for one, digest in zip(ordered, digests, strict=True) if one.item not in versions
     }
-    answers, more = await hooks.finish(tx, [one for one in ordered if (one.item, one.fence) in stale], now)
-    gone = {key: digest for key, digest in stale.items() if key not in answers}
-    if gone:
-        answers |= await _repeated(tx, gone)
+    losses = await claims.losses(tx, list(stale))
+    held = [one for one in ordered if (one.item, one.fence) in stale and _holds(losses[one.item, one.fence])]
+    answers, more = await hooks.finish(tx, held, now) if held else ({}, [])
+    answers |= {key: _repeated(tx, losses[key], digest) for key, digest in stale.items() if key not in answers}
     return [
         Finished(item=one.item, version=versions[one.item]) if one.item in versions else answers[one.item, one.fence]
         for one in finishes
@@ -185,13 +185,13 @@ def _check_texts(*texts: str | None) -> None:
             raise TooLarge(message, remedy="put it into the content, or shorten it", characters=len(text))
 
 
-async def _repeated(tx: Statement, stale: dict[tuple[int, int], bytes]) -> dict[tuple[int, int], Finished]:
-    """Answer finishes whose claim is gone: as the first time, or with the reason."""
-    losses = await claims.losses(tx, list(stale))
-    return {key: _repeated_one(tx, losses[key], digest) for key, digest in stale.items()}
+def _holds(loss: Any) -> bool:
+    """Whether the claim that `finish_items` passed over is there."""
+    return loss["holder_fence"] == loss["fence"]
 
 
-def _repeated_one(tx: Statement, row: Any, digest: bytes) -> Finished:
+def _repeated(tx: Statement, row: Any, digest: bytes) -> Finished:
+    """Answer a finish whose claim is gone: as the first time, or with the reason."""
     item: int = row["item"]
     if row["ended"] != Outcome.COMPLETED:
         return Finished(item=item, error=claims.loss(tx, row))

@@ -1,8 +1,8 @@
 """What must happen in the commit that ends a claim of some kind of item, beside its end: hooks, by kind.
 
-An item is `hooked` from its beginning, and the claim carries that on, so `finish_items` passes over it. Such a finish is
-a transaction of its own on the same connection: the hook ends the claim (`leases.give_up`), and either completes the item
-(`duties.complete`) or lets it wait. Which hook serves a kind is told by who knows the patterns (`interfaces/operations`).
+An item is `hooked` from its beginning, and its lease says so too, so that `finish_items` passes over it. Such a finish
+is a transaction of its own on the same connection: the hook ends the claim (`leases.give_up`), and completes the item
+(`duties.complete`) or lets it wait. Which hook serves which kind is in the catalogue (`interfaces/operations`).
 """
 
 from __future__ import annotations

@@ -64,20 +64,24 @@ async def hold(tx: Transaction, *, item: int, fence: int) -> None:
         tx.traceparent = await tx.fetchval(queries.TRACE_OF_DELIVERY, tx.board, item)
 
 
-async def give_up(
-    tx: Transaction, *, item: int, fence: int, outcome: Outcome, note: str | None = None
-) -> dict[str, Any]:
-    """End a claim and keep its attempt; the item is in no place then, held, and what follows belongs to its work.
-
-    Returns the lease with the item's `reference`, `kind`, `artifact`, `revision` and `inbox`. Raises `LeaseLost`.
-    """
+async def own(tx: Transaction, *, item: int, fence: int) -> Any:
+    """The lease of this claim, held, to be ended by `give_up`. Raises `LeaseLost`."""
     held = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
     only = tx.actor.limited_to
-    if not held or held[0]["fence"] != fence or (only is not None and held[0]["agent"] != only):
-        losses = await claims.explain_losses(tx, [(item, fence)])
-        raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
-    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, item)
-    row = await tx.fetchrow(queries.LEAVE_CLAIM, tx.board, item, held[0]["attempt"])
+    if held and held[0]["fence"] == fence and (only is None or held[0]["agent"] == only):
+        return held[0]
+    losses = await claims.explain_losses(tx, [(item, fence)])
+    raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
+
+
+async def give_up(tx: Transaction, lease: Any, *, outcome: Outcome, note: str | None = None) -> Any:
+    """End a held claim and keep its attempt; what the transaction then says belongs to its work.
+
+    The item is held and in no place then. Returns its `reference`, `kind`, `artifact`, `revision`, `inbox`,
+    `base_rating`, `correlation` and `depth`.
+    """
+    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, lease["item"])
+    row = await tx.fetchrow(queries.LEAVE_CLAIM, tx.board, lease["item"], lease["attempt"])
     await tx.fetch(
         queries.INSERT_ATTEMPTS,
         tx.board,
@@ -85,11 +89,11 @@ async def give_up(
         None,
         note,
         tx.now,
-        *([held[0][name]] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
+        *([lease[name]] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
     )
     tx.correlation = row["correlation"] or tx.correlation
-    tx.cause, tx.depth = held[0]["cause"], row["depth"]
-    return {**held[0], **row}
+    tx.cause, tx.depth = lease["cause"], row["depth"]
+    return row
 
 
 async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, note: str | None = None) -> None:

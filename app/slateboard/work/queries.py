@@ -132,8 +132,8 @@ ENTER = """
 SELECT enter_items($1, $2, $3, $4, $5, $6::text::bigint[], $7::text::bigint[], $8::text::text[], $9::text::text[],
                    $10::text::text[], $11::text::bigint[], $12::text::text[], $13::text::text[], $14::text::text[],
                    $15::text::bigint[], $16::text::int[], $17::text::timestamptz[], $18::text::timestamptz[],
-                   $19::text::smallint[], $20::text::boolean[], $21::text::bigint[], $22::text::bigint[],
-                   $23::text::bigint[], $24, $25, $26, $27, $28, $29)
+                   $19::text::smallint[], $20::text::boolean[], $21::text::text[], $22::text::bigint[],
+                   $23::text::bigint[], $24::text::bigint[], $25, $26, $27, $28, $29, $30)
 """
 
 PLACE = "SELECT place_items($1, $2, $3, $4)"
@@ -263,6 +263,11 @@ SELECT w.id, w.reference FROM downstream u JOIN work_items w ON w.board = $1 AND
 WHERE w.outcome IS NULL ORDER BY w.id
 """
 
+# What somebody is to do so that these items can go on.
+DUTIES = """
+SELECT n.on_item AS id FROM waiting n WHERE n.board = $1 AND n.item = ANY ($2::bigint[]) ORDER BY n.on_item
+"""
+
 # End the claims of these items, whoever holds them.
 LEAVE_LEASES = "DELETE FROM leases WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING *"
 
@@ -273,6 +278,7 @@ WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETU
      g AS (DELETE FROM gates WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
      m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
      c AS (DELETE FROM checkpoints WHERE board = $1 AND item = ANY ($2::bigint[])),
+     n AS (DELETE FROM waiting WHERE board = $1 AND item = ANY ($2::bigint[])),
      d AS (DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item)
 SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM d
 """

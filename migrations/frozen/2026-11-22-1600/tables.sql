@@ -47,6 +47,7 @@ CREATE TABLE artifacts (
     capability TEXT, 
     path TEXT, 
     newest_item BIGINT NOT NULL, 
+    rules JSONB, 
     stale_at TIMESTAMP WITH TIME ZONE, 
     stale_because TEXT, 
     created_by TEXT NOT NULL, 
@@ -190,6 +191,34 @@ CREATE TABLE dependencies (
 
 CREATE INDEX dependencies_board_item_idx ON dependencies (board, item);
 
+CREATE TABLE escalations (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    kind TEXT NOT NULL, 
+    about BIGINT, 
+    reference TEXT NOT NULL, 
+    severity TEXT NOT NULL, 
+    owner BIGINT NOT NULL, 
+    level SMALLINT DEFAULT '0' NOT NULL, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    seconds DOUBLE PRECISION NOT NULL, 
+    question TEXT NOT NULL, 
+    options TEXT[] DEFAULT '{}' NOT NULL, 
+    default_answer TEXT, 
+    asked_by TEXT NOT NULL, 
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    answer TEXT, 
+    answered_by TEXT, 
+    answered_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT escalations_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT escalations_answered_check CHECK ((answered_at IS NULL) = (answered_by IS NULL)), 
+    CONSTRAINT escalations_level_check CHECK (level BETWEEN 0 AND 2)
+);
+
+CREATE INDEX escalations_about_idx ON escalations (board, about);
+
+CREATE INDEX escalations_deadline_idx ON escalations (deadline) WHERE answered_at IS NULL;
+
 CREATE TABLE event_heads (
     board BIGINT NOT NULL, 
     position BIGINT NOT NULL, 
@@ -295,6 +324,7 @@ CREATE TABLE leases (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     cause BIGINT NOT NULL, 
     percent SMALLINT, 
+    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     worker TEXT NOT NULL, 
     progress TEXT, 
     CONSTRAINT leases_pkey PRIMARY KEY (board, item), 
@@ -451,6 +481,20 @@ CREATE TABLE unlocks (
     CONSTRAINT unlocks_pkey PRIMARY KEY (board, blocker)
 );
 
+CREATE TABLE waiting (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    owner BIGINT NOT NULL, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    on_item BIGINT NOT NULL, 
+    reason TEXT NOT NULL, 
+    since TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT waiting_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT waiting_reason_check CHECK (reason IN ('question', 'review'))
+);
+
+CREATE INDEX waiting_board_on_item_idx ON waiting (board, on_item);
+
 CREATE TABLE work_items (
     board BIGINT NOT NULL, 
     id BIGINT NOT NULL, 
@@ -471,6 +515,8 @@ CREATE TABLE work_items (
     finished_at TIMESTAMP WITH TIME ZONE, 
     correlation TEXT, 
     depth SMALLINT DEFAULT '0' NOT NULL, 
+    guarded BOOLEAN DEFAULT 'false' NOT NULL, 
+    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     last_error TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT work_items_pkey PRIMARY KEY (board, id), 
