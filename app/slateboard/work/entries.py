@@ -103,7 +103,7 @@ async def enter(
         times(row.artifact.run_at for row in rows),
         numbers(row.artifact.max_attempts for row in rows),
         flags(row.artifact.imported is not None for row in rows),
-        texts(row.artifact.rules and json.dumps(row.artifact.rules) for row in rows),
+        texts(json.dumps(row.artifact.rules) if row.artifact.rules else None for row in rows),
         numbers(sorted(older)),
         numbers(blocker for blocker, _ in edges),
         numbers(item for _, item in edges),

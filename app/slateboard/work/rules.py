@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.protocol.errors import Invalid
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(one, str) and one for one in value)
+    if not isinstance(value, list | tuple):
+        return False
+    texts = cast("list[Any]", value)
+    return len(texts) > 0 and all(isinstance(one, str) and one for one in texts)
 
 
 CHECKS: dict[str, Callable[[Any], bool]] = {
