@@ -33,6 +33,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "revise": {"reference": "no/thing"},
     "cancel": {"reference": "no/thing"},
     "ask": {"item": NOWHERE, "fence": 1, "question": "why?"},
+    "judge": {"item": NOWHERE, "verdict": "approve", "version": 1},
     "answer": {"escalation": NOWHERE, "answer": "so"},
     "redrive": {"items": [NOWHERE]},
     "discard": {"items": [NOWHERE], "reason": "why not"},

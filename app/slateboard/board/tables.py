@@ -172,6 +172,8 @@ artifact_versions = Table(
     Column("hash", Text),
     Column("size", BigInteger),
     Column("summary", Text),
+    # What its author names to show that it is so: links, hashes, notes.
+    Column("evidence", JSONB),
     Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("octet_length(content) <= 1048576", name="content_at_most_1_mib"),
 )

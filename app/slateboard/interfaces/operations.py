@@ -86,6 +86,9 @@ OPERATIONS: dict[str, Operation] = {
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
     "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
     "list_escalations": Operation("slateboard.patterns.escalations:list_escalations", READ, READER),
+    # verification
+    "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
+    "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),
     # the board
     "create_board": Operation("slateboard.board.boards:create", WRITE, ADMIN),
     "archive_board": Operation("slateboard.board.boards:archive", WRITE, ADMIN),
@@ -146,7 +149,11 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-hooks.HOOKS |= {"answer": "slateboard.patterns.escalations:finished"}
+hooks.HOOKS |= {
+    "answer": "slateboard.patterns.escalations:finished",
+    "produce": "slateboard.patterns.verification:finished",
+    "verify": "slateboard.patterns.verdicts:judged",
+}
 
 
 async def perform(

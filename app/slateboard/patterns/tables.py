@@ -188,3 +188,37 @@ escalations = Table(
     Index("escalations_deadline_idx", "deadline", postgresql_where=text("answered_at IS NULL")),
     Index("escalations_about_idx", "board", "about"),
 )
+
+# Who judges which version. It has the id of the duty in the verifier's inbox; the verdict is on this version and hash.
+# A version that stands here without an approval is not the newest to anybody who reads the artifact.
+verifications = Table(
+    "verifications",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    # The item that produced the version, and waits for the verdict.
+    Column("about", BigInteger, nullable=False),
+    Column("artifact", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("hash", Text),
+    Column("reference", Text, nullable=False),
+    # The agent that produced it, which never judges it.
+    Column("author", BigInteger, nullable=False),
+    Column("verifier", BigInteger, nullable=False),
+    Column("level", SmallInteger, nullable=False, server_default="0"),
+    Column("criteria", Text),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("verdict", Text),
+    Column("reason", Text),
+    Column("judged_by", Text),
+    Column("judged_at", DateTime(timezone=True)),
+    CheckConstraint("verdict IN ('approved', 'rejected')", name="verdict"),
+    CheckConstraint("(judged_at IS NULL) = (verdict IS NULL)", name="judged"),
+    CheckConstraint("verifier <> author", name="not_by_the_author"),
+    CheckConstraint("verdict <> 'rejected' OR reason IS NOT NULL", name="reason"),
+    CheckConstraint("level BETWEEN 0 AND 2", name="level"),
+    UniqueConstraint("board", "artifact", "version", name="verifications_version_key"),
+    Index("verifications_about_idx", "board", "about"),
+    Index("verifications_deadline_idx", "deadline", postgresql_where=text("verdict IS NULL")),
+)

@@ -65,6 +65,8 @@ class Result:
     summary: str | None = None
     note: str | None = None
     usage: dict[str, Any] | None = None
+    evidence: tuple[dict[str, str], ...] | None = None
+    """What shows that it is so: each a `link`, a `hash` or a `note`; an artifact may demand some of them."""
 
 
 NOTHING = Result()

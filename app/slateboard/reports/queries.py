@@ -44,4 +44,15 @@ ITEMS_IN_PLACE: dict[str, str] = {
     "claimed": "SELECT board, item FROM leases",
     "dead": "SELECT board, item FROM dead_letters",
 }
+ITEMS_IN_STATUS: dict[str, str] = {
+    "waiting": "SELECT board, item FROM waiting WHERE reason <> 'review'",
+    "in_review": "SELECT board, item FROM waiting WHERE reason = 'review'",
+}
+"""What the place alone does not tell: by status, the items that wait."""
+
+# After `PLACES`: whether a verifier judges what the item made.
+IN_REVIEW = """
+CASE WHEN g.item IS NULL THEN false ELSE EXISTS (
+    SELECT FROM waiting n WHERE n.board = w.board AND n.item = w.id AND n.reason = 'review') END
+"""
 UNFINISHED = " UNION ALL ".join(sql for place, sql in ITEMS_IN_PLACE.items() if place != "dead")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slateboard.board import boards
-from slateboard.patterns import escalations, forgetting, publishing, schedules, waits
+from slateboard.patterns import escalations, forgetting, publishing, schedules, verification, waits
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -124,10 +124,11 @@ async def time_out_waits(duty: Duty) -> float:
 
 
 async def escalate(duty: Duty) -> float:
-    """Take what nobody has answered in time one level up, or to its end."""
+    """Take what nobody has answered or judged in time one level up, or to its end."""
     async with _writing(duty) as tx:
         moved = await escalations.time_out(tx, limit=ESCALATIONS)
-    return 0.0 if moved >= ESCALATIONS else PROMOTE_SECONDS
+        asked = await verification.time_out(tx, limit=ESCALATIONS)
+    return 0.0 if max(moved, asked) >= ESCALATIONS else PROMOTE_SECONDS
 
 
 async def publish_due(duty: Duty) -> float:

@@ -47,6 +47,10 @@ async def finish(
     """Accept results; returns one answer for each, in their order, and the inboxes that now hold new work."""
     tx.require(Right.AGENT)
     ordered = _ordered(finishes)
+    # A result with evidence is for the hook of its kind.
+    stale = {(one.item, one.fence): receipt(one.result)[1] for one in ordered if one.result.evidence is not None}
+    if stale:
+        ordered = [one for one in ordered if (one.item, one.fence) not in stale]
     results = [one.result for one in ordered]
     usages = [_json(result.usage) for result in results]
     digests = [_digest(result, usage) for result, usage in zip(results, usages, strict=True)]
@@ -73,11 +77,11 @@ async def finish(
     woken: list[int] = list(rows[0]["woken"]) if rows else []
     if len(rows) == len(finishes):
         return [Finished(one.item, versions[one.item]) for one in finishes], woken
-    stale = {
+    stale |= {
         (one.item, one.fence): digest for one, digest in zip(ordered, digests, strict=True) if one.item not in versions
     }
     losses = await claims.losses(tx, list(stale))
-    held = [one for one in ordered if (one.item, one.fence) in stale and _holds(losses[one.item, one.fence])]
+    held = [one for one in _ordered(finishes) if (one.item, one.fence) in stale and _holds(losses[one.item, one.fence])]
     answers, more = await hooks.finish(tx, held, now) if held else ({}, [])
     answers |= {key: _repeated(tx, losses[key], digest) for key, digest in stale.items() if key not in answers}
     return [
@@ -144,6 +148,12 @@ def _texts(values: list[str | None]) -> str:
     return "{}" if values.count(None) == len(values) else texts(values)
 
 
+def receipt(result: Result) -> tuple[str | None, bytes]:
+    """The usage as JSON, and the digest by which a repetition is recognised. Raises `Invalid`, `TooLarge`."""
+    usage = _json(result.usage)
+    return usage, _digest(result, usage)
+
+
 def _digest(result: Result, usage: str | None) -> bytes:
     """The content of a finish in 32 bytes, by which a repetition is recognised; refuses what is over its limit."""
     if result is NOTHING:
@@ -156,7 +166,8 @@ def _digest(result: Result, usage: str | None) -> bytes:
 
 def _text(result: Result, usage: str | None) -> str:
     """All of it in one text, which no other content has."""
-    return repr((result.path, result.uri, result.content, result.hash, result.summary, result.note, usage))
+    said = (result.path, result.uri, result.content, result.hash, result.summary, result.note, usage)
+    return repr(said if result.evidence is None else (*said, result.evidence))
 
 
 NOTHING_DIGEST = sha256(_text(NOTHING, None).encode()).digest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from slateboard.protocol.errors import SlateError
+from slateboard.protocol.errors import Invalid, SlateError
 from slateboard.protocol.work import Finished
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ HOOKS: dict[str, str] = {}
 HOOKED = """
 SELECT l.item, w.kind FROM leases l JOIN work_items w ON w.board = l.board AND w.id = l.item
 WHERE l.board = $1 AND (l.item, l.fence) IN (SELECT * FROM unnest($2::bigint[], $3::bigint[]))
-  AND ($4::bigint IS NULL OR l.agent = $4) AND l.hooked
+  AND ($4::bigint IS NULL OR l.agent = $4)
 ORDER BY l.item
 """
 
@@ -36,7 +36,7 @@ ORDER BY l.item
 async def finish(
     tx: Statement, finishes: Sequence[Finish], now: datetime | None
 ) -> tuple[dict[tuple[int, int], Finished], list[int]]:
-    """Finish those of these claims that are hooked, one after the other: by item and fence; and the inboxes to wake."""
+    """Finish these claims, hooked or with evidence, one after the other: by item and fence; and the inboxes to wake."""
     kinds = {
         row["item"]: row["kind"]
         for row in await tx.fetch(
@@ -59,5 +59,7 @@ async def finish(
 
 
 def _hook(kind: str) -> Hook:
+    if kind not in HOOKS:
+        raise Invalid(f"work of the kind {kind} has no artifact to give evidence of", remedy="leave the evidence out")
     module, _, name = HOOKS[kind].partition(":")
     return getattr(import_module(module), name)

@@ -74,8 +74,18 @@ async def own(tx: Transaction, *, item: int, fence: int) -> Any:
     raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
 
 
-async def give_up(tx: Transaction, lease: Any, *, outcome: Outcome, note: str | None = None) -> Any:
+async def give_up(
+    tx: Transaction,
+    lease: Any,
+    *,
+    outcome: Outcome,
+    note: str | None = None,
+    usage: str | None = None,
+    digest: bytes | None = None,
+) -> Any:
     """End a held claim and keep its attempt; what the transaction then says belongs to its work.
+
+    `usage` is JSON; by the `digest` of its content a finish that is repeated is answered as the first time.
 
     The item is held and in no place then. Returns its `reference`, `kind`, `artifact`, `revision`, `inbox`,
     `base_rating`, `correlation` and `depth`.
@@ -83,13 +93,14 @@ async def give_up(tx: Transaction, lease: Any, *, outcome: Outcome, note: str | 
     await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, lease["item"])
     row = await tx.fetchrow(queries.LEAVE_CLAIM, tx.board, lease["item"], lease["attempt"])
     await tx.fetch(
-        queries.INSERT_ATTEMPTS,
+        queries.INSERT_ATTEMPT,
         tx.board,
         outcome.value,
-        None,
         note,
+        usage,
+        digest,
         tx.now,
-        *([lease[name]] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
+        *(lease[name] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
     )
     tx.correlation = row["correlation"] or tx.correlation
     tx.cause, tx.depth = lease["cause"], row["depth"]

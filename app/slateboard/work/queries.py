@@ -191,12 +191,18 @@ GATE_PAGE_END = """
 SELECT board, item FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, item OFFSET $3 - 1 LIMIT 1
 """
 
+# Of a version `v`: nobody had to verify it, or somebody approved it. Others are not what the artifact is.
+STANDS = """
+NOT EXISTS (SELECT FROM verifications n WHERE n.board = v.board AND n.artifact = v.artifact AND n.version = v.version
+            AND n.verdict IS DISTINCT FROM 'approved')
+"""
+
 # A revision: more work on an artifact that is complete, for whoever had it last.
 INSERT_REVISION = """
-INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, max_attempts, correlation,
-                        depth, created_at)
-SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, $4, $6,
-       $5
+INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, max_attempts, guarded,
+                        hooked, correlation, depth, created_at)
+SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, w.guarded,
+       w.hooked, $4, $6, $5
 FROM work_items w WHERE w.board = $1 AND w.id = $2
 """
 
@@ -322,6 +328,11 @@ INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, error
 SELECT $1, g.item, g.fence, g.attempt, g.agent, g.worker, $2, $3, $4, g.started_at, $5
 FROM unnest($6::bigint[], $7::bigint[], $8::int[], $9::bigint[], $10::text[], $11::timestamptz[])
      AS g (item, fence, attempt, agent, worker, started_at)
+"""
+
+INSERT_ATTEMPT = """
+INSERT INTO attempts (board, outcome, note, usage, digest, ended_at, item, fence, attempt, agent, worker, started_at)
+VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 
 # The sum of a rating, part by part.

@@ -8,5 +8,5 @@ DROP AGGREGATE chain_hash(bytea, bytea);
 DROP FUNCTION chain_step;
 DROP TABLE agents, archives, artifact_versions, artifacts, attempts, boards, chains, checkpoints, dead_letters, decisions, deleted_boards, deliveries, dependencies, escalations,
     event_heads, event_lane, event_outbox, event_waits, events, gates, gatherings, leaders, leases, open_inboxes, pauses, published_ids, rating_changes, ready,
-    scheduled, schedules, schema_protocol, subscriptions, tasks, tokens, unlocks, waiting, work_items;
+    scheduled, schedules, schema_protocol, subscriptions, tasks, tokens, unlocks, verifications, waiting, work_items;
 DROP SEQUENCE ids, event_ids, fences;

@@ -97,7 +97,7 @@ BEGIN
     SELECT p_board, g.id, 'produce', g.id, g.reference, g.inbox, g.rating, g.due, g.run_at, g.max_attempts,
            CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_depth,
            g.rules IS NOT NULL AND g.rules::jsonb ? 'touches',
-           g.rules IS NOT NULL AND g.rules::jsonb ?| ARRAY['verify', 'evidence'], p_now
+           g.rules IS NOT NULL AND g.rules::jsonb ?| ARRAY['verify', 'criteria', 'evidence'], p_now
     FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported, p_rules)
          AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported, rules);
 

@@ -31,6 +31,7 @@ CREATE TABLE artifact_versions (
     hash TEXT, 
     size BIGINT, 
     summary TEXT, 
+    evidence JSONB, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT artifact_versions_pkey PRIMARY KEY (board, artifact, version), 
     CONSTRAINT artifact_versions_content_at_most_1_mib_check CHECK (octet_length(content) <= 1048576)
@@ -480,6 +481,37 @@ CREATE TABLE unlocks (
     after_item BIGINT NOT NULL, 
     CONSTRAINT unlocks_pkey PRIMARY KEY (board, blocker)
 );
+
+CREATE TABLE verifications (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    about BIGINT NOT NULL, 
+    artifact BIGINT NOT NULL, 
+    version INTEGER NOT NULL, 
+    hash TEXT, 
+    reference TEXT NOT NULL, 
+    author BIGINT NOT NULL, 
+    verifier BIGINT NOT NULL, 
+    level SMALLINT DEFAULT '0' NOT NULL, 
+    criteria TEXT, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    verdict TEXT, 
+    reason TEXT, 
+    judged_by TEXT, 
+    judged_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT verifications_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT verifications_verdict_check CHECK (verdict IN ('approved', 'rejected')), 
+    CONSTRAINT verifications_judged_check CHECK ((judged_at IS NULL) = (verdict IS NULL)), 
+    CONSTRAINT verifications_not_by_the_author_check CHECK (verifier <> author), 
+    CONSTRAINT verifications_reason_check CHECK (verdict <> 'rejected' OR reason IS NOT NULL), 
+    CONSTRAINT verifications_level_check CHECK (level BETWEEN 0 AND 2), 
+    CONSTRAINT verifications_version_key UNIQUE (board, artifact, version)
+);
+
+CREATE INDEX verifications_about_idx ON verifications (board, about);
+
+CREATE INDEX verifications_deadline_idx ON verifications (deadline) WHERE verdict IS NULL;
 
 CREATE TABLE waiting (
     board BIGINT NOT NULL, 

@@ -29,7 +29,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "artifacts": ("id", "task", "name", "title", "brief", "owner", "capability", "path", "newest_item", "rules",
                   "stale_at", "stale_because", "created_by", "created_at"),
     "artifact_versions": ("artifact", "version", "item", "fence", "author", "path", "uri", "hash", "size", "summary",
-                          "created_at"),
+                          "evidence", "created_at"),
     "dependencies": ("blocker", "item", "counted", "created_by", "created_at"),
     "decisions": ("id", "subject", "status", "decision", "rationale", "context", "drivers", "options", "consequences",
                   "confirmation", "agent", "task", "supersedes", "decided_at", "created_by"),
@@ -45,6 +45,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "escalations": ("item", "kind", "about", "reference", "severity", "owner", "level", "deadline", "seconds",
                     "question", "options", "default_answer", "asked_by", "asked_at", "answer", "answered_by",
                     "answered_at"),
+    "verifications": ("item", "about", "artifact", "version", "hash", "reference", "author", "verifier", "level",
+                      "criteria", "deadline", "asked_at", "verdict", "reason", "judged_by", "judged_at"),
 }  # fmt: skip
 """By table, the columns that are folded; `places` is the view of where each item is."""
 
@@ -58,12 +60,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     "dead_letters": ("item",),
     "waiting": ("item",),
     "escalations": ("item",),
+    "verifications": ("item",),
 }
 """The key of each table within its board, where it is not `id`."""
 
 TIMES = frozenset((
     "created_at", "archived_at", "paused_at", "due", "stale_at", "decided_at", "run_at", "finished_at", "claimed_at",
-    "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at",
+    "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at", "judged_at",
 ))  # fmt: skip
 
 TIMES_OF = {table: tuple(name for name in columns if name in TIMES) for table, columns in COLUMNS.items()}
@@ -198,8 +201,9 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
     from slateboard.reports.past.fold_board import BOARD_HANDLERS
     from slateboard.reports.past.fold_duties import DUTY_HANDLERS
     from slateboard.reports.past.fold_queue import QUEUE_HANDLERS
+    from slateboard.reports.past.fold_verdicts import VERDICT_HANDLERS
 
-    handlers = {**BOARD_HANDLERS, **QUEUE_HANDLERS, **DUTY_HANDLERS}
+    handlers = {**BOARD_HANDLERS, **QUEUE_HANDLERS, **DUTY_HANDLERS, **VERDICT_HANDLERS}
     rest = iter(entries)
     with _collecting_nothing():
         while page := [Entry(*values) for values in islice(rest, BATCH)]:

@@ -160,19 +160,28 @@ def end(state: State, item: int, outcome: str, at: datetime) -> Row:
 
 def _completed(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item, at = payload["item"], entry.happened_at
-    lease = end_attempt(state, item, "completed", payload, at)
     row = end(state, item, "done", at)
-    row["attempts"] = lease["attempt"]
     artifact = payload.get("artifact")
+    if "verification" in payload:  # its attempt ended, and its version was told of, when the verdict was asked for
+        _refreshed(state, row)
+        return
+    lease = end_attempt(state, item, "completed", payload, at)
+    row["attempts"] = lease["attempt"]
     if artifact is None:
         return
     state.tables["artifact_versions"][artifact, payload["version"]] = {
         "artifact": artifact, "version": payload["version"], "item": item, "fence": lease["fence"],
         "author": entry.actor, "path": payload.get("path"), "uri": payload.get("uri"), "hash": payload.get("hash"),
-        "size": payload.get("size"), "summary": payload.get("summary"), "created_at": at,
+        "size": payload.get("size"), "summary": payload.get("summary"), "evidence": payload.get("evidence"),
+        "created_at": at,
     }  # fmt: skip
+    _refreshed(state, row)
+
+
+def _refreshed(state: State, row: Row) -> None:
+    """What a revision made is not stale."""
     if row["revision"]:
-        made = state.tables["artifacts"][artifact]
+        made = state.tables["artifacts"][row["artifact"]]
         made["stale_at"] = made["stale_because"] = None
 
 
