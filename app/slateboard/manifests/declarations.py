@@ -65,6 +65,7 @@ class DeclaredArtifact:
     max_attempts: int | None = None
     status: str | None = None
     imported: Result | None = None
+    rules: dict[str, Any] = field(default_factory=dict[str, "Any"])
     implicit: bool = False
     blocked_by: dict[str, Node] = field(default_factory=dict)
 

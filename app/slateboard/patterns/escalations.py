@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents
@@ -82,6 +83,11 @@ UPDATE escalations SET owner = $3, level = level + 1, deadline = $4 WHERE board 
 """
 
 MOVE_WAIT = "UPDATE waiting SET owner = $3, deadline = $4 WHERE board = $1 AND on_item = $2"
+
+CONSEQUENCES: dict[str, str] = {
+    "rejected": "slateboard.patterns.verdicts:answered",
+}
+"""By kind, what an answer does beside letting go on what waited for it: an import path, `module:function`."""
 
 OVERDUE = """
 SELECT e.board, e.item, e.about FROM escalations e
@@ -223,6 +229,9 @@ async def _answered(tx: Transaction, row: dict[str, Any], text: str | None, by: 
     told = {"item": row["item"], "about": row["about"], "reference": row["reference"], "answer": text, "by": by}
     tx.record(Subject.ESCALATION_ANSWERED, told)
     await duties.end(tx, row["item"])
+    if row["kind"] in CONSEQUENCES and text is not None:
+        module, _, name = CONSEQUENCES[row["kind"]].partition(":")
+        await getattr(import_module(module), name)(tx, row, text, by)
 
 
 async def _one(tx: Transaction, escalation: int) -> dict[str, Any]:

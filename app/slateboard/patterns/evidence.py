@@ -6,7 +6,7 @@ What is demanded and not named refuses the finish, and the claim is kept. A hash
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.protocol.errors import EvidenceMissing, Invalid
 
@@ -24,7 +24,7 @@ HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 def check(result: Result, demanded: Collection[str], reference: str) -> None:
     """Refuse evidence that cannot be meant (`Invalid`), or that lacks what is demanded (`EvidenceMissing`)."""
-    entries = result.evidence or ()
+    entries = _entries(result.evidence)
     if len(entries) > MAX_ENTRIES:
         raise Invalid(f"a result has at most {MAX_ENTRIES} pieces of evidence", remedy="name a list by a link")
     named = {kind for entry in entries for kind in _kinds(entry)}
@@ -40,20 +40,26 @@ def check(result: Result, demanded: Collection[str], reference: str) -> None:
         )
 
 
-def _kinds(entry: object) -> list[str]:
+def _entries(given: Any) -> list[Any]:
+    """What was given, as a list; it may come from anywhere."""
+    if given is not None and not isinstance(given, list | tuple):
+        raise Invalid("evidence is a list of links, hashes and notes", remedy="write [{'link': …}, {'note': …}]")
+    return list(cast("list[Any]", given or ()))
+
+
+def _kinds(given: Any) -> list[str]:
     """The kinds that one piece of evidence names."""
-    if not isinstance(entry, dict) or not entry:
+    if not isinstance(given, dict) or not given:
         raise Invalid("a piece of evidence is an object with a link, a hash or a note", remedy="write {'link': …}")
-    found: list[str] = []
-    for kind, text in entry.items():  # pyright: ignore[reportUnknownVariableType]
+    entry = cast("dict[Any, Any]", given)
+    for kind, text in entry.items():
         if kind not in KINDS:
-            raise Invalid(f"evidence is a link, a hash or a note, not {str(kind)[:40]!r}", remedy="use one of these")  # pyright: ignore[reportUnknownArgumentType]
+            raise Invalid(f"evidence is a link, a hash or a note, not {str(kind)[:40]!r}", remedy="use one of these")
         if not isinstance(text, str) or not text.strip() or len(text) > MAX_CHARACTERS:
             raise Invalid(f"a {kind} has 1 to {MAX_CHARACTERS:,} characters", remedy="shorten it, or write a file")
         if kind == "hash":
             _check_hash(text)
-        found.append(str(kind))
-    return found
+    return list(entry)
 
 
 def _check_hash(text: str) -> None:

@@ -39,6 +39,8 @@ UPDATE verifications SET verdict = $3, reason = $4, judged_by = $5, judged_at = 
 
 REJECTED = "SELECT count(*) FROM verifications WHERE board = $1 AND about = $2 AND verdict = 'rejected'"
 
+LAST = "SELECT max(item) FROM verifications WHERE board = $1 AND about = $2"
+
 # Whom to ask about work that was rejected again and again: who delegated it, else the author's manager, else a person,
 # else the verifier.
 WHOM = """
@@ -135,6 +137,20 @@ async def settle(tx: Transaction, row: dict[str, Any], verdict: str, reason: str
         question=f"{row['reference']} was rejected {rejections} times, the last time because: {reason}",
         options=(RETRY, ACCEPT, CANCEL), default=RETRY,
     )  # fmt: skip
+
+
+async def answered(tx: Transaction, row: dict[str, Any], text: str, by: str) -> None:
+    """What was answered about work that was rejected again and again: it is ready again, accepted, or cancelled."""
+    if text == CANCEL:
+        await endings.call_off(tx, item=row["about"], reason=f"rejected {REJECTIONS} times or more; {by} gave it up")
+    if text != ACCEPT:
+        return
+    item = await tx.fetchval(LAST, tx.board, row["about"])
+    last = await one(tx, item)
+    await endings.leave_places(tx, [row["about"]])
+    await tx.fetch(queries.MARK_DONE, tx.board, [row["about"]], tx.now)
+    await record(tx, last, "approved", f"accepted after it was rejected: {last['reason']}", by)
+    await completed(tx, row["about"], last["version"], verification=item)
 
 
 async def record(tx: Transaction, row: dict[str, Any], verdict: str, reason: str | None, by: str) -> None:

@@ -83,13 +83,40 @@ class Awaited:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """The version that a verifier judges; what is not `proven` has no hash."""
+
+    version: int
+    hash: str | None = None
+    proven: bool = False
+    criteria: str | None = None
+    author: str | None = None
+    path: str | None = None
+    uri: str | None = None
+    content: str | None = None
+    summary: str | None = None
+    evidence: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """A verdict on an earlier version of this very work: `approved`, or `rejected` for a reason."""
+
+    version: int
+    verdict: str
+    reason: str | None = None
+    judged_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Briefing:
     """All that a worker needs to know of its item.
 
     `chain` begins with the item's own task and ends with the root; `checkpoint` and `note` are what an earlier attempt
     left; `last_error` is why it must be done again; `path` is where the result is wanted. For a delivery `event` is
     what is to be handled, and `events` every event of an `all_of`, in the log's order. `awaited` is how the last
-    `wait_for` ended; None without one.
+    `wait_for` ended; None without one. `verification` is what a verifier judges; `reviews` are the verdicts on what was
+    handed in before, `criteria` what it is judged by, and `evidence` what a result must name.
     """
 
     item: int
@@ -112,6 +139,10 @@ class Briefing:
     event: Event | None = None
     events: tuple[Event, ...] = ()
     awaited: Awaited | None = None
+    verification: Verification | None = None
+    reviews: tuple[Review, ...] = ()
+    criteria: str | None = None
+    evidence: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
@@ -125,6 +156,9 @@ class Briefing:
                 "event": event,
                 "awaited": _awaited(given.get("awaited")),
                 "events": events or ((event,) if event else ()),
+                "verification": _verification(given.get("verification")),
+                "reviews": tuple(_known(Review, one) for one in given.get("reviews") or ()),
+                "evidence": tuple(given.get("evidence") or ()),
                 "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
                 "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),
@@ -155,6 +189,10 @@ def _awaited(given: Mapping[str, Any] | None) -> Awaited | None:
         return None
     event = _event(given) if "subject" in given else _event(given.get("event"))
     return Awaited(event=event, timed_out=bool(given.get("timed_out")), error=given.get("error"))
+
+
+def _verification(given: Mapping[str, Any] | None) -> Verification | None:
+    return _known(Verification, {**given, "evidence": tuple(given.get("evidence") or ())}) if given else None
 
 
 def _time(given: str | datetime | None) -> datetime | None:

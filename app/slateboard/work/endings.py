@@ -37,6 +37,11 @@ async def cancel(
     return {"cancelled": [row["reference"] for row in ended], "waived": waive}
 
 
+async def call_off(tx: Transaction, *, item: int, reason: str) -> None:
+    """Cancel an item as somebody decided who was asked. Raises `HasDependents` while others wait for it."""
+    await _end(tx, Subject.ITEM_CANCELLED, [item], reason=reason, cascade=False, waive=False)
+
+
 async def discard(
     tx: Transaction, *, items: Sequence[int], reason: str, cascade: bool = False, waive: bool = False
 ) -> dict[str, Any]:

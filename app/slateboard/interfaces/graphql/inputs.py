@@ -22,7 +22,10 @@ def _usage(given: Any) -> dict[str, Any] | None:
 
 @strawberry.input
 class ResultInput:
-    """What an attempt produced: a path, a URI or inline content. `hash` is `sha256:<hex>`."""
+    """What an attempt produced: a path, a URI or inline content. `hash` is `sha256:<hex>`.
+
+    `evidence` is a list of objects, each with a `link`, a `hash` or a `note`.
+    """
 
     path: str | None = None
     uri: str | None = None
@@ -32,6 +35,7 @@ class ResultInput:
     summary: str | None = None
     note: str | None = None
     usage: JSON | None = None
+    evidence: JSON | None = None
 
     def value(self) -> work.Result:
         """The result as the board takes it."""
@@ -44,6 +48,7 @@ class ResultInput:
             summary=self.summary,
             note=self.note,
             usage=_usage(self.usage),
+            evidence=cast("Any", self.evidence),
         )
 
 

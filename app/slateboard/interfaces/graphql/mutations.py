@@ -35,6 +35,7 @@ from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import Decision
+from slateboard.interfaces.graphql.verification import VerificationMutation
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.work import SHELL_LEASE_SECONDS
 
@@ -257,7 +258,7 @@ class BoardMutation(WorkMutation):
 
 
 @strawberry.type
-class Mutation(ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation):
+class Mutation(VerificationMutation, ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation):
     """Changes. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.mutation

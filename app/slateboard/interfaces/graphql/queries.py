@@ -34,6 +34,7 @@ from slateboard.interfaces.graphql.types import (
     Token,
     Tree,
 )
+from slateboard.interfaces.graphql.verification import VerificationQuery
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.pages import DEFAULT_PAGE, MAX_PAGE, Page
@@ -80,7 +81,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query(ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
+class Query(VerificationQuery, ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field

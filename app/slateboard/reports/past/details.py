@@ -116,8 +116,16 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
     number = next((one for one, row in known.items() if (row["task"], row["name"]) == (above, name)), None)
     if number is None:
         raise _unknown(f"no artifact {reference!r}", reference)
+    judged = state.tables["verifications"].values()
+    reviews = {(one["artifact"], one["version"]): one["verdict"] or "pending" for one in judged}
     made = [
-        {**version, "content": None, "has_content": None, "proven": version["hash"] is not None}
+        {
+            **version,
+            "content": None,
+            "has_content": None,
+            "proven": version["hash"] is not None,
+            "review": reviews.get((number, version["version"])),
+        }
         for (artifact, _), version in state.tables["artifact_versions"].items()
         if artifact == number
     ]

@@ -56,7 +56,8 @@ def _judged(state: State, payload: dict[str, Any], entry: Entry) -> None:
     state.tables["verifications"][item].update(
         verdict=verdict, reason=payload["reason"], judged_by=payload["by"], judged_at=at
     )
-    done(state, item, entry)
+    if state.tables["work_items"][item]["outcome"] != "done":  # else accepted after all, when somebody was asked
+        done(state, item, entry)
 
 
 VERDICT_HANDLERS: dict[str, Handler] = {
