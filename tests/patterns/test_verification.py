@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from slateboard.protocol.errors import (
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
 from slateboard.protocol.work import Claim, NewArtifact, NewTask
+from slateboard.reports.audit.fold import Fold
 from slateboard.sdk import verdicts
 from slateboard.transaction import writing
 from tests.support.boards import BoardUnderTest
@@ -337,3 +339,17 @@ async def test_verifier_hashes_again_what_it_can_read(tmp_path: Path) -> None:
         await verdicts.check({"version": 1, "hash": right, "content": "the report"})
     with pytest.raises(Invalid):
         verdicts.asked({"reference": "work/spec", "verification": None})
+
+
+async def test_audit_names_the_author_of_what_another_approved(board: BoardUnderTest) -> None:
+    items = await post(board, verify=True)
+    await judge(board, (await submitted(board)).item, "reject")
+    await judge(board, (await submitted(board, "v2")).item, version=2)
+    told = Fold(datetime.now(UTC))
+    for event in await board.log():
+        told.add(event.row, event.payload)
+    spec = told.items[items["work/spec"]]
+    assert [(one.version, one.author) for one in spec.versions] == [(1, "backend"), (2, "backend")]
+    assert [(one.agent, one.outcome) for one in spec.attempts] == [("backend", "completed")] * 2
+    assert spec.place == "done"
+    assert await board.perform("report_audit")
