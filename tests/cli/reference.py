@@ -43,6 +43,7 @@ ENDS: dict[str, dict[int, str]] = {
     "depend": {4: "no such artifact", 5: "a circle, or it has started", 6: "not allowed"},
     "revise": {4: "no such artifact", 5: "not complete, or at another version", 6: "not allowed"},
     "cancel": {4: "no such artifact", 5: "finished already, or others wait for it", 6: "neither owner nor delegator"},
+    "compensate": {4: "no such task", 6: "only for operators"},
     "decide": {4: "no such task or earlier decision", 5: "the subject is decided", 6: "not allowed"},
     "mine": {4: "no such agent"},
     "has-work": {3: "there is no work", 4: "no such agent"},

@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ask": {"item": NOWHERE, "fence": 1, "question": "why?"},
     "judge": {"item": NOWHERE, "verdict": "approve", "version": 1},
     "answer": {"escalation": NOWHERE, "answer": "so"},
+    "compensate": {"task": "nothing", "reason": "why not"},
     "redrive": {"items": [NOWHERE]},
     "discard": {"items": [NOWHERE], "reason": "why not"},
     "pin": {"item": NOWHERE, "rating": 1},

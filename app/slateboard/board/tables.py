@@ -174,6 +174,8 @@ artifact_versions = Table(
     Column("summary", Text),
     # What its author names to show that it is so: links, hashes, notes.
     Column("evidence", JSONB),
+    # What undoes it, as its author said: the name of an action.
+    Column("undo", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("octet_length(content) <= 1048576", name="content_at_most_1_mib"),
 )

@@ -46,6 +46,7 @@ def reported(command: Command) -> Command:
 @click.option(
     "--evidence", multiple=True, metavar="KIND=TEXT", help="What shows it: link=, hash= or note=; repeatable."
 )
+@click.option("--undo", metavar="ACTION", help="What undoes it, should its task fail later.")
 @reported
 @pass_invocation
 def finish(

@@ -89,6 +89,9 @@ OPERATIONS: dict[str, Operation] = {
     # verification
     "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
     "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),
+    # compensation
+    "compensate": Operation("slateboard.patterns.compensation:compensate", WRITE, OPERATOR),
+    "list_compensations": Operation("slateboard.patterns.steps:list_compensations", READ, READER),
     # the board
     "create_board": Operation("slateboard.board.boards:create", WRITE, ADMIN),
     "archive_board": Operation("slateboard.board.boards:archive", WRITE, ADMIN),
@@ -151,6 +154,7 @@ OPERATIONS: dict[str, Operation] = {
 
 hooks.HOOKS |= {
     "answer": "slateboard.patterns.escalations:finished",
+    "compensate": "slateboard.patterns.compensation:finished",
     "produce": "slateboard.patterns.verification:finished",
     "verify": "slateboard.patterns.verdicts:judged",
 }

@@ -86,6 +86,8 @@ MOVE_WAIT = "UPDATE waiting SET owner = $3, deadline = $4 WHERE board = $1 AND o
 
 CONSEQUENCES: dict[str, str] = {
     "rejected": "slateboard.patterns.verdicts:answered",
+    "irreversible": "slateboard.patterns.compensation:decided",
+    "compensation": "slateboard.patterns.compensation:decided",
 }
 """By kind, what an answer does beside letting go on what waited for it: an import path, `module:function`."""
 

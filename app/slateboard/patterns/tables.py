@@ -222,3 +222,53 @@ verifications = Table(
     Index("verifications_about_idx", "board", "about"),
     Index("verifications_deadline_idx", "deadline", postgresql_where=text("verdict IS NULL")),
 )
+
+# What undoes a completed step, by the step's name: an artifact's, whatever its task.
+compensation_rules = Table(
+    "compensation_rules",
+    metadata,
+    _board(),
+    Column("step", Text, primary_key=True),
+    Column("action", Text, nullable=False),
+    # Who undoes it; without one, who owns the step.
+    Column("agent", BigInteger),
+    Column("irreversible", Boolean, nullable=False, server_default="false"),
+    Column("source", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+# How far the log of a board was looked through for tasks that failed; no row where nothing can be undone.
+compensation_cursors = Table(
+    "compensation_cursors",
+    metadata,
+    _board(),
+    Column("position", BigInteger, nullable=False),
+)
+
+# What became of the steps of tasks that failed. It has the id of the duty that undoes the version; one whose effect is
+# unknown has no duty, and the id of the item that was begun.
+compensations = Table(
+    "compensations",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    Column("artifact", BigInteger, nullable=False),
+    # The item that was the step.
+    Column("step_item", BigInteger, nullable=False),
+    Column("task", BigInteger, nullable=False),
+    Column("version", Integer),
+    Column("reference", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("inbox", BigInteger, nullable=False),
+    # The escalation that asks about it, the last one.
+    Column("question", BigInteger),
+    Column("because", Text, nullable=False),
+    Column("outcome", Text),
+    Column("posted_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    CheckConstraint("outcome IN ('undone', 'left', 'unknown')", name="outcome"),
+    UniqueConstraint("board", "artifact", "version", name="compensations_version_key"),
+    Index("compensations_task_idx", "board", "task"),
+    Index("compensations_question_idx", "board", "question", postgresql_where=text("question IS NOT NULL")),
+)

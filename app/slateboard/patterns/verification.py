@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents
-from slateboard.patterns import escalations, evidence, verdicts
+from slateboard.patterns import escalations, evidence, steps, verdicts
 from slateboard.protocol.errors import Invalid, WrongState
 from slateboard.protocol.events import Subject
-from slateboard.protocol.names import BoardId
+from slateboard.protocol.names import BoardId, check_name
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import ItemKind, Outcome
 from slateboard.protocol.work import Finished
@@ -52,8 +52,8 @@ WHERE w.board = $1 AND w.id = $2
 
 INSERT_VERSION = """
 INSERT INTO artifact_versions (board, artifact, version, item, fence, author, path, uri, content, hash, size, summary,
-                               evidence, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::jsonb, $14)
+                               evidence, undo, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::jsonb, $14, $15)
 """
 
 INSERT = """
@@ -100,6 +100,8 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
     result, (usage, digest) = given.result, finish.receipt(given.result)
     work = dict(await tx.fetchrow(WORK, tx.board, given.item, lease["agent"]))
     rules: dict[str, Any] = json.loads(work["rules"] or "{}")
+    if result.undo is not None:
+        check_name(result.undo, "undo")
     evidence.check(result, rules.get("evidence", ()), work["reference"])
     verify = "verify" in rules or "criteria" in rules
     if verify and work["verifier"] is None:
@@ -109,10 +111,13 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
     proof = None if result.evidence is None else json.dumps(result.evidence)
     await tx.fetch(
         INSERT_VERSION, tx.board, work["artifact"], work["version"], given.item, given.fence, tx.actor.name,
-        result.path, result.uri, result.content, result.hash, result.size_bytes, result.summary, proof, tx.now,
+        result.path, result.uri, result.content, result.hash, result.size_bytes, result.summary, proof,
+        result.undo, tx.now,
     )  # fmt: skip
     await tx.fetch("DELETE FROM checkpoints WHERE board = $1 AND item = $2", tx.board, given.item)
-    told = {"note": result.note, "usage": result.usage, "evidence": result.evidence}
+    if result.undo is not None:
+        await steps.watch(tx)
+    told = {"note": result.note, "usage": result.usage, "evidence": result.evidence, "undo": result.undo}
     if verify:
         await _ask(tx, given, lease["agent"], work, told)
     else:

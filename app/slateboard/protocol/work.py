@@ -67,6 +67,8 @@ class Result:
     usage: dict[str, Any] | None = None
     evidence: tuple[dict[str, str], ...] | None = None
     """What shows that it is so: each a `link`, a `hash` or a `note`; an artifact may demand some of them."""
+    undo: str | None = None
+    """The name of the action that undoes it, should its task fail later."""
 
 
 NOTHING = Result()

@@ -109,6 +109,26 @@ class Review:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Compensation:
+    """A completed step that is to be undone, in the version that it made, and why.
+
+    `idempotency_key` is the same for every attempt to undo this version: what happens elsewhere is done once under it.
+    """
+
+    step: str
+    version: int
+    action: str
+    because: str
+    idempotency_key: str
+    author: str | None = None
+    path: str | None = None
+    uri: str | None = None
+    content: str | None = None
+    hash: str | None = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Briefing:
     """All that a worker needs to know of its item.
 
@@ -117,6 +137,7 @@ class Briefing:
     what is to be handled, and `events` every event of an `all_of`, in the log's order. `awaited` is how the last
     `wait_for` ended; None without one. `verification` is what a verifier judges; `reviews` are the verdicts on what was
     handed in before, `criteria` what it is judged by, and `evidence` what a result must name.
+    `compensation` is the step that is to be undone.
     """
 
     item: int
@@ -143,6 +164,7 @@ class Briefing:
     reviews: tuple[Review, ...] = ()
     criteria: str | None = None
     evidence: tuple[str, ...] = ()
+    compensation: Compensation | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
@@ -159,6 +181,7 @@ class Briefing:
                 "verification": _verification(given.get("verification")),
                 "reviews": tuple(_known(Review, one) for one in given.get("reviews") or ()),
                 "evidence": tuple(given.get("evidence") or ()),
+                "compensation": _compensation(given.get("compensation")),
                 "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
                 "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),
@@ -193,6 +216,10 @@ def _awaited(given: Mapping[str, Any] | None) -> Awaited | None:
 
 def _verification(given: Mapping[str, Any] | None) -> Verification | None:
     return _known(Verification, {**given, "evidence": tuple(given.get("evidence") or ())}) if given else None
+
+
+def _compensation(given: Mapping[str, Any] | None) -> Compensation | None:
+    return _known(Compensation, given) if given else None
 
 
 def _time(given: str | datetime | None) -> datetime | None:

@@ -1,10 +1,10 @@
 """Work done by a command: the briefing goes in as JSON on standard input, the result comes out as JSON.
 
 For each item the command is started anew. It prints one JSON object: a result (`path`, `uri` or `content`, with
-`summary`, `note`, `usage` and `evidence`), or `{"block_on": [references]}`, or `{"fail": {"class", "error", "note"}}`.
-Its exit code says what kind of failure it was (`CLASSES`); the end of its standard error is kept with the attempt.
-Whatever the command does, this worker lives on: output and time are bounded, and its whole process group ends with the
-claim.
+`summary`, `note`, `usage`, `evidence` and `undo`), or `{"block_on": [references]}`, or
+`{"fail": {"class", "error", "note"}}`. Its exit code says what kind of failure it was (`CLASSES`); the end of its
+standard error is kept with the attempt. Whatever the command does, this worker lives on: output and time are bounded,
+and its whole process group ends with the claim.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ FAILURES: dict[str, type[Failure]] = {
     for failure in (TransientFailure, InfrastructureFailure, ValidationFailure, LogicFailure)
 }
 RESULT_FIELDS: dict[str, type] = {"path": str, "uri": str, "content": str, "summary": str, "note": str, "usage": dict,
-                                 "evidence": list}  # fmt: skip
-SHAPES = "a result (path, uri or content; summary, note, usage, evidence), or block_on, or fail"
+                                 "evidence": list, "undo": str}  # fmt: skip
+SHAPES = "a result (path, uri or content; summary, note, usage, evidence, undo), or block_on, or fail"
 
 
 @dataclass(kw_only=True)

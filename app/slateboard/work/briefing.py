@@ -91,6 +91,14 @@ SELECT json_build_object(
                     'judged_at', n.judged_at) ORDER BY n.item), '[]')
                 FROM (SELECT * FROM verifications n WHERE n.board = $1 AND n.about = i.id AND n.verdict IS NOT NULL
                       ORDER BY n.item DESC LIMIT 20) AS n),
+    'compensation', (SELECT json_build_object(
+                         'step', c.reference, 'version', c.version, 'action', c.action, 'because', c.because,
+                         'idempotency_key', concat(o.name, '/', c.reference, '@', c.version, '/undo'),
+                         'author', v.author, 'path', v.path, 'uri', v.uri, 'content', v.content, 'hash', v.hash,
+                         'summary', v.summary)
+                     FROM compensations c JOIN boards o ON o.id = c.board JOIN artifact_versions v
+                       ON v.board = c.board AND v.artifact = c.artifact AND v.version = c.version
+                     WHERE c.board = $1 AND c.item = i.id),
     'criteria', i.rules ->> 'criteria', 'evidence', i.rules -> 'evidence',
     'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
     'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)

@@ -56,7 +56,11 @@ async def discard(
 async def redrive(tx: Transaction, *, items: Sequence[int]) -> dict[str, Any]:
     """Bring dead letters back: ready again, a fresh count of failures, the history kept, a new fence at the claim."""
     tx.require(Right.OPERATOR)
-    ordered = _bounded(items)
+    return {"redriven": await revive(tx, _bounded(items))}
+
+
+async def revive(tx: Transaction, ordered: Sequence[int]) -> list[str]:
+    """Bring back dead letters, in ascending order, as somebody decided who may; their references."""
     await tx.fetch(queries.LOCK_ITEMS, tx.board, ordered)
     rows = await tx.fetch(
         "DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item", tx.board, ordered
@@ -74,7 +78,7 @@ async def redrive(tx: Transaction, *, items: Sequence[int]) -> dict[str, Any]:
     for row in revived:
         payload = {"item": row["id"], "reference": row["reference"]}
         tx.record(Subject.ITEM_REDRIVEN.of(row["kind"]), payload, correlation=row["correlation"])
-    return {"redriven": [row["reference"] for row in revived]}
+    return [row["reference"] for row in revived]
 
 
 async def _end(
@@ -99,7 +103,12 @@ async def _end(
         tx.now,
     )
     for row in ended:
-        payload = {"item": row["id"], "reference": row["reference"], "reason": reason}
+        payload = {
+            "item": row["id"],
+            "reference": row["reference"],
+            "reason": reason,
+            **({"waived": True} if waive else {}),
+        }
         tx.record(subject.of(row["kind"]), payload, correlation=row["correlation"])
     if waive:
         tx.record(Subject.ITEM_WAIVED, {"items": numbers})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slateboard.protocol.errors import FinishConflict, Invalid, SlateError, TooLarge
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome
+from slateboard.protocol.usage import check_usage
 from slateboard.protocol.work import (
     MAX_BATCH,
     MAX_CONTENT_BYTES,
@@ -47,8 +48,8 @@ async def finish(
     """Accept results; returns one answer for each, in their order, and the inboxes that now hold new work."""
     tx.require(Right.AGENT)
     ordered = _ordered(finishes)
-    # A result with evidence is for the hook of its kind.
-    stale = {(one.item, one.fence): receipt(one.result)[1] for one in ordered if one.result.evidence is not None}
+    # A result with evidence, or with what undoes it, is for the hook of its kind.
+    stale = {(one.item, one.fence): receipt(one.result)[1] for one in ordered if _says_more(one.result)}
     if stale:
         ordered = [one for one in ordered if (one.item, one.fence) not in stale]
     results = [one.result for one in ordered]
@@ -167,7 +168,13 @@ def _digest(result: Result, usage: str | None) -> bytes:
 def _text(result: Result, usage: str | None) -> str:
     """All of it in one text, which no other content has."""
     said = (result.path, result.uri, result.content, result.hash, result.summary, result.note, usage)
-    return repr(said if result.evidence is None else (*said, result.evidence))
+    if not _says_more(result):
+        return repr(said)
+    return repr((*said, json.dumps(result.evidence, sort_keys=True, default=str), result.undo))
+
+
+def _says_more(result: Result) -> bool:
+    return result.evidence is not None or result.undo is not None
 
 
 NOTHING_DIGEST = sha256(_text(NOTHING, None).encode()).digest()
@@ -183,8 +190,11 @@ def _check_size(result: Result) -> None:
 
 
 def _json(usage: dict[str, Any] | None) -> str | None:
+    if usage is None:
+        return None
+    check_usage(usage)
     try:
-        return None if usage is None else json.dumps(usage, sort_keys=True, allow_nan=False)
+        return json.dumps(usage, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise Invalid(f"the usage is not JSON: {error}", remedy="give numbers, texts, lists and objects") from error
 

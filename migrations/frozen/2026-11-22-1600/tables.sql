@@ -32,6 +32,7 @@ CREATE TABLE artifact_versions (
     size BIGINT, 
     summary TEXT, 
     evidence JSONB, 
+    undo TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT artifact_versions_pkey PRIMARY KEY (board, artifact, version), 
     CONSTRAINT artifact_versions_content_at_most_1_mib_check CHECK (octet_length(content) <= 1048576)
@@ -109,6 +110,48 @@ CREATE TABLE checkpoints (
     kept_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT checkpoints_pkey PRIMARY KEY (board, item)
 );
+
+CREATE TABLE compensation_cursors (
+    board BIGINT NOT NULL, 
+    position BIGINT NOT NULL, 
+    CONSTRAINT compensation_cursors_pkey PRIMARY KEY (board)
+);
+
+CREATE TABLE compensation_rules (
+    board BIGINT NOT NULL, 
+    step TEXT NOT NULL, 
+    action TEXT NOT NULL, 
+    agent BIGINT, 
+    irreversible BOOLEAN DEFAULT 'false' NOT NULL, 
+    source TEXT, 
+    created_by TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT compensation_rules_pkey PRIMARY KEY (board, step)
+);
+
+CREATE TABLE compensations (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    artifact BIGINT NOT NULL, 
+    step_item BIGINT NOT NULL, 
+    task BIGINT NOT NULL, 
+    version INTEGER, 
+    reference TEXT NOT NULL, 
+    action TEXT NOT NULL, 
+    inbox BIGINT NOT NULL, 
+    question BIGINT, 
+    because TEXT NOT NULL, 
+    outcome TEXT, 
+    posted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    ended_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT compensations_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT compensations_outcome_check CHECK (outcome IN ('undone', 'left', 'unknown')), 
+    CONSTRAINT compensations_version_key UNIQUE (board, artifact, version)
+);
+
+CREATE INDEX compensations_question_idx ON compensations (board, question) WHERE question IS NOT NULL;
+
+CREATE INDEX compensations_task_idx ON compensations (board, task);
 
 CREATE TABLE dead_letters (
     board BIGINT NOT NULL, 

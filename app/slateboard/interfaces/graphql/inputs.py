@@ -24,7 +24,8 @@ def _usage(given: Any) -> dict[str, Any] | None:
 class ResultInput:
     """What an attempt produced: a path, a URI or inline content. `hash` is `sha256:<hex>`.
 
-    `evidence` is a list of objects, each with a `link`, a `hash` or a `note`.
+    `evidence` is a list of objects, each with a `link`, a `hash` or a `note`;
+    `undo` the name of the action that undoes it.
     """
 
     path: str | None = None
@@ -36,6 +37,7 @@ class ResultInput:
     note: str | None = None
     usage: JSON | None = None
     evidence: JSON | None = None
+    undo: str | None = None
 
     def value(self) -> work.Result:
         """The result as the board takes it."""
@@ -49,6 +51,7 @@ class ResultInput:
             note=self.note,
             usage=_usage(self.usage),
             evidence=cast("Any", self.evidence),
+            undo=self.undo,
         )
 
 

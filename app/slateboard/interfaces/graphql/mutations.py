@@ -23,6 +23,7 @@ from slateboard.interfaces.graphql.answers import (
 )
 from slateboard.interfaces.graphql.boards import BoardEndMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
+from slateboard.interfaces.graphql.compensation import CompensationMutation
 from slateboard.interfaces.graphql.inputs import (
     ArtifactInput,
     BeatInput,
@@ -258,7 +259,9 @@ class BoardMutation(WorkMutation):
 
 
 @strawberry.type
-class Mutation(VerificationMutation, ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation):
+class Mutation(
+    CompensationMutation, VerificationMutation, ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation
+):
     """Changes. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.mutation

@@ -16,6 +16,7 @@ from slateboard.interfaces.graphql import past, prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
 from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
+from slateboard.interfaces.graphql.compensation import CompensationQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -81,7 +82,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query(VerificationQuery, ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
+class Query(CompensationQuery, VerificationQuery, ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field

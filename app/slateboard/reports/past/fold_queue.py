@@ -173,7 +173,7 @@ def _completed(state: State, payload: dict[str, Any], entry: Entry) -> None:
         "artifact": artifact, "version": payload["version"], "item": item, "fence": lease["fence"],
         "author": entry.actor, "path": payload.get("path"), "uri": payload.get("uri"), "hash": payload.get("hash"),
         "size": payload.get("size"), "summary": payload.get("summary"), "evidence": payload.get("evidence"),
-        "created_at": at,
+        "undo": payload.get("undo"), "created_at": at,
     }  # fmt: skip
     _refreshed(state, row)
 
