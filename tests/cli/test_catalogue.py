@@ -28,6 +28,8 @@ REACHED_BY = {
     "post": "post",
     "depend": "depend",
     "block_on": "work block",
+    "judge": "work approve",
+    "list_verifications": "work verifications",
     "revise": "revise",
     "cancel": "cancel",
     "redrive": "dead-letters redrive",

@@ -149,7 +149,7 @@ async def test_the_board_at_a_glance(board: BoardUnderTest) -> None:
     found = await board.perform("status")
     assert found["board"] == board.name
     assert found["places"] == {
-        "gated": 1, "scheduled": 0, "ready": 2, "claimed": 1, "done": 0, "dead": 1, "cancelled": 0,
+        "gated": 1, "waiting": 0, "scheduled": 0, "ready": 2, "claimed": 1, "done": 0, "dead": 1, "cancelled": 0,
     }  # fmt: skip
     assert found["items"] == 5
     assert (found["paused"], found["everything_paused"]) == (True, False)

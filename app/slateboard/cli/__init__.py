@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "depend": Entry("depend:depend", "Board", "Block an artifact by others."),
     "revise": Entry("revise:revise", "Board", "Ask for a new version of a complete artifact."),
     "cancel": Entry("cancel:cancel", "Board", "End work that is no longer wanted."),
+    "compensate": Entry("compensate:compensate", "Board", "Undo what was completed of a task."),
     "decide": Entry("decide:decide", "Board", "Record a decision: what, why, over which options."),
     "mine": Entry("mine:mine", "Work", "What an agent holds, with the notes it left."),
     "has-work": Entry("has_work:has_work", "Work", "Whether a claim would find anything, by exit code."),

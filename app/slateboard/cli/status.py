@@ -12,7 +12,7 @@ from slateboard.protocol.errors import SlateError
 
 BOARDS = 20
 """Boards whose counts are shown; the rest is only counted."""
-PLACES = ("gated", "scheduled", "ready", "claimed", "done", "dead", "cancelled")
+PLACES = ("gated", "waiting", "scheduled", "ready", "claimed", "done", "dead", "cancelled")
 
 
 @click.command

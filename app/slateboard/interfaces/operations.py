@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
-from slateboard.work import leases
+from slateboard.work import hooks, leases
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -82,6 +82,16 @@ OPERATIONS: dict[str, Operation] = {
     "redrive": Operation("slateboard.work.endings:redrive", WRITE, OPERATOR),
     "discard": Operation("slateboard.work.endings:discard", WRITE, OPERATOR),
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
+    # waiting on people
+    "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
+    "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
+    "list_escalations": Operation("slateboard.patterns.escalations:list_escalations", READ, READER),
+    # verification
+    "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
+    "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),
+    # compensation
+    "compensate": Operation("slateboard.patterns.compensation:compensate", WRITE, OPERATOR),
+    "list_compensations": Operation("slateboard.patterns.steps:list_compensations", READ, READER),
     # the board
     "create_board": Operation("slateboard.board.boards:create", WRITE, ADMIN),
     "archive_board": Operation("slateboard.board.boards:archive", WRITE, ADMIN),
@@ -139,6 +149,14 @@ OPERATIONS: dict[str, Operation] = {
     "record_key": Operation("slateboard.log.keys:record_key", WRITE, ADMIN),
     # declared boards
     "apply": Operation("slateboard.manifests.apply:apply", WRITE, AGENT),
+}
+
+
+hooks.HOOKS |= {
+    "answer": "slateboard.patterns.escalations:finished",
+    "compensate": "slateboard.patterns.compensation:finished",
+    "produce": "slateboard.patterns.verification:finished",
+    "verify": "slateboard.patterns.verdicts:judged",
 }
 
 

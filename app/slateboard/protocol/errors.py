@@ -110,6 +110,12 @@ class VersionConflict(Conflict):
     code = "version_conflict"
 
 
+class EvidenceMissing(Invalid):
+    """The artifact demands evidence that the result does not name; the claim is kept."""
+
+    code = "evidence_missing"
+
+
 class DependencyCycle(Conflict):
     """The dependency would close a circle; the path is in the message."""
 

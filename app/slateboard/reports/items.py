@@ -63,7 +63,7 @@ async def items(
     source = "work_items w" + _candidates(place, finished)
     by_rating = place == Place.READY and agent is not None
     if place is not None and place not in queries.ITEMS_IN_PLACE:
-        filters.add("w.outcome = ?", place)  # nobody waits yet, so there are none of the place `waiting`
+        filters.add("w.outcome = ?", place)
     if finished is True:
         filters.add("w.outcome IS NOT NULL")
     if agent is not None:

@@ -31,7 +31,9 @@ FROM boards b WHERE b.id = $1
 """
 
 QUEUE = """
-SELECT (SELECT count(*) FROM (SELECT FROM gates WHERE board = $1 LIMIT $2) AS x) AS gated,
+SELECT (SELECT count(*) FROM (SELECT FROM gates g LEFT JOIN waiting n USING (board, item)
+                              WHERE g.board = $1 AND n.item IS NULL LIMIT $2) AS x) AS gated,
+       (SELECT count(*) FROM (SELECT FROM waiting WHERE board = $1 LIMIT $2) AS x) AS waiting,
        (SELECT count(*) FROM (SELECT FROM scheduled WHERE board = $1 LIMIT $2) AS x) AS scheduled,
        (SELECT count(*) FROM (SELECT FROM ready WHERE board = $1 LIMIT $2) AS x) AS ready,
        (SELECT count(*) FROM (SELECT FROM leases WHERE board = $1 LIMIT $2) AS x) AS claimed,
@@ -87,7 +89,7 @@ async def status(tx: Statement) -> dict[str, Any]:
     finished = await tx.fetchrow(FINISHED, tx.board, COUNT_LIMIT)
     stuck = await tx.fetch(STUCK, tx.board, GATES_SEARCHED, MAX_STUCK)
     agents = await listings.agents(tx, first=MAX_PAGE)
-    places = {place: queue[place] for place in ("gated", "scheduled", "ready", "claimed")}
+    places = {place: queue[place] for place in ("gated", "waiting", "scheduled", "ready", "claimed")}
     places |= {"done": finished["done"], "dead": queue["dead"], "cancelled": finished["cancelled"]}
     counts = {**places, "items": finished["items"], "outbox": queue["outbox"]}
     at_least = [name for name, number in counts.items() if number >= COUNT_LIMIT]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from slateboard.protocol.errors import DuplicateName, Invalid
 from slateboard.protocol.states import ItemKind
 from slateboard.protocol.work import NewArtifact
+from slateboard.sdk import verdicts
 from slateboard.sdk.briefing import Briefing, Event
 from slateboard.sdk.failures import HandlerEnded
 
@@ -48,6 +49,10 @@ class Desk(Protocol):
 
     async def awaiting(self, fence: int, **wanted: Any) -> None:
         """Give a claim back until an event has come."""
+        ...
+
+    async def judged(self, fence: int, **verdict: Any) -> None:
+        """End a claim with a verdict."""
         ...
 
     async def released(self, fence: int, delay_seconds: float | None, note: str | None) -> None:
@@ -253,6 +258,30 @@ class Work:
         await self._desk.blocked(self.fence, list(references), note)
         raise HandlerEnded
 
+    async def approve(self, reason: str | None = None) -> NoReturn:
+        """Approve the version that this verification is about, and end this handler.
+
+        What can be read here (the content, or the file at the path) is hashed again: `VersionConflict` where it is not
+        what was handed in. `Invalid` where this work is no verification.
+        """
+        await self._judge("approve", reason)
+
+    async def reject(self, reason: str) -> NoReturn:
+        """Reject the version that this verification is about, and end this handler.
+
+        The reason stands in the next briefing of its author.
+        """
+        await self._judge("reject", reason)
+
+    async def _judge(self, verdict: str, reason: str | None) -> NoReturn:
+        asked = verdicts.asked(await self.briefing_values())
+        if verdict == "approve":
+            await verdicts.check(asked)
+        await self._desk.judged(
+            self.fence, verdict=verdict, version=asked["version"], hash=asked["hash"], reason=reason
+        )
+        raise HandlerEnded
+
     async def release(self, *, delay_seconds: float | None = None, note: str | None = None) -> NoReturn:
         """Give the claim back, to be taken up again after `delay_seconds`, and end this handler. It is no failure."""
         await self._desk.released(self.fence, delay_seconds, note)
@@ -306,6 +335,16 @@ class SyncWork:
     def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """See `Work.block_on`."""
         self._wait(self._work.block_on(*references, note=note))
+        raise HandlerEnded
+
+    def approve(self, reason: str | None = None) -> NoReturn:
+        """See `Work.approve`."""
+        self._wait(self._work.approve(reason))
+        raise HandlerEnded
+
+    def reject(self, reason: str) -> NoReturn:
+        """See `Work.reject`."""
+        self._wait(self._work.reject(reason))
         raise HandlerEnded
 
     def release(self, *, delay_seconds: float | None = None, note: str | None = None) -> NoReturn:

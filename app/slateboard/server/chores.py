@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slateboard.board import boards
-from slateboard.patterns import forgetting, publishing, schedules, waits
+from slateboard.patterns import escalations, failures, forgetting, publishing, schedules, verification, waits
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 500
+ESCALATIONS = 100
 MOST_WAIT_SECONDS = 30.0
 """The longest wait before a chore that fails is tried again."""
 EXPIRE_SECONDS = 0.5
@@ -122,6 +123,25 @@ async def time_out_waits(duty: Duty) -> float:
     return 0.0 if ended >= BATCH else PROMOTE_SECONDS
 
 
+async def escalate(duty: Duty) -> float:
+    """Take what nobody has answered or judged in time one level up, or to its end."""
+    async with _writing(duty) as tx:
+        moved = await escalations.time_out(tx, limit=ESCALATIONS)
+        asked = await verification.time_out(tx, limit=ESCALATIONS)
+    return 0.0 if max(moved, asked) >= ESCALATIONS else PROMOTE_SECONDS
+
+
+async def undo_failures(duty: Duty) -> float:
+    """Undo what was completed of tasks that failed, board by board."""
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        behind = await failures.boards_behind(tx)
+    more = False
+    for board in behind:
+        async with writing(duty.database, SYSTEM, board, now=duty.now, wake=duty.wake) as tx:
+            more |= await failures.act(tx)
+    return 0.0 if more else PROMOTE_SECONDS
+
+
 async def publish_due(duty: Duty) -> float:
     """Publish the events of schedules whose time has come."""
     async with _writing(duty) as tx:
@@ -149,6 +169,8 @@ class Chore:
 CHORES = (
     Chore(sealing.NAME, sealing.seal_for_ever),
     Chore(routing.NAME, routing.route_for_ever),
+    Chore("escalate what nobody answers", escalate),
+    Chore("undo what failed", undo_failures),
     Chore("publish what is due", publish_due),
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),

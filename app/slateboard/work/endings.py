@@ -37,6 +37,11 @@ async def cancel(
     return {"cancelled": [row["reference"] for row in ended], "waived": waive}
 
 
+async def call_off(tx: Transaction, *, item: int, reason: str) -> None:
+    """Cancel an item as somebody decided who was asked. Raises `HasDependents` while others wait for it."""
+    await _end(tx, Subject.ITEM_CANCELLED, [item], reason=reason, cascade=False, waive=False)
+
+
 async def discard(
     tx: Transaction, *, items: Sequence[int], reason: str, cascade: bool = False, waive: bool = False
 ) -> dict[str, Any]:
@@ -51,7 +56,11 @@ async def discard(
 async def redrive(tx: Transaction, *, items: Sequence[int]) -> dict[str, Any]:
     """Bring dead letters back: ready again, a fresh count of failures, the history kept, a new fence at the claim."""
     tx.require(Right.OPERATOR)
-    ordered = _bounded(items)
+    return {"redriven": await revive(tx, _bounded(items))}
+
+
+async def revive(tx: Transaction, ordered: Sequence[int]) -> list[str]:
+    """Bring back dead letters, in ascending order, as somebody decided who may; their references."""
     await tx.fetch(queries.LOCK_ITEMS, tx.board, ordered)
     rows = await tx.fetch(
         "DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item", tx.board, ordered
@@ -69,7 +78,7 @@ async def redrive(tx: Transaction, *, items: Sequence[int]) -> dict[str, Any]:
     for row in revived:
         payload = {"item": row["id"], "reference": row["reference"]}
         tx.record(Subject.ITEM_REDRIVEN.of(row["kind"]), payload, correlation=row["correlation"])
-    return {"redriven": [row["reference"] for row in revived]}
+    return [row["reference"] for row in revived]
 
 
 async def _end(
@@ -85,7 +94,7 @@ async def _end(
         raise gates.refuse_dependents(held[items[0]]["reference"], waiting)
     ended = [row for row in held.values() if row["id"] in items or row["outcome"] is None]
     numbers = [row["id"] for row in ended]
-    leases = await _leave_places(tx, numbers)
+    leases = await leave_places(tx, numbers)
     await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error=None, note=None)
     await tx.fetch(
         "UPDATE work_items SET outcome = 'cancelled', finished_at = $3 WHERE board = $1 AND id = ANY ($2::bigint[])",
@@ -94,7 +103,12 @@ async def _end(
         tx.now,
     )
     for row in ended:
-        payload = {"item": row["id"], "reference": row["reference"], "reason": reason}
+        payload = {
+            "item": row["id"],
+            "reference": row["reference"],
+            "reason": reason,
+            **({"waived": True} if waive else {}),
+        }
         tx.record(subject.of(row["kind"]), payload, correlation=row["correlation"])
     if waive:
         tx.record(Subject.ITEM_WAIVED, {"items": numbers})
@@ -115,6 +129,7 @@ async def _hold(
     for _ in range(ROUNDS):
         waiting = [dict(row) for row in await tx.fetch(queries.DOWNSTREAM, tx.board, items)]
         wanted = {*items, *((row["id"] for row in waiting) if cascade else ())}
+        wanted |= {row["id"] for row in await tx.fetch(queries.DUTIES, tx.board, sorted(wanted))}
         if wanted <= holding:
             return waiting, held
         holding |= wanted
@@ -123,7 +138,7 @@ async def _hold(
     raise _restless()
 
 
-async def _leave_places(tx: Transaction, items: Sequence[int]) -> list[Any]:
+async def leave_places(tx: Transaction, items: Sequence[int]) -> list[Any]:
     """Take items, held and unfinished (or dead), out of the place each is in; returns the leases that this ended.
 
     An item may go on to its next place (a claim, an unlock) while this waits for its row in the place before: then it

@@ -59,7 +59,7 @@ CREATE OR REPLACE FUNCTION enter_items(
     p_items bigint[], p_tasks bigint[], p_names text[], p_titles text[], p_briefs text[], p_owners bigint[],
     p_capabilities text[], p_paths text[], p_references text[], p_inboxes bigint[], p_ratings int[],
     p_dues timestamptz[], p_run_ats timestamptz[], p_max_attempts smallint[], p_imported boolean[],
-    p_older bigint[], p_blockers bigint[], p_blocked bigint[],
+    p_rules text[], p_older bigint[], p_blockers bigint[], p_blocked bigint[],
     p_cause bigint, p_depth smallint, p_traceparent text,
     p_subjects text[], p_payloads text[], p_correlations text[]
 ) RETURNS bigint[] LANGUAGE plpgsql
@@ -85,18 +85,21 @@ BEGIN
         END IF;
     END IF;
 
-    INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by,
-                           created_at)
-    SELECT p_board, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, p_actor, p_now
-    FROM unnest(p_items, p_tasks, p_names, p_titles, p_briefs, p_owners, p_capabilities, p_paths)
-         AS g (id, task, name, title, brief, owner, capability, path);
+    INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, rules,
+                           created_by, created_at)
+    SELECT p_board, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, g.rules::jsonb,
+           p_actor, p_now
+    FROM unnest(p_items, p_tasks, p_names, p_titles, p_briefs, p_owners, p_capabilities, p_paths, p_rules)
+         AS g (id, task, name, title, brief, owner, capability, path, rules);
 
     INSERT INTO work_items (board, id, kind, artifact, reference, inbox, base_rating, due, run_at, max_attempts,
-                            outcome, finished_at, correlation, depth, created_at)
+                            outcome, finished_at, correlation, depth, guarded, hooked, created_at)
     SELECT p_board, g.id, 'produce', g.id, g.reference, g.inbox, g.rating, g.due, g.run_at, g.max_attempts,
-           CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_depth, p_now
-    FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported)
-         AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported);
+           CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_depth,
+           g.rules IS NOT NULL AND g.rules::jsonb ? 'touches',
+           g.rules IS NOT NULL AND g.rules::jsonb ?| ARRAY['verify', 'criteria', 'evidence'], p_now
+    FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported, p_rules)
+         AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported, rules);
 
     v_free := CASE WHEN true = ANY (p_imported) THEN ARRAY(
         SELECT g.item FROM unnest(p_items, p_imported) AS g (item, imported) WHERE NOT g.imported) ELSE p_items END;

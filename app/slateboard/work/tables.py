@@ -74,6 +74,9 @@ work_items = Table(
     Column("correlation", Text),
     # How many deliveries led to it, one after the other.
     Column("depth", SmallInteger, nullable=False, server_default="0"),
+    # A claim of it looks at what it may use; its finish is not its end by itself (`work/hooks.py`).
+    Column("guarded", Boolean, nullable=False, server_default="false"),
+    Column("hooked", Boolean, nullable=False, server_default="false"),
     Column("last_error", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("outcome IN ('done', 'dead', 'cancelled')", name="outcome"),
@@ -90,6 +93,21 @@ gates = Table(
     _item(),
     Column("remaining", Integer, nullable=False),
     postgresql_with={"fillfactor": 50, **CHURN},
+)
+
+# Why a gated item waits for somebody: who must act, and by when. `on_item` is the duty that its gate counts.
+waiting = Table(
+    "waiting",
+    metadata,
+    _board(),
+    _item(),
+    Column("owner", BigInteger, nullable=False),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("on_item", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    CheckConstraint("reason IN ('question', 'review')", name="reason"),
+    Index("waiting_board_on_item_idx", "board", "on_item"),
 )
 
 ready = Table(
@@ -128,6 +146,7 @@ leases = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("cause", BigInteger, nullable=False),
     Column("percent", SmallInteger),
+    Column("hooked", Boolean, nullable=False, server_default="false"),
     Column("worker", Text, nullable=False),
     Column("progress", Text),
     CheckConstraint("lease_seconds > 0 AND lease_seconds <= 86400", name="lease_seconds"),

@@ -71,7 +71,7 @@ BEGIN
     ),
     given AS MATERIALIZED (
         SELECT p.item, nextval('fences') AS fence, 1 + w.attempts AS attempt, w.kind, w.reference, w.artifact, w.due,
-               w.correlation, CASE WHEN w.kind = 'handle' THEN nextval('event_ids') END AS own_event
+               w.correlation, w.hooked, CASE WHEN w.kind = 'handle' THEN nextval('event_ids') END AS own_event
         FROM picked p,
         LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = p.item OFFSET 0) AS w
     ),
@@ -79,9 +79,10 @@ BEGIN
         DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
     ),
     leased AS (
-        INSERT INTO leases (board, item, fence, agent, worker, attempt, claimed_at, expires_at, lease_seconds, cause)
+        INSERT INTO leases (board, item, fence, agent, worker, attempt, claimed_at, expires_at, lease_seconds, cause,
+                            hooked)
         SELECT p_board, g.item, g.fence, p_agent, p_worker, g.attempt, v_now, v_until, p_lease_seconds,
-               coalesce(g.own_event, (SELECT id FROM event))
+               coalesce(g.own_event, (SELECT id FROM event)), g.hooked
         FROM given g
     ),
     told AS (

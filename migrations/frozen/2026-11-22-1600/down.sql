@@ -6,7 +6,7 @@ DROP FUNCTION end_waits, deliver_events, judge_deliveries, event_fits, event_jso
     enter_items, look_up_names, open_items, place_items, rating_of, mark_stale;
 DROP AGGREGATE chain_hash(bytea, bytea);
 DROP FUNCTION chain_step;
-DROP TABLE agents, archives, artifact_versions, artifacts, attempts, boards, chains, checkpoints, dead_letters, decisions, deleted_boards, deliveries, dependencies,
+DROP TABLE agents, archives, artifact_versions, artifacts, attempts, boards, chains, checkpoints, compensation_cursors, compensation_rules, compensations, dead_letters, decisions, deleted_boards, deliveries, dependencies, escalations,
     event_heads, event_lane, event_outbox, event_waits, events, gates, gatherings, leaders, leases, open_inboxes, pauses, published_ids, rating_changes, ready,
-    scheduled, schedules, schema_protocol, subscriptions, tasks, tokens, unlocks, work_items;
+    scheduled, schedules, schema_protocol, subscriptions, tasks, tokens, unlocks, verifications, waiting, work_items;
 DROP SEQUENCE ids, event_ids, fences;

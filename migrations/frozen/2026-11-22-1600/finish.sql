@@ -30,7 +30,7 @@ BEGIN
                      p_digests)
               AS g (item, fence, path, uri, content, hash, size, summary, note, usage, digest),
              LATERAL (SELECT h.ctid AS place FROM leases h
-                      WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence
+                      WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence AND NOT h.hooked
                         AND (p_agent IS NULL OR h.agent = p_agent) OFFSET 0) AS at
         WHERE l.ctid = at.place
         RETURNING l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause,
@@ -83,7 +83,7 @@ BEGIN
     IF v_ended > coalesce(cardinality(v_items), 0) OR v_ended < cardinality(p_items) AND EXISTS (
         SELECT FROM unnest(p_items, p_fences) AS g (item, fence),
         LATERAL (SELECT FROM leases h
-                 WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence
+                 WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence AND NOT h.hooked
                    AND (p_agent IS NULL OR h.agent = p_agent) OFFSET 0) AS still)
     THEN
         -- A heartbeat moved a lease, or a pin an item, since the snapshot; the door asks again.

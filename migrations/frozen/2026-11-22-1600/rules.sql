@@ -17,7 +17,9 @@ SELECT w.board, w.id AS item,
             WHEN EXISTS (SELECT FROM leases l WHERE l.board = w.board AND l.item = w.id) THEN 'claimed'
             WHEN EXISTS (SELECT FROM ready r WHERE r.board = w.board AND r.item = w.id) THEN 'ready'
             WHEN EXISTS (SELECT FROM scheduled s WHERE s.board = w.board AND s.item = w.id) THEN 'scheduled'
-            WHEN EXISTS (SELECT FROM gates g WHERE g.board = w.board AND g.item = w.id) THEN 'gated'
+            WHEN EXISTS (SELECT FROM gates g WHERE g.board = w.board AND g.item = w.id)
+            THEN CASE WHEN EXISTS (SELECT FROM waiting n WHERE n.board = w.board AND n.item = w.id) THEN 'waiting'
+                      ELSE 'gated' END
             ELSE 'nowhere'
        END AS place
 FROM work_items w;

@@ -31,6 +31,8 @@ CREATE TABLE artifact_versions (
     hash TEXT, 
     size BIGINT, 
     summary TEXT, 
+    evidence JSONB, 
+    undo TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT artifact_versions_pkey PRIMARY KEY (board, artifact, version), 
     CONSTRAINT artifact_versions_content_at_most_1_mib_check CHECK (octet_length(content) <= 1048576)
@@ -47,6 +49,7 @@ CREATE TABLE artifacts (
     capability TEXT, 
     path TEXT, 
     newest_item BIGINT NOT NULL, 
+    rules JSONB, 
     stale_at TIMESTAMP WITH TIME ZONE, 
     stale_because TEXT, 
     created_by TEXT NOT NULL, 
@@ -107,6 +110,48 @@ CREATE TABLE checkpoints (
     kept_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT checkpoints_pkey PRIMARY KEY (board, item)
 );
+
+CREATE TABLE compensation_cursors (
+    board BIGINT NOT NULL, 
+    position BIGINT NOT NULL, 
+    CONSTRAINT compensation_cursors_pkey PRIMARY KEY (board)
+);
+
+CREATE TABLE compensation_rules (
+    board BIGINT NOT NULL, 
+    step TEXT NOT NULL, 
+    action TEXT NOT NULL, 
+    agent BIGINT, 
+    irreversible BOOLEAN DEFAULT 'false' NOT NULL, 
+    source TEXT, 
+    created_by TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT compensation_rules_pkey PRIMARY KEY (board, step)
+);
+
+CREATE TABLE compensations (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    artifact BIGINT NOT NULL, 
+    step_item BIGINT NOT NULL, 
+    task BIGINT NOT NULL, 
+    version INTEGER, 
+    reference TEXT NOT NULL, 
+    action TEXT NOT NULL, 
+    inbox BIGINT NOT NULL, 
+    question BIGINT, 
+    because TEXT NOT NULL, 
+    outcome TEXT, 
+    posted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    ended_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT compensations_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT compensations_outcome_check CHECK (outcome IN ('undone', 'left', 'unknown')), 
+    CONSTRAINT compensations_version_key UNIQUE (board, artifact, version)
+);
+
+CREATE INDEX compensations_question_idx ON compensations (board, question) WHERE question IS NOT NULL;
+
+CREATE INDEX compensations_task_idx ON compensations (board, task);
 
 CREATE TABLE dead_letters (
     board BIGINT NOT NULL, 
@@ -189,6 +234,34 @@ CREATE TABLE dependencies (
 );
 
 CREATE INDEX dependencies_board_item_idx ON dependencies (board, item);
+
+CREATE TABLE escalations (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    kind TEXT NOT NULL, 
+    about BIGINT, 
+    reference TEXT NOT NULL, 
+    severity TEXT NOT NULL, 
+    owner BIGINT NOT NULL, 
+    level SMALLINT DEFAULT '0' NOT NULL, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    seconds DOUBLE PRECISION NOT NULL, 
+    question TEXT NOT NULL, 
+    options TEXT[] DEFAULT '{}' NOT NULL, 
+    default_answer TEXT, 
+    asked_by TEXT NOT NULL, 
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    answer TEXT, 
+    answered_by TEXT, 
+    answered_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT escalations_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT escalations_answered_check CHECK ((answered_at IS NULL) = (answered_by IS NULL)), 
+    CONSTRAINT escalations_level_check CHECK (level BETWEEN 0 AND 2)
+);
+
+CREATE INDEX escalations_about_idx ON escalations (board, about);
+
+CREATE INDEX escalations_deadline_idx ON escalations (deadline) WHERE answered_at IS NULL;
 
 CREATE TABLE event_heads (
     board BIGINT NOT NULL, 
@@ -295,6 +368,7 @@ CREATE TABLE leases (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     cause BIGINT NOT NULL, 
     percent SMALLINT, 
+    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     worker TEXT NOT NULL, 
     progress TEXT, 
     CONSTRAINT leases_pkey PRIMARY KEY (board, item), 
@@ -451,6 +525,51 @@ CREATE TABLE unlocks (
     CONSTRAINT unlocks_pkey PRIMARY KEY (board, blocker)
 );
 
+CREATE TABLE verifications (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    about BIGINT NOT NULL, 
+    artifact BIGINT NOT NULL, 
+    version INTEGER NOT NULL, 
+    hash TEXT, 
+    reference TEXT NOT NULL, 
+    author BIGINT NOT NULL, 
+    verifier BIGINT NOT NULL, 
+    level SMALLINT DEFAULT '0' NOT NULL, 
+    criteria TEXT, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    verdict TEXT, 
+    reason TEXT, 
+    judged_by TEXT, 
+    judged_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT verifications_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT verifications_verdict_check CHECK (verdict IN ('approved', 'rejected')), 
+    CONSTRAINT verifications_judged_check CHECK ((judged_at IS NULL) = (verdict IS NULL)), 
+    CONSTRAINT verifications_not_by_the_author_check CHECK (verifier <> author), 
+    CONSTRAINT verifications_reason_check CHECK (verdict <> 'rejected' OR reason IS NOT NULL), 
+    CONSTRAINT verifications_level_check CHECK (level BETWEEN 0 AND 2), 
+    CONSTRAINT verifications_version_key UNIQUE (board, artifact, version)
+);
+
+CREATE INDEX verifications_about_idx ON verifications (board, about);
+
+CREATE INDEX verifications_deadline_idx ON verifications (deadline) WHERE verdict IS NULL;
+
+CREATE TABLE waiting (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    owner BIGINT NOT NULL, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    on_item BIGINT NOT NULL, 
+    reason TEXT NOT NULL, 
+    since TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT waiting_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT waiting_reason_check CHECK (reason IN ('question', 'review'))
+);
+
+CREATE INDEX waiting_board_on_item_idx ON waiting (board, on_item);
+
 CREATE TABLE work_items (
     board BIGINT NOT NULL, 
     id BIGINT NOT NULL, 
@@ -471,6 +590,8 @@ CREATE TABLE work_items (
     finished_at TIMESTAMP WITH TIME ZONE, 
     correlation TEXT, 
     depth SMALLINT DEFAULT '0' NOT NULL, 
+    guarded BOOLEAN DEFAULT 'false' NOT NULL, 
+    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     last_error TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT work_items_pkey PRIMARY KEY (board, id), 

@@ -15,6 +15,7 @@ class Places:
     """Items by place."""
 
     gated: int
+    waiting: int
     scheduled: int
     ready: int
     claimed: int

@@ -22,7 +22,11 @@ def _usage(given: Any) -> dict[str, Any] | None:
 
 @strawberry.input
 class ResultInput:
-    """What an attempt produced: a path, a URI or inline content. `hash` is `sha256:<hex>`."""
+    """What an attempt produced: a path, a URI or inline content. `hash` is `sha256:<hex>`.
+
+    `evidence` is a list of objects, each with a `link`, a `hash` or a `note`;
+    `undo` the name of the action that undoes it.
+    """
 
     path: str | None = None
     uri: str | None = None
@@ -32,6 +36,8 @@ class ResultInput:
     summary: str | None = None
     note: str | None = None
     usage: JSON | None = None
+    evidence: JSON | None = None
+    undo: str | None = None
 
     def value(self) -> work.Result:
         """The result as the board takes it."""
@@ -44,6 +50,8 @@ class ResultInput:
             summary=self.summary,
             note=self.note,
             usage=_usage(self.usage),
+            evidence=cast("Any", self.evidence),
+            undo=self.undo,
         )
 
 

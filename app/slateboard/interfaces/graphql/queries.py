@@ -16,6 +16,7 @@ from slateboard.interfaces.graphql import past, prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
 from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
+from slateboard.interfaces.graphql.compensation import CompensationQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -34,6 +35,7 @@ from slateboard.interfaces.graphql.types import (
     Token,
     Tree,
 )
+from slateboard.interfaces.graphql.verification import VerificationQuery
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.pages import DEFAULT_PAGE, MAX_PAGE, Page
@@ -80,7 +82,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query(ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
+class Query(CompensationQuery, VerificationQuery, ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field

@@ -17,7 +17,17 @@ from graphql import GraphQLError
 from strawberry.extensions import ParserCache
 from strawberry.types import ExecutionContext, ExecutionResult
 
-from slateboard.interfaces.graphql import answers, boards, choreography, inputs, proof, reports, types
+from slateboard.interfaces.graphql import (
+    answers,
+    boards,
+    choreography,
+    compensation,
+    inputs,
+    proof,
+    reports,
+    types,
+    verification,
+)
 from slateboard.interfaces.graphql.faults import shown
 from slateboard.interfaces.graphql.limits import Limits
 from slateboard.interfaces.graphql.mutations import Mutation
@@ -54,6 +64,8 @@ def schema() -> Schema:
         *_types(answers),
         *_types(inputs),
         *_types(choreography),
+        *_types(compensation),
+        *_types(verification),
         *_types(proof),
         *_types(boards),
         *_types(reports),

@@ -132,7 +132,10 @@ class Attempt:
 
 @strawberry.type
 class Version:
-    """One accepted result. `proven` is false without a hash, as for an imported one."""
+    """A result that was handed in. `proven` is false without a hash, as for an imported one.
+
+    `review` is pending, approved or rejected; null where nobody had to verify it.
+    """
 
     version: int
     item: BigInt | None
@@ -145,6 +148,8 @@ class Version:
     size: BigInt | None
     summary: str | None
     proven: bool
+    evidence: JSON | None
+    review: str | None
     created_at: datetime
 
 

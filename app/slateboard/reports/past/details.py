@@ -56,12 +56,12 @@ def tree(state: State, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _own(state: State) -> dict[int, list[list[Any]]]:
     """By task, its artifacts: name, place, owner, who had claimed it, no progress, whether it was stale."""
-    places, leases = state.tables["places"], state.tables["leases"]
+    leases = state.tables["leases"]
     own: dict[int, list[list[Any]]] = {}
     for _, row in sorted(state.tables["artifacts"].items()):
         item = row["newest_item"]
         by = leases[item]["agent"] if item in leases else None
-        shown = [row["name"], places[item]["place"], _agent(state, row["owner"]), _agent(state, by), None]
+        shown = [row["name"], listing.standing(state, item), _agent(state, row["owner"]), _agent(state, by), None]
         own.setdefault(row["task"], []).append([*shown, row["stale_at"] is not None])
     return own
 
@@ -116,8 +116,16 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
     number = next((one for one, row in known.items() if (row["task"], row["name"]) == (above, name)), None)
     if number is None:
         raise _unknown(f"no artifact {reference!r}", reference)
+    judged = state.tables["verifications"].values()
+    reviews = {(one["artifact"], one["version"]): one["verdict"] or "pending" for one in judged}
     made = [
-        {**version, "content": None, "has_content": None, "proven": version["hash"] is not None}
+        {
+            **version,
+            "content": None,
+            "has_content": None,
+            "proven": version["hash"] is not None,
+            "review": reviews.get((number, version["version"])),
+        }
         for (artifact, _), version in state.tables["artifact_versions"].items()
         if artifact == number
     ]
