@@ -88,6 +88,7 @@ CONSEQUENCES: dict[str, str] = {
     "rejected": "slateboard.patterns.verdicts:answered",
     "irreversible": "slateboard.patterns.compensation:decided",
     "compensation": "slateboard.patterns.compensation:decided",
+    "breaker": "slateboard.patterns.openings:answered",
 }
 """By kind, what an answer does beside letting go on what waited for it: an import path, `module:function`."""
 

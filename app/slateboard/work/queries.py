@@ -54,11 +54,25 @@ WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
 RETURNING l.item, l.fence, l.expires_at
 """
 
-# Whether a claim would find anything: not paused, and something in one of the agent's inboxes. Asked in the index's own
+# Whether a claim would find anything: neither paused nor behind an open breaker, and something in one of the agent's
+# inboxes, or in one that it reads as a substitute. Asked in the index's own
 # order, since a mere EXISTS may read the whole queue for an inbox that is empty.
 HAS_WORK = """
 SELECT NOT EXISTS (SELECT FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), ($1, 0), ($1, $2)))
+   AND NOT EXISTS (SELECT FROM budgets b
+                   WHERE (b.board, b.agent, b.task) IN (($1, 0, 0), ($1, $2, 0)) AND b.exhausted_at IS NOT NULL)
+   AND NOT EXISTS (
+       SELECT FROM circuit_breakers c
+       WHERE c.board = $1 AND c.agent = $2 AND c.fallback <> 'proceed_with_warning'
+         AND (c.until > clock_timestamp()
+              OR EXISTS (SELECT FROM leases l
+                         WHERE l.board = $1 AND l.item = c.probe_item AND l.fence = c.probe_fence)))
    AND ((SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = $2 ORDER BY r.rank, r.item LIMIT 1) IS NOT NULL
+        OR EXISTS (
+            SELECT FROM circuit_breakers c
+            WHERE c.board = $1 AND c.substitute = $2
+              AND (SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = c.agent ORDER BY r.rank, r.item LIMIT 1)
+                  IS NOT NULL)
         OR EXISTS (
             SELECT FROM open_inboxes o
             WHERE o.board = $1

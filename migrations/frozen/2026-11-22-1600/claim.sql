@@ -1,7 +1,8 @@
 -- Claim: up to `p_limit` ready items of an agent's inboxes, the highest rating first, each with a lease under a new fence.
 -- Writes: ready, leases, and one event for the whole call, but one for each delivery, so that what is made of one event
 -- is told from what is made of another. Never waits for another claim: rows that somebody else is taking are skipped.
--- What holds an agent or board back is one look-up; what holds an item back kept it out of `ready`.
+-- What holds an agent or board back is one look-up each (a pause, a circuit breaker); what holds an item back kept it out
+-- of `ready`. A half-open breaker lets one item through, its probe (`breakers.sql`).
 CREATE OR REPLACE FUNCTION claim_items(
     p_board bigint, p_agent bigint, p_worker text, p_limit int, p_lease_seconds double precision,
     p_actor text, p_authenticated_by text, p_item bigint DEFAULT NULL, p_now timestamptz DEFAULT NULL
@@ -18,17 +19,27 @@ DECLARE
     v_until timestamptz := v_now + make_interval(secs => p_lease_seconds);
     v_inboxes bigint[];
     v_paused text;
+    v_probe boolean;
+    v_probe_rank int;
+    v_probe_item bigint;
+    v_substituted bigint[];
     -- All of the queue, or the one place in it where the wanted item stands.
     v_first_rank int := -2147483648;
     v_first_item bigint := 0;
     v_last_rank int := 2147483647;
     v_last_item bigint := 9223372036854775807;
 BEGIN
-    SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE 'the agent' END
-           || ' is paused' || coalesce(': ' || p.reason, '')
-    INTO v_paused
-    FROM pauses p
-    WHERE (p.board, p.agent) IN ((0, 0), (p_board, 0), (p_board, p_agent))
+    SELECT held.why INTO v_paused
+    FROM (
+        SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE 'the agent' END
+               || ' is paused' || coalesce(': ' || p.reason, '') AS why
+        FROM pauses p
+        WHERE (p.board, p.agent) IN ((0, 0), (p_board, 0), (p_board, p_agent))
+        UNION ALL
+        SELECT 'the budget of ' || CASE WHEN b.agent = 0 THEN 'the board' ELSE 'the agent' END || ' is used up'
+        FROM budgets b
+        WHERE (b.board, b.agent, b.task) IN ((p_board, 0, 0), (p_board, p_agent, 0)) AND b.exhausted_at IS NOT NULL
+    ) AS held
     LIMIT 1;
     IF v_paused IS NOT NULL THEN
         RAISE EXCEPTION '%', v_paused USING ERRCODE = 'SB001';
@@ -40,12 +51,33 @@ BEGIN
       AND (o.capability = '' OR o.capability = ANY (
           ARRAY(SELECT unnest(a.capabilities) FROM agents a WHERE a.board = p_board AND a.id = p_agent)));
 
+    IF EXISTS (SELECT FROM circuit_breakers b WHERE b.board = p_board) THEN
+        SELECT m.probe, m.inboxes INTO v_probe, v_substituted FROM mind_breakers(p_board, p_agent, v_now) AS m;
+        v_inboxes := v_inboxes || v_substituted;
+    END IF;
+
     IF p_item IS NOT NULL THEN
         SELECT r.rank, r.item, r.rank, r.item INTO v_first_rank, v_first_item, v_last_rank, v_last_item
         FROM ready r WHERE r.board = p_board AND r.item = p_item;
         IF NOT FOUND THEN
             PERFORM outbox_lane(p_board);
             RETURN;
+        END IF;
+    END IF;
+
+    IF v_probe THEN
+        SELECT p.rank, p.item INTO v_probe_rank, v_probe_item
+        FROM pick_probe(p_board, p_agent, v_inboxes, v_first_rank, v_first_item, v_last_rank, v_last_item, v_now) AS p;
+        IF NOT FOUND THEN
+            PERFORM outbox_lane(p_board);
+            RETURN;
+        END IF;
+        v_probe := v_probe_item IS NOT NULL;
+        IF v_probe THEN
+            v_first_rank := v_probe_rank;
+            v_last_rank := v_probe_rank;
+            v_first_item := v_probe_item;
+            v_last_item := v_probe_item;
         END IF;
     END IF;
 
@@ -107,6 +139,8 @@ BEGIN
     IF NOT FOUND THEN
         -- Who finds nothing to claim is told, too.
         PERFORM outbox_lane(p_board);
+    ELSIF v_probe THEN
+        PERFORM begin_probe(p_board, p_agent, v_probe_item, p_actor, p_authenticated_by, v_now);
     END IF;
 END
 $$;
