@@ -178,6 +178,22 @@ class Work:
         """Leave a hand-over note for the attempt that follows."""
         await self._desk.call("checkpoint", item=self.item, fence=self.fence, note=text)
 
+    async def usage(
+        self,
+        *,
+        input_tokens: int = 0,
+        cached_tokens: int = 0,
+        output_tokens: int = 0,
+        cost: float = 0.0,
+        model: str | None = None,
+    ) -> None:
+        """Report what was used since the last report, so that budgets know while it runs. Nothing is ever negative.
+
+        What is reported here is not said again in the result's `usage`.
+        """
+        used = {"input_tokens": input_tokens, "cached_tokens": cached_tokens, "output_tokens": output_tokens}
+        await self._desk.call("report_usage", item=self.item, fence=self.fence, **used, cost=cost, model=model)
+
     async def post(
         self,
         name: str,
@@ -310,6 +326,10 @@ class SyncWork:
     def note(self, text: str) -> None:
         """See `Work.note`."""
         self._wait(self._work.note(text))
+
+    def usage(self, **used: Any) -> None:
+        """See `Work.usage`."""
+        self._wait(self._work.usage(**used))
 
     def post(self, name: str, **more: Any) -> str:
         """See `Work.post`."""

@@ -36,6 +36,7 @@ from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import Decision
+from slateboard.interfaces.graphql.usage import UsageMutation
 from slateboard.interfaces.graphql.verification import VerificationMutation
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.work import SHELL_LEASE_SECONDS
@@ -260,7 +261,13 @@ class BoardMutation(WorkMutation):
 
 @strawberry.type
 class Mutation(
-    CompensationMutation, VerificationMutation, ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation
+    UsageMutation,
+    CompensationMutation,
+    VerificationMutation,
+    ChoreographyMutation,
+    ProofMutation,
+    BoardEndMutation,
+    BoardMutation,
 ):
     """Changes. `board` is the token's own, or the server's default, where it is left out."""
 

@@ -35,7 +35,9 @@ from slateboard.interfaces.graphql.types import (
     Token,
     Tree,
 )
+from slateboard.interfaces.graphql.usage import UsageQuery
 from slateboard.interfaces.graphql.verification import VerificationQuery
+from slateboard.interfaces.graphql.why import WhyQuery
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.pages import DEFAULT_PAGE, MAX_PAGE, Page
@@ -82,7 +84,16 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query(CompensationQuery, VerificationQuery, ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
+class Query(
+    UsageQuery,
+    WhyQuery,
+    CompensationQuery,
+    VerificationQuery,
+    ChoreographyQuery,
+    ProofQuery,
+    ReportsQuery,
+    DeletedBoardsQuery,
+):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field

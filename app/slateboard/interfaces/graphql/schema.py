@@ -26,7 +26,9 @@ from slateboard.interfaces.graphql import (
     proof,
     reports,
     types,
+    usage,
     verification,
+    why,
 )
 from slateboard.interfaces.graphql.faults import shown
 from slateboard.interfaces.graphql.limits import Limits
@@ -65,10 +67,12 @@ def schema() -> Schema:
         *_types(inputs),
         *_types(choreography),
         *_types(compensation),
+        *_types(usage),
         *_types(verification),
         *_types(proof),
         *_types(boards),
         *_types(reports),
+        *_types(why),
     ):
         _describe(described)
     return Schema(
