@@ -126,7 +126,7 @@ async def test_budget_warns_stops_claims_and_asks_and_lets_go_on_when_it_is_rais
         await board.claim()
     assert not await board.perform("has_work", agent=board.agents["backend"])
     assert [answer.error for answer in await board.finish(first, second)] == [None, None]
-    (asked,) = await board.perform("list_escalations")
+    (asked,) = (await board.perform("list_escalations")).rows
     assert (asked["kind"], asked["owner"]) == ("budget", "ceo")
     (shown,) = await board.perform("list_budgets")
     assert (shown["used_tokens"], shown["tokens"], shown["exhausted_at"] is None) == (100, 100, False)

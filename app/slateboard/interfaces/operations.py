@@ -85,7 +85,7 @@ OPERATIONS: dict[str, Operation] = {
     # waiting on people
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
     "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
-    "list_escalations": Operation("slateboard.patterns.escalations:list_escalations", READ, READER),
+    "list_escalations": Operation("slateboard.reports.escalations:escalations", READ, READER),
     # verification
     "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
     "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),

@@ -24,6 +24,7 @@ from slateboard.interfaces.graphql.answers import (
 from slateboard.interfaces.graphql.boards import BoardEndMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
 from slateboard.interfaces.graphql.compensation import CompensationMutation
+from slateboard.interfaces.graphql.escalations import EscalationMutation
 from slateboard.interfaces.graphql.inputs import (
     ArtifactInput,
     BeatInput,
@@ -261,6 +262,7 @@ class BoardMutation(WorkMutation):
 
 @strawberry.type
 class Mutation(
+    EscalationMutation,
     UsageMutation,
     CompensationMutation,
     VerificationMutation,

@@ -17,6 +17,7 @@ from slateboard.interfaces.graphql.answers import Explanation, Held, Status
 from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.compensation import CompensationQuery
+from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -43,6 +44,7 @@ from slateboard.protocol.names import BoardId
 from slateboard.protocol.pages import DEFAULT_PAGE, MAX_PAGE, Page
 from slateboard.protocol.states import Place
 from slateboard.reports.artifacts import is_by_item, item_key
+from slateboard.reports.escalations import deadline_key
 from slateboard.reports.items import death_key, rating_key
 from slateboard.reports.paging import check_first, id_key
 
@@ -306,6 +308,20 @@ class Query(
             agent=agent,
             failure_class=failure_class,
             search=search,
+        )
+
+    @strawberry.field
+    async def escalations(
+        self,
+        info: Ask,
+        board: str | None = None,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        agent: str | None = None,
+    ) -> Connection[Escalation] | None:
+        """What waits for an answer, of one owner or of all, the nearest deadline first."""
+        return await _page(
+            info, board, "list_escalations", "Escalation", key=deadline_key, first=first, after=after, agent=agent
         )
 
     @strawberry.field
