@@ -149,6 +149,7 @@ class Version:
     summary: str | None
     proven: bool
     evidence: JSON | None
+    undo: str | None
     review: str | None
     created_at: datetime
 
