@@ -83,6 +83,24 @@ async def test_stuck_lists_what_cannot_move_by_itself_and_circles_through_people
     assert (await board.perform("stuck", limit=1))["more"] is True
 
 
+async def test_breaker_is_a_root_cause_that_a_probe_may_close(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    await board.perform("open_breaker", agent="backend", reason="it lies")
+    found = await why(board, items["b"])
+    assert (found["because"], found["moves"]) == ("the circuit breaker of backend is open: it lies", True)
+    assert found["release"] == "slate breaker close backend"
+    assert found["path"][-1]["deadline"] is not None
+
+
+async def test_used_up_budget_is_a_root_cause(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    await board.perform("set_budget", agent="backend", tokens=1)
+    await board.fetch("UPDATE budgets SET exhausted_at = now() WHERE board = $1")
+    found = await why(board, items["b"])
+    assert (found["because"], found["moves"]) == ("the budget of backend is used up", False)
+    assert [one["reference"] for one in (await board.perform("stuck"))["items"]] == ["work/a"]
+
+
 async def test_capability_that_nobody_has_is_told(board: BoardUnderTest) -> None:
     from slateboard.protocol.work import NewArtifact, NewTask
 

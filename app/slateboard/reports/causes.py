@@ -31,6 +31,10 @@ SELECT w.id AS item, w.reference, w.kind, {PLACE} AS place, w.last_error, w.run_
        q.deadline AS answer_by, v.deadline AS verdict_by,
        coalesce(o.capability <> '' AND NOT EXISTS (
            SELECT FROM agents x WHERE x.board = w.board AND o.capability = ANY (x.capabilities)), false) AS nobody,
+       b.state AS breaker, b.reason AS breaker_reason, b.until, k.reason AS held_for, k.name AS held_name,
+       (SELECT CASE WHEN g.agent = 0 THEN 'the board' ELSE a.name END FROM budgets g
+        WHERE (g.board, g.agent, g.task) IN ((w.board, 0, 0), (w.board, w.inbox, 0)) AND g.exhausted_at IS NOT NULL
+        LIMIT 1) AS exhausted,
        (SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE a.name END
                || ' is paused' || coalesce(': ' || p.reason, '')
         FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), (w.board, 0), (w.board, w.inbox)) LIMIT 1) AS paused
@@ -44,6 +48,8 @@ LEFT JOIN waiting n ON n.board = w.board AND n.item = w.id
 LEFT JOIN agents h ON h.board = w.board AND h.id = n.owner
 LEFT JOIN event_waits e ON e.board = w.board AND e.item = w.id AND e.ended_at IS NULL
 LEFT JOIN escalations q ON q.board = w.board AND q.item = w.id
+LEFT JOIN circuit_breakers b ON b.board = w.board AND b.agent = w.inbox
+LEFT JOIN holds k ON k.board = w.board AND k.item = w.id
 LEFT JOIN verifications v ON v.board = w.board AND v.item = w.id
 """
 
@@ -59,6 +65,8 @@ SELECT item FROM (
     UNION ALL
     (SELECT r.item, 3 FROM (SELECT * FROM ready WHERE board = $1 LIMIT $3) AS r
      WHERE EXISTS (SELECT FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), ($1, 0), ($1, r.inbox)))
+        OR EXISTS (SELECT FROM budgets g WHERE (g.board, g.agent, g.task) IN (($1, 0, 0), ($1, r.inbox, 0))
+                   AND g.exhausted_at IS NOT NULL)
         OR EXISTS (SELECT FROM open_inboxes o WHERE o.board = $1 AND o.id = r.inbox AND o.capability <> ''
                    AND NOT EXISTS (SELECT FROM agents x WHERE x.board = $1 AND o.capability = ANY (x.capabilities)))
      LIMIT $2)
@@ -126,6 +134,9 @@ def _cause(row: Any) -> dict[str, Any]:
         deadline = row["wait_deadline"]
     elif place == Place.SCHEDULED:
         because, deadline = "is not to start before its time", row["run_at"]
+    elif place == Place.GATED and row["held_for"] is not None:
+        because, moves = f"is held by the {row['held_for']} of {row['held_name']}", row["held_for"] != "budget"
+        release = None if moves else "slate budget set, with more"
     elif place == Place.GATED:
         because = "is behind something dead or cancelled, or just about to open"
         release = f"slate why {row['item']}"
@@ -142,6 +153,13 @@ def _ready(row: Any) -> tuple[str, str | None, bool, str | None, Any]:
     """Why something that can be claimed is not: nobody may, somebody must decide, or nobody has come yet."""
     if row["paused"] is not None:
         return row["paused"], "slate resume", False, None, None
+    if row["exhausted"] is not None:
+        return f"the budget of {row['exhausted']} is used up", "slate budget set, with more", False, None, None
+    if row["breaker"] is not None:
+        because = (
+            f"the circuit breaker of {row['agent']} is {row['breaker'].replace('_', '-')}: {row['breaker_reason']}"
+        )
+        return because, f"slate breaker close {row['agent']}", True, None, row["until"]
     if row["nobody"]:
         return f"no agent has the capability that it is {row['agent']} to", "slate agent add", False, None, None
     if row["kind"] in {ItemKind.ANSWER, ItemKind.VERIFY}:

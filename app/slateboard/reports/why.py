@@ -30,7 +30,7 @@ MAX_PATH = 200
 """Steps of a path that are shown."""
 
 # The unfinished items above one, each with its blockers that are not done; `beyond` is what its gate counts besides
-# those that may still be finished: 0 says that whatever ended without a result was waived.
+# those that may still be finished, an event and a limit: 0 says that whatever ended without a result was waived.
 UPSTREAM = """
 WITH RECURSIVE upstream (item) AS (
     SELECT $2::bigint
@@ -41,7 +41,10 @@ WITH RECURSIVE upstream (item) AS (
     CROSS JOIN LATERAL (SELECT w.id FROM work_items w
                         WHERE w.board = $1 AND w.id = d.blocker AND w.outcome IS NULL OFFSET 0) AS b
 )
-SELECT u.item, x.open, x.ended, g.remaining - cardinality(x.open) AS beyond
+SELECT u.item, x.open, x.ended,
+       g.remaining - cardinality(x.open)
+       - EXISTS (SELECT FROM holds h WHERE h.board = $1 AND h.item = u.item)::int
+       - EXISTS (SELECT FROM event_waits e WHERE e.board = $1 AND e.item = u.item AND e.ended_at IS NULL)::int AS beyond
 FROM (SELECT item FROM upstream LIMIT $3) AS u
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.outcome IS NULL), '{}') AS open,
