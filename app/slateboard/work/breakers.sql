@@ -83,18 +83,21 @@ BEGIN
 END
 $$;
 
--- The claim of the picked item is the probe: its fence decides from here on. The caller holds the breaker.
+-- The claim of the picked item is the probe: its fence decides from here on. The caller holds the breaker. No probe where
+-- the item went behind its gate instead.
 CREATE OR REPLACE FUNCTION begin_probe(
     p_board bigint, p_agent bigint, p_item bigint, p_actor text, p_authenticated_by text, p_now timestamptz
 ) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
+    v_fence bigint := (SELECT l.fence FROM leases l WHERE l.board = p_board AND l.item = p_item);
     v_breaker circuit_breakers;
 BEGIN
-    UPDATE circuit_breakers b
-    SET state = 'half_open', probe_item = p_item,
-        probe_fence = (SELECT l.fence FROM leases l WHERE l.board = p_board AND l.item = p_item)
+    IF v_fence IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE circuit_breakers b SET state = 'half_open', probe_item = p_item, probe_fence = v_fence
     WHERE b.board = p_board AND b.agent = p_agent
     RETURNING * INTO v_breaker;
     PERFORM tell_breaker('probed', v_breaker, p_actor, p_authenticated_by, p_now);

@@ -22,6 +22,7 @@ from slateboard.interfaces.graphql.answers import (
     Revised,
 )
 from slateboard.interfaces.graphql.boards import BoardEndMutation
+from slateboard.interfaces.graphql.breakers import BreakerMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
 from slateboard.interfaces.graphql.compensation import CompensationMutation
 from slateboard.interfaces.graphql.escalations import EscalationMutation
@@ -262,6 +263,7 @@ class BoardMutation(WorkMutation):
 
 @strawberry.type
 class Mutation(
+    BreakerMutation,
     EscalationMutation,
     UsageMutation,
     CompensationMutation,

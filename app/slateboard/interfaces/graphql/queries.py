@@ -15,6 +15,7 @@ from slateboard.interfaces.cursors import cursor_of, position_of
 from slateboard.interfaces.graphql import past, prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
 from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
+from slateboard.interfaces.graphql.breakers import BreakerQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.compensation import CompensationQuery
 from slateboard.interfaces.graphql.escalations import Escalation
@@ -87,6 +88,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 @strawberry.type
 class Query(
+    BreakerQuery,
     UsageQuery,
     WhyQuery,
     CompensationQuery,

@@ -20,6 +20,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from slateboard.interfaces.graphql import (
     answers,
     boards,
+    breakers,
     choreography,
     compensation,
     escalations,
@@ -66,6 +67,7 @@ def schema() -> Schema:
         *_types(types),
         *_types(answers),
         *_types(inputs),
+        *_types(breakers),
         *_types(choreography),
         *_types(compensation),
         *_types(escalations),

@@ -55,6 +55,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
                       "because", "outcome", "posted_at", "ended_at"),
     "usage_ledger": ("fence", "number", "item", "agent", "task", "input_tokens", "cached_tokens", "output_tokens",
                      "cost", "model", "reported_at"),
+    "limits": ("scope", "name", "concurrency", "rate", "per_seconds", "set_by", "set_at"),
+    "holds": ("item", "reason", "name", "since"),
     "budgets": ("agent", "task", "tokens", "cost", "warned_at", "exhausted_at", "set_by", "set_at"),
 }  # fmt: skip
 """By table, the columns that are folded; `places` is the view of where each item is."""
@@ -76,6 +78,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "compensations": ("item",),
     "usage_ledger": ("fence", "number"),
     "budgets": ("agent", "task"),
+    "limits": ("scope", "name"),
+    "holds": ("item",),
 }
 """The key of each table within its board, where it is not `id`."""
 

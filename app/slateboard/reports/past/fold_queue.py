@@ -271,6 +271,7 @@ def _cancelled(state: State, payload: dict[str, Any], entry: Entry) -> None:
         end_attempt(state, item, "cancelled", {}, entry.happened_at)
     state.tables["dead_letters"].pop(item, None)
     state.tables["waiting"].pop(item, None)
+    state.tables["holds"].pop(item, None)
     state.waiting.discard(item)
     end(state, item, "cancelled", entry.happened_at)
 
