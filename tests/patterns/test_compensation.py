@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slateboard import Worker
+from slateboard.manifests.kinds import declared
 from slateboard.patterns import failures
 from slateboard.protocol.errors import BadManifest, Denied, Invalid, LeaseLost, UnknownName
 from slateboard.protocol.names import BoardId
@@ -19,6 +21,7 @@ from slateboard.transaction import hot, writing
 from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold
 
+EXAMPLES = Path(__file__).parents[1] / "manifests/guide"
 GUIDE = """
 compensation:
   - step: "deploy"
@@ -26,6 +29,14 @@ compensation:
   - step: "schema"
     compensate: "run_down_migration"
 """
+
+
+def test_the_compensation_of_the_guide_is_read_as_it_stands() -> None:
+    got = declared([{"source": "undo.yaml", "text": (EXAMPLES / "compensation.yaml").read_text(encoding="utf-8")}])
+    assert {one.step: (one.compensate, one.source) for one in got.compensations.values()} == {
+        "deploy_to_production": ("rollback_deployment", "Compensation/default"),
+        "update_database_schema": ("run_down_migration", "Compensation/default"),
+    }
 
 
 async def release(board: BoardUnderTest, rules: str = GUIDE) -> dict[str, int]:
