@@ -58,6 +58,7 @@ COMMANDS: dict[str, Entry] = {
     "resume": Entry("pause:resume", "Work", "Take a pause back."),
     "usage": Entry("usage:usage", "Work", "Tokens and cost: of an agent, a task, the board."),
     "budget": Entry("usage:budget", "Work", "How much may be used: set, list, remove."),
+    "limit": Entry("limit:limit", "Work", "How many at once, or in a period: set, list, remove."),
     "publish": Entry("publish:publish", "Log", "Put an event into the log, for whoever subscribes."),
     "subscription": Entry("subscription:subscription", "Log", "Who hears of which events: add, pause, rewind …"),
     "schedule": Entry("schedule:schedule", "Log", "Events by the clock: add, list and remove."),

@@ -104,6 +104,9 @@ OPERATIONS: dict[str, Operation] = {
     "set_budget": Operation("slateboard.work.budgets:set_budget", WRITE, OPERATOR),
     "remove_budget": Operation("slateboard.work.budgets:remove_budget", WRITE, OPERATOR),
     "list_budgets": Operation("slateboard.work.budgets:list_budgets", READ, READER),
+    "set_limit": Operation("slateboard.work.limits:set_limit", WRITE, OPERATOR),
+    "remove_limit": Operation("slateboard.work.limits:remove_limit", WRITE, OPERATOR),
+    "list_limits": Operation("slateboard.work.limits:list_limits", READ, READER),
     # the board
     "create_board": Operation("slateboard.board.boards:create", WRITE, ADMIN),
     "archive_board": Operation("slateboard.board.boards:archive", WRITE, ADMIN),

@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slateboard.board import boards
-from slateboard.patterns import escalations, failures, forgetting, openings, publishing, schedules, spending, verification, waits
+from slateboard.patterns import (
+    escalations,
+    failures,
+    forgetting,
+    openings,
+    publishing,
+    schedules,
+    spending,
+    verification,
+    waits,
+)
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -24,7 +34,7 @@ from slateboard.server import checkpointing, routing, sealing, upkeep
 from slateboard.server.duty import Duty
 from slateboard.store.driver_errors import translate
 from slateboard.transaction import hot, writing
-from slateboard.work import gates, leases, ratings, schedule
+from slateboard.work import gates, leases, ratings, resources, schedule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -144,6 +154,16 @@ async def undo_failures(duty: Duty) -> float:
     return 0.0 if more else PROMOTE_SECONDS
 
 
+async def free_held(duty: Duty) -> float:
+    """Look through what budgets, limits and resources hold, page by page, for what may go on."""
+    after = (0, 0)
+    while True:
+        async with _writing(duty) as tx:
+            after = await resources.free_held(tx, after=after)
+        if after == (0, 0):
+            return PROMOTE_SECONDS
+
+
 async def watch_budgets(duty: Duty) -> float:
     """Stop claims where a budget is used up, and warn before."""
     async with _writing(duty) as tx:
@@ -181,6 +201,7 @@ CHORES = (
     Chore("escalate what nobody answers", escalate),
     Chore("undo what failed", undo_failures),
     Chore("watch the budgets", watch_budgets),
+    Chore("free what was held", free_held),
     Chore("publish what is due", publish_due),
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),

@@ -197,6 +197,7 @@ WHERE (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = g.board) AND NOT 
       AND (b.outcome IS DISTINCT FROM 'done'
            OR EXISTS (SELECT FROM unlocks u WHERE u.board = d.board AND u.blocker = d.blocker)))
   AND NOT EXISTS (SELECT FROM event_waits w WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL)
+  AND NOT EXISTS (SELECT FROM holds h WHERE h.board = g.board AND h.item = g.item)
 GROUP BY g.board
 """
 
@@ -299,6 +300,7 @@ WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETU
      m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
      c AS (DELETE FROM checkpoints WHERE board = $1 AND item = ANY ($2::bigint[])),
      n AS (DELETE FROM waiting WHERE board = $1 AND item = ANY ($2::bigint[])),
+     h AS (DELETE FROM holds WHERE board = $1 AND item = ANY ($2::bigint[])),
      d AS (DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item)
 SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM d
 """

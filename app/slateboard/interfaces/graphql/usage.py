@@ -89,6 +89,28 @@ class BudgetRemoved:
 
 
 @strawberry.type
+class Limit:
+    """How many items run at once, or start in `per_seconds`: of an agent, a capability or a key (`scope`)."""
+
+    scope: str
+    name: str
+    concurrency: int | None
+    rate: int | None
+    per_seconds: float | None
+    set_by: str
+    set_at: datetime
+    running: BigInt | None = None
+
+
+@strawberry.type
+class LimitRemoved:
+    """Which limit was taken away."""
+
+    scope: str
+    name: str
+
+
+@strawberry.type
 class UsageQuery:
     """What was used, and what may be."""
 
@@ -110,6 +132,11 @@ class UsageQuery:
     async def budgets(self, info: Ask, board: str | None = None) -> list[Budget] | None:
         """The budgets of the board, with what is used of each."""
         return await info.context.perform("list_budgets", board, {})
+
+    @strawberry.field
+    async def limits(self, info: Ask, board: str | None = None) -> list[Limit] | None:
+        """The limits of the board, with how many items each lets run now."""
+        return await info.context.perform("list_limits", board, {})
 
 
 @strawberry.type
@@ -155,3 +182,23 @@ class UsageMutation:
     ) -> BudgetRemoved | None:
         """Take a budget away, of an agent, a task, or the board."""
         return await info.context.perform("remove_budget", board, given(agent=agent, task=task))
+
+    @strawberry.mutation
+    async def set_limit(
+        self,
+        info: Ask,
+        scope: str,
+        name: str,
+        concurrency: int | None = None,
+        rate: int | None = None,
+        per_seconds: float | None = None,
+        board: str | None = None,
+    ) -> Limit | None:
+        """Limit an agent, a capability or a key: items at once, `rate` starts in `perSeconds`, or both."""
+        more = given(concurrency=concurrency, rate=rate, per_seconds=per_seconds)
+        return await info.context.perform("set_limit", board, {"scope": scope, "name": name, **more})
+
+    @strawberry.mutation
+    async def remove_limit(self, info: Ask, scope: str, name: str, board: str | None = None) -> LimitRemoved | None:
+        """Take a limit away."""
+        return await info.context.perform("remove_limit", board, {"scope": scope, "name": name})

@@ -1,4 +1,4 @@
-"""How the events of circuit breakers change a board's folded state: `circuit_breakers` has those that are not closed."""
+"""How the events of circuit breakers change a board's folded state; those that are closed have no row."""
 
 from __future__ import annotations
 
