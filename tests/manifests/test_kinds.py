@@ -70,14 +70,6 @@ def test_the_task_tree_of_the_guide_is_read_as_it_stands() -> None:
     ]
 
 
-def test_the_circuit_breaker_of_the_guide_is_read_as_it_stands() -> None:
-    (one,) = declared(files.read([str(GUIDE / "circuit-breaker.yaml")])).breakers.values()
-    assert (one.agent, one.source) == ("", "CircuitBreaker/default")
-    assert one.rules == {
-        "failure_threshold": 3, "recovery_seconds": 300.0, "fallback": "escalate_to_human", "substitute": None,
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("name", "kind", "line"),
     [

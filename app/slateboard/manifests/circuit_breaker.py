@@ -1,7 +1,7 @@
-"""The kind CircuitBreaker: when the breaker of an agent opens, and what becomes of its work then; also the guide's form.
+"""The kind CircuitBreaker: when the breaker of an agent opens, and what becomes of its work; also the guide's form.
 
-With `agents` it speaks of these; without, as the bare form does, of all that have no rules of their own. A manifest says
-all of itself: an agent of which it says nothing more falls back to the board's default.
+With `agents` it speaks of these; without, as the bare form does, of all that have no rules of their own. A manifest
+says all of itself: an agent of which it says nothing more falls back to the board's default.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class DeclaredCompensation:
 
 @dataclass(kw_only=True, slots=True)
 class DeclaredBreaker:
-    """The rules of an agent's circuit breaker, those of the board without one. `source` is the manifest that says it."""
+    """The rules of an agent's circuit breaker, of the board's without one. `source` is the manifest that says it."""
 
     document: Document
     node: Node

@@ -1,7 +1,7 @@
 """Openings: what a person hears of when a circuit breaker opens whose fallback is `escalate_to_human`.
 
-The leader raises one escalation for each opening, to a person or else to the agent's manager; where there is neither, the
-breaker goes its way without. The answer `close` closes the breaker at once; with any other it is left to its probe.
+The leader raises one escalation for each opening, to a person or else to the agent's manager; where there is neither,
+the breaker goes its way without. The answer `close` closes the breaker at once; with any other it is left to its probe.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def _breaker_open(error: Any) -> BreakerOpen:
         remedy = f"wait until {details['until']}, when one probe goes through, or `slate breaker close`"
     else:
         remedy = f"wait for the probe, item {details['probe']}: its outcome closes or reopens it"
-    return BreakerOpen(str(error), remedy=remedy, **details)
+    return BreakerOpen(error.message, remedy=remedy, **details)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The queries: each field is one operation of the catalogue. Listings are Relay connections (`first`, at most 1,000,
 and `after`); what a field does not say is said by the action of the same name.
+
+Long because every operation that reads has its field here, but for those with a module of their own.
 """
 
 from __future__ import annotations
