@@ -271,7 +271,7 @@ async def test_the_commands_archive_and_look_back(
     before = {(look, at): await slate.ok(*look, "--as-of", at) for look in looks for at in range(6, head + 1)}
     assert (await owner.wrong(2, "log", "archive", "--before", "soon"))["code"]
     assert (await owner.wrong(2, "log", "archive"))["code"]
-    tomorrow = await owner.wrong(2, "log", "archive", "--before", TODAY + timedelta(days=1))
+    tomorrow = await owner.wrong(2, "log", "archive", "--before", TODAY + timedelta(days=2))
     assert (tomorrow["code"], str(TODAY) in tomorrow["remedy"]) == ("invalid", True)
     assert (await owner.wrong(4, "log", "archive", "--before", 999))["code"] == "unknown_name"
     assert await owner.ok("log", "archive", "--before", YESTERDAY) == {"archives": [], "held": []}

@@ -70,20 +70,11 @@ def test_the_task_tree_of_the_guide_is_read_as_it_stands() -> None:
     ]
 
 
-def test_the_compensation_of_the_guide_is_read_as_it_stands() -> None:
-    got = declared(files.read([str(GUIDE / "compensation.yaml")]))
-    assert {one.step: (one.compensate, one.source) for one in got.compensations.values()} == {
-        "deploy_to_production": ("rollback_deployment", "Compensation/default"),
-        "update_database_schema": ("run_down_migration", "Compensation/default"),
-    }
-
-
 @pytest.mark.parametrize(
     ("name", "kind", "line"),
     [
         ("agent-config.yaml", "AgentConfig", 2),
         ("routing-table.yaml", "RoutingTable", 2),
-        ("circuit-breaker.yaml", "CircuitBreaker", 1),
     ],
 )
 def test_kinds_of_later_versions_are_named_with_file_and_line(name: str, kind: str, line: int) -> None:

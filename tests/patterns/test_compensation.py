@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slateboard import Worker
+from slateboard.manifests.kinds import declared
 from slateboard.patterns import failures
 from slateboard.protocol.errors import BadManifest, Denied, Invalid, LeaseLost, UnknownName
 from slateboard.protocol.names import BoardId
@@ -19,6 +21,7 @@ from slateboard.transaction import hot, writing
 from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold
 
+EXAMPLES = Path(__file__).parents[1] / "manifests/guide"
 GUIDE = """
 compensation:
   - step: "deploy"
@@ -26,6 +29,14 @@ compensation:
   - step: "schema"
     compensate: "run_down_migration"
 """
+
+
+def test_the_compensation_of_the_guide_is_read_as_it_stands() -> None:
+    got = declared([{"source": "undo.yaml", "text": (EXAMPLES / "compensation.yaml").read_text(encoding="utf-8")}])
+    assert {one.step: (one.compensate, one.source) for one in got.compensations.values()} == {
+        "deploy_to_production": ("rollback_deployment", "Compensation/default"),
+        "update_database_schema": ("run_down_migration", "Compensation/default"),
+    }
 
 
 async def release(board: BoardUnderTest, rules: str = GUIDE) -> dict[str, int]:
@@ -75,6 +86,9 @@ async def test_completed_steps_of_a_task_that_fails_are_undone_in_reverse(board:
     assert await board.claim() == []
     found = await board.perform("show", name="release")
     assert [one["state"] for one in found["compensations"]] == ["undone", "undone"]
+    head = (await board.log())[-1].position
+    past = (await board.perform("as_of", position=head, of=[], show="release"))["show"]
+    assert past["compensations"] == found["compensations"]
     await check_fold(board)
 
 
@@ -193,6 +207,14 @@ async def test_step_that_finishes_while_its_task_is_undone_is_undone_or_unknown(
     await check_fold(board)
 
 
+async def questions(board: BoardUnderTest) -> list[Any]:
+    """What somebody is asked now."""
+    return await board.fetch(
+        "SELECT e.item, e.question, e.options, a.name AS owner FROM escalations e"
+        " JOIN agents a ON a.board = e.board AND a.id = e.owner WHERE e.board = $1 AND e.answered_at IS NULL"
+    )
+
+
 async def dead_undo(board: BoardUnderTest) -> tuple[int, dict[str, Any]]:
     """A rollback that failed for good, and what somebody is asked about it."""
     items = await release(board)
@@ -201,7 +223,7 @@ async def dead_undo(board: BoardUnderTest) -> tuple[int, dict[str, Any]]:
     (claim,) = await board.claim()
     await board.fail(claim, FailureClass.LOGIC, error="no such deployment")
     await act(board)
-    (asked,) = await board.perform("list_escalations")
+    (asked,) = (await board.perform("list_escalations")).rows
     return claim.item, asked
 
 
@@ -213,7 +235,7 @@ async def test_undo_that_fails_for_good_stops_the_chain_and_asks(board: BoardUnd
     await board.perform("answer", escalation=asked["item"], answer="stop")
     await act(board)
     assert [state for _, _, state in await shown(board)] == ["failed", "gated"]
-    assert await board.perform("list_escalations") == []
+    assert (await board.perform("list_escalations")).rows == []
     await check_fold(board)
 
 
@@ -246,7 +268,7 @@ async def test_irreversible_step_asks_a_person_first(board: BoardUnderTest, answ
     await board.bury(items["smoke"])
     await act(board)
     assert [state for _, _, state in await shown(board)] == ["gated", "gated"]
-    (asked,) = await board.perform("list_escalations", agent="olivia")
+    (asked,) = (await board.perform("list_escalations", agent="olivia")).rows
     await board.perform("answer", escalation=asked["item"], answer=answer)
     assert [state for _, _, state in await shown(board)] == states
     await check_fold(board)

@@ -206,7 +206,7 @@ async def reject_thrice(board: BoardUnderTest) -> int:
     for version in (1, 2, 3):
         duty = await submitted(board, f"v{version}")
         await judge(board, duty.item, "reject", version=version)
-    (asked,) = await board.perform("list_escalations", agent="cto")
+    (asked,) = (await board.perform("list_escalations", agent="cto")).rows
     assert asked["options"] == ["retry", "accept", "cancel"]
     return asked["item"]
 

@@ -136,6 +136,22 @@ class DeclaredCompensation:
         return self.document.at(self.node)
 
 
+@dataclass(kw_only=True, slots=True)
+class DeclaredBreaker:
+    """The rules of an agent's circuit breaker, of the board's without one. `source` is the manifest that says it."""
+
+    document: Document
+    node: Node
+    agent: str
+    rules: dict[str, Any]
+    source: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
 @dataclass(slots=True)
 class Declarations:
     """Everything that one apply declares, in the order of the files."""
@@ -147,6 +163,8 @@ class Declarations:
     pipelines: set[str] = field(default_factory=set)
     compensations: dict[str, DeclaredCompensation] = field(default_factory=dict)
     compensation_sources: set[str] = field(default_factory=set)
+    breakers: dict[str, DeclaredBreaker] = field(default_factory=dict)
+    breaker_sources: set[str] = field(default_factory=set)
     agents: dict[str, Place] = field(default_factory=dict)
 
     def add_task(self, one: DeclaredTask) -> None:
@@ -182,6 +200,13 @@ class Declarations:
         if one.step in self.compensations:
             raise _twice(one.place, "step", one.step, self.compensations[one.step].place)
         self.compensations[one.step] = one
+        self._bound(one.place)
+
+    def add_breaker(self, one: DeclaredBreaker) -> None:
+        """Take the rules of a breaker in; each agent stands once, and the board's default."""
+        if one.agent in self.breakers:
+            raise _twice(one.place, "circuit breaker", one.agent or "default", self.breakers[one.agent].place)
+        self.breakers[one.agent] = one
         self._bound(one.place)
 
     def add_agent(self, name: str | None, document: Document, node: Node) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slateboard.protocol.work import Finish
-    from slateboard.transaction import ReadTransaction, Transaction
+    from slateboard.transaction import Transaction
 
 DEADLINE_SECONDS = 4 * 3_600.0
 MAX_SECONDS = 30 * 86_400.0
@@ -34,7 +34,6 @@ LEVELS = 2
 """How often an unanswered one goes up."""
 MAX_QUESTION_CHARACTERS = 65_536
 MAX_OPTIONS = 20
-MAX_SHOWN = 1_000
 
 # Whom to ask where nobody is named: the asker's manager, else who delegated its task, else a person.
 WHOM = """
@@ -60,18 +59,6 @@ INSERT INTO escalations (board, item, kind, about, reference, severity, owner, d
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING *
 """
 
-SHOWN = """
-SELECT e.item, e.kind, e.about, e.reference, e.severity, o.name AS owner, e.level, e.deadline, e.question, e.options,
-       e.default_answer AS default, e.asked_by, e.asked_at, e.answer, e.answered_by, e.answered_at, p.place
-FROM escalations e
-JOIN agents o ON o.board = e.board AND o.id = e.owner
-JOIN item_places p ON p.board = e.board AND p.item = e.item
-WHERE e.board = $1
-"""
-
-OPEN = f"""{SHOWN} AND e.answered_at IS NULL AND p.place NOT IN ('done', 'cancelled')
-  AND ($2::bigint IS NULL OR e.owner = $2) ORDER BY e.deadline, e.item LIMIT $3"""
-
 ONE = "SELECT * FROM escalations WHERE board = $1 AND item = $2"
 
 ANSWER = """
@@ -88,6 +75,7 @@ CONSEQUENCES: dict[str, str] = {
     "rejected": "slateboard.patterns.verdicts:answered",
     "irreversible": "slateboard.patterns.compensation:decided",
     "compensation": "slateboard.patterns.compensation:decided",
+    "breaker": "slateboard.patterns.openings:answered",
 }
 """By kind, what an answer does beside letting go on what waited for it: an import path, `module:function`."""
 
@@ -187,15 +175,6 @@ async def finished(tx: Transaction, finish: Finish) -> Finished:
     await leases.own(tx, item=finish.item, fence=finish.fence)
     await answer(tx, escalation=finish.item, answer=finish.result.content or finish.result.summary or "")
     return Finished(item=finish.item)
-
-
-async def list_escalations(tx: ReadTransaction, *, agent: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-    """What waits for an answer, the nearest deadline first: of one owner, or of all."""
-    tx.require(Right.READER)
-    if not 1 <= limit <= MAX_SHOWN:
-        raise Invalid(f"a list has 1 to {MAX_SHOWN:,} rows", remedy="choose a number in that range")
-    owner = (await agents.ids(tx, [agent]))[agent] if agent else None
-    return [dict(row) for row in await tx.fetch(OPEN, tx.board, owner, limit)]
 
 
 async def time_out(tx: Transaction, *, limit: int = 100) -> int:

@@ -152,6 +152,12 @@ class Paused(Conflict):
     code = "paused"
 
 
+class BreakerOpen(Conflict):
+    """The agent's circuit breaker lets nothing through; `until` in `details` says when a probe may try."""
+
+    code = "breaker_open"
+
+
 class BoardArchived(Conflict):
     """The board is archived: it can be read, and not changed."""
 

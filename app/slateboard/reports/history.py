@@ -56,7 +56,7 @@ ORDER BY a.id, t.fence DESC
 VERSIONS = """
 SELECT v.artifact, v.version, v.item, v.fence, v.author, v.path, v.uri, CASE WHEN $4 THEN v.content END AS content,
        v.content IS NOT NULL AS has_content, v.hash, v.size, v.summary, v.created_at, v.hash IS NOT NULL AS proven,
-       v.evidence::text AS evidence, n.review
+       v.evidence::text AS evidence, v.undo, n.review
 FROM unnest($2::bigint[]) AS g (artifact)
 CROSS JOIN LATERAL (SELECT * FROM artifact_versions v WHERE v.board = $1 AND v.artifact = g.artifact
                     ORDER BY v.version DESC LIMIT $3) AS v

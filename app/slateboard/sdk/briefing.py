@@ -99,6 +99,27 @@ class Verification:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What somebody is to answer, with one of the `options` where there are any."""
+
+    question: str
+    kind: str = "question"
+    options: tuple[str, ...] = ()
+    default: str | None = None
+    asked_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What was answered to a question of this very work; nobody's answer has no text."""
+
+    question: str
+    answer: str | None = None
+    answered_by: str | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """A verdict on an earlier version of this very work: `approved`, or `rejected` for a reason."""
 
@@ -137,7 +158,8 @@ class Briefing:
     what is to be handled, and `events` every event of an `all_of`, in the log's order. `awaited` is how the last
     `wait_for` ended; None without one. `verification` is what a verifier judges; `reviews` are the verdicts on what was
     handed in before, `criteria` what it is judged by, and `evidence` what a result must name.
-    `compensation` is the step that is to be undone.
+    `compensation` is the step that is to be undone. `question` is what is to be answered, and `answers` what was said
+    to the questions that this work asked, the newest last.
     """
 
     item: int
@@ -165,6 +187,8 @@ class Briefing:
     criteria: str | None = None
     evidence: tuple[str, ...] = ()
     compensation: Compensation | None = None
+    question: Question | None = None
+    answers: tuple[Answer, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
@@ -182,6 +206,11 @@ class Briefing:
                 "reviews": tuple(_known(Review, one) for one in given.get("reviews") or ()),
                 "evidence": tuple(given.get("evidence") or ()),
                 "compensation": _compensation(given.get("compensation")),
+                "question": _question(given.get("question")),
+                "answers": tuple(
+                    _known(Answer, {**one, "answered_at": _time(one.get("answered_at"))})
+                    for one in given.get("answers") or ()
+                ),
                 "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
                 "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),
@@ -220,6 +249,10 @@ def _verification(given: Mapping[str, Any] | None) -> Verification | None:
 
 def _compensation(given: Mapping[str, Any] | None) -> Compensation | None:
     return _known(Compensation, given) if given else None
+
+
+def _question(given: Mapping[str, Any] | None) -> Question | None:
+    return _known(Question, {**given, "options": tuple(given.get("options") or ())}) if given else None
 
 
 def _time(given: str | datetime | None) -> datetime | None:

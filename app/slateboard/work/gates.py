@@ -24,7 +24,7 @@ from slateboard.protocol.names import BoardId, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome, Place
 from slateboard.protocol.work import MAX_BATCH
-from slateboard.work import leases, queries
+from slateboard.work import breakers, leases, queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,6 +154,7 @@ async def end_attempts(
         tx.now,
         *([lease[name] for lease in leases] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
     )
+    await breakers.settle(tx, leases, outcome=outcome)
 
 
 async def release_dependents(tx: Transaction, items: Sequence[int]) -> None:

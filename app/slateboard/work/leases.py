@@ -12,7 +12,7 @@ from slateboard.protocol.errors import Invalid, LeaseLost, TooLarge
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import ItemKind, Outcome
 from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Beat, Renewed
-from slateboard.work import claims, queries
+from slateboard.work import breakers, claims, queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +102,7 @@ async def give_up(
         tx.now,
         *(lease[name] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
     )
+    await breakers.settle(tx, [lease], outcome=outcome)
     tx.correlation = row["correlation"] or tx.correlation
     tx.cause, tx.depth = lease["cause"], row["depth"]
     return row

@@ -54,11 +54,25 @@ WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
 RETURNING l.item, l.fence, l.expires_at
 """
 
-# Whether a claim would find anything: not paused, and something in one of the agent's inboxes. Asked in the index's own
+# Whether a claim would find anything: neither paused nor behind an open breaker, and something in one of the agent's
+# inboxes, or in one that it reads as a substitute. Asked in the index's own
 # order, since a mere EXISTS may read the whole queue for an inbox that is empty.
 HAS_WORK = """
 SELECT NOT EXISTS (SELECT FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), ($1, 0), ($1, $2)))
+   AND NOT EXISTS (SELECT FROM budgets b
+                   WHERE (b.board, b.agent, b.task) IN (($1, 0, 0), ($1, $2, 0)) AND b.exhausted_at IS NOT NULL)
+   AND NOT EXISTS (
+       SELECT FROM circuit_breakers c
+       WHERE c.board = $1 AND c.agent = $2 AND c.fallback <> 'proceed_with_warning'
+         AND (c.until > clock_timestamp()
+              OR EXISTS (SELECT FROM leases l
+                         WHERE l.board = $1 AND l.item = c.probe_item AND l.fence = c.probe_fence)))
    AND ((SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = $2 ORDER BY r.rank, r.item LIMIT 1) IS NOT NULL
+        OR EXISTS (
+            SELECT FROM circuit_breakers c
+            WHERE c.board = $1 AND c.substitute = $2
+              AND (SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = c.agent ORDER BY r.rank, r.item LIMIT 1)
+                  IS NOT NULL)
         OR EXISTS (
             SELECT FROM open_inboxes o
             WHERE o.board = $1
@@ -183,6 +197,7 @@ WHERE (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = g.board) AND NOT 
       AND (b.outcome IS DISTINCT FROM 'done'
            OR EXISTS (SELECT FROM unlocks u WHERE u.board = d.board AND u.blocker = d.blocker)))
   AND NOT EXISTS (SELECT FROM event_waits w WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL)
+  AND NOT EXISTS (SELECT FROM holds h WHERE h.board = g.board AND h.item = g.item)
 GROUP BY g.board
 """
 
@@ -285,6 +300,7 @@ WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETU
      m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
      c AS (DELETE FROM checkpoints WHERE board = $1 AND item = ANY ($2::bigint[])),
      n AS (DELETE FROM waiting WHERE board = $1 AND item = ANY ($2::bigint[])),
+     h AS (DELETE FROM holds WHERE board = $1 AND item = ANY ($2::bigint[])),
      d AS (DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item)
 SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM d
 """

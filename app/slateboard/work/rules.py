@@ -6,17 +6,24 @@
 | `criteria` | a text: what a verifier judges by | `patterns/verification.py` |
 | `evidence` | a list of what a finish must name: `link`, `hash`, `note` | `patterns/verification.py` |
 | `touches` | a list of globs over paths that nobody else may touch meanwhile | `work/resources.py` |
+| `keys` | a list of names: what limits of keys count it towards | `work/limits.py` |
 | `time_limit_seconds` | how long an attempt may take | `work/health.py` |
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.protocol.errors import Invalid
+from slateboard.protocol.names import NAME_PATTERN
+from slateboard.work import resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+MOST_TOUCHES = 100
+MOST_KEYS = 10
 
 
 def _texts(value: Any) -> bool:
@@ -30,7 +37,10 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "verify": lambda value: value is True or isinstance(value, str),
     "criteria": lambda value: isinstance(value, str) and bool(value.strip()),
     "evidence": lambda value: _texts(value) and set(value) <= {"link", "hash", "note"},
-    "touches": _texts,
+    "touches": lambda value: _texts(value) and len(value) <= MOST_TOUCHES and all(map(resources.is_glob, value)),
+    "keys": lambda value: (
+        _texts(value) and len(value) <= MOST_KEYS and all(re.fullmatch(NAME_PATTERN, one) for one in value)
+    ),
     "time_limit_seconds": lambda value: isinstance(value, int | float) and 0 < value <= 30 * 86_400,
 }
 """By key, whether a value can be taken at all."""

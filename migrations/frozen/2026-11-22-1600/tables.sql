@@ -92,6 +92,38 @@ CREATE TABLE boards (
     CONSTRAINT boards_prefix_check CHECK (prefix ~ '^[a-z0-9][a-z0-9_-]*$' AND length(prefix) <= 63)
 );
 
+CREATE TABLE breaker_settings (
+    board BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    failure_threshold INTEGER NOT NULL, 
+    recovery_seconds DOUBLE PRECISION NOT NULL, 
+    fallback TEXT NOT NULL, 
+    substitute BIGINT, 
+    source TEXT, 
+    CONSTRAINT breaker_settings_pkey PRIMARY KEY (board, agent), 
+    CONSTRAINT breaker_settings_failure_threshold_check CHECK (failure_threshold BETWEEN 1 AND 1000), 
+    CONSTRAINT breaker_settings_recovery_seconds_check CHECK (recovery_seconds > 0 AND recovery_seconds <= 2592000), 
+    CONSTRAINT breaker_settings_fallback_check CHECK (fallback IN ('escalate_to_human', 'queue_for_retry', 'proceed_with_warning', 'reassign')), 
+    CONSTRAINT breaker_settings_substitute_check CHECK ((fallback = 'reassign') = (substitute IS NOT NULL)), 
+    CONSTRAINT breaker_settings_not_itself_check CHECK (substitute <> agent)
+);
+
+CREATE TABLE budgets (
+    board BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    task BIGINT NOT NULL, 
+    tokens BIGINT, 
+    cost DOUBLE PRECISION, 
+    warned_at TIMESTAMP WITH TIME ZONE, 
+    exhausted_at TIMESTAMP WITH TIME ZONE, 
+    set_by TEXT NOT NULL, 
+    set_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT budgets_pkey PRIMARY KEY (board, agent, task), 
+    CONSTRAINT budgets_limited_check CHECK (tokens IS NOT NULL OR cost IS NOT NULL), 
+    CONSTRAINT budgets_positive_check CHECK (tokens > 0 AND cost > 0), 
+    CONSTRAINT budgets_of_one_check CHECK (agent = 0 OR task = 0)
+);
+
 CREATE TABLE chains (
     board BIGINT NOT NULL, 
     correlation TEXT NOT NULL, 
@@ -109,6 +141,25 @@ CREATE TABLE checkpoints (
     note TEXT, 
     kept_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT checkpoints_pkey PRIMARY KEY (board, item)
+);
+
+CREATE TABLE circuit_breakers (
+    board BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    state TEXT NOT NULL, 
+    failed INTEGER NOT NULL, 
+    reason TEXT NOT NULL, 
+    fallback TEXT NOT NULL, 
+    substitute BIGINT, 
+    recovery_seconds DOUBLE PRECISION NOT NULL, 
+    since TIMESTAMP WITH TIME ZONE NOT NULL, 
+    until TIMESTAMP WITH TIME ZONE NOT NULL, 
+    probe_item BIGINT, 
+    probe_fence BIGINT, 
+    escalation BIGINT, 
+    CONSTRAINT circuit_breakers_pkey PRIMARY KEY (board, agent), 
+    CONSTRAINT circuit_breakers_state_check CHECK (state IN ('open', 'half_open')), 
+    CONSTRAINT circuit_breakers_probe_check CHECK ((state = 'half_open') = (probe_fence IS NOT NULL))
 );
 
 CREATE TABLE compensation_cursors (
@@ -333,6 +384,13 @@ CREATE TABLE events (
 
 CREATE INDEX events_board_correlation_idx ON events (board, correlation) WHERE correlation IS NOT NULL;
 
+CREATE TABLE failure_runs (
+    board BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    failed INTEGER NOT NULL, 
+    CONSTRAINT failure_runs_pkey PRIMARY KEY (board, agent)
+);
+
 CREATE TABLE gates (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
@@ -348,6 +406,16 @@ CREATE TABLE gatherings (
     positions BIGINT[] NOT NULL, 
     gathered_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT gatherings_pkey PRIMARY KEY (board, subscription, correlation)
+);
+
+CREATE TABLE holds (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    reason TEXT NOT NULL, 
+    name TEXT NOT NULL, 
+    since TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT holds_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT holds_reason_check CHECK (reason IN ('budget', 'limit', 'resource'))
 );
 
 CREATE TABLE leaders (
@@ -376,6 +444,34 @@ CREATE TABLE leases (
     CONSTRAINT leases_percent_check CHECK (percent BETWEEN 0 AND 100)
 )
  WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
+
+CREATE TABLE limit_slots (
+    board BIGINT NOT NULL, 
+    scope TEXT NOT NULL, 
+    name TEXT NOT NULL, 
+    number INTEGER NOT NULL, 
+    item BIGINT NOT NULL, 
+    fence BIGINT NOT NULL, 
+    CONSTRAINT limit_slots_pkey PRIMARY KEY (board, scope, name, number)
+);
+
+CREATE TABLE limits (
+    board BIGINT NOT NULL, 
+    scope TEXT NOT NULL, 
+    name TEXT NOT NULL, 
+    inbox BIGINT NOT NULL, 
+    concurrency INTEGER, 
+    rate INTEGER, 
+    per_seconds DOUBLE PRECISION, 
+    tokens DOUBLE PRECISION NOT NULL, 
+    filled_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    set_by TEXT NOT NULL, 
+    set_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT limits_pkey PRIMARY KEY (board, scope, name), 
+    CONSTRAINT limits_scope_check CHECK (scope IN ('agent', 'capability', 'key')), 
+    CONSTRAINT limits_rate_check CHECK ((rate IS NULL) = (per_seconds IS NULL)), 
+    CONSTRAINT limits_positive_check CHECK (concurrency > 0 AND rate > 0 AND per_seconds > 0)
+);
 
 CREATE TABLE open_inboxes (
     board BIGINT NOT NULL, 
@@ -518,12 +614,42 @@ CREATE TABLE tokens (
     CONSTRAINT tokens_belongs_to_one_agent_check CHECK ((board IS NULL) = (agent IS NULL))
 );
 
+CREATE TABLE touched (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    fence BIGINT NOT NULL, 
+    prefix TEXT NOT NULL, 
+    whole BOOLEAN NOT NULL, 
+    CONSTRAINT touched_pkey PRIMARY KEY (board, item, fence, prefix, whole)
+);
+
 CREATE TABLE unlocks (
     board BIGINT NOT NULL, 
     blocker BIGINT NOT NULL, 
     after_item BIGINT NOT NULL, 
     CONSTRAINT unlocks_pkey PRIMARY KEY (board, blocker)
 );
+
+CREATE TABLE usage_ledger (
+    board BIGINT NOT NULL, 
+    fence BIGINT NOT NULL, 
+    number BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    task BIGINT, 
+    input_tokens BIGINT NOT NULL, 
+    cached_tokens BIGINT NOT NULL, 
+    output_tokens BIGINT NOT NULL, 
+    cost DOUBLE PRECISION NOT NULL, 
+    model TEXT, 
+    reported_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT usage_ledger_pkey PRIMARY KEY (board, fence, number), 
+    CONSTRAINT usage_ledger_not_negative_check CHECK (input_tokens >= 0 AND cached_tokens >= 0 AND output_tokens >= 0 AND cost >= 0)
+);
+
+CREATE INDEX usage_ledger_board_agent_idx ON usage_ledger (board, agent);
+
+CREATE INDEX usage_ledger_board_task_idx ON usage_ledger (board, task);
 
 CREATE TABLE verifications (
     board BIGINT NOT NULL, 

@@ -22,8 +22,10 @@ from slateboard.interfaces.graphql.answers import (
     Revised,
 )
 from slateboard.interfaces.graphql.boards import BoardEndMutation
+from slateboard.interfaces.graphql.breakers import BreakerMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
 from slateboard.interfaces.graphql.compensation import CompensationMutation
+from slateboard.interfaces.graphql.escalations import EscalationMutation
 from slateboard.interfaces.graphql.inputs import (
     ArtifactInput,
     BeatInput,
@@ -36,6 +38,7 @@ from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import Decision
+from slateboard.interfaces.graphql.usage import UsageMutation
 from slateboard.interfaces.graphql.verification import VerificationMutation
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.work import SHELL_LEASE_SECONDS
@@ -260,7 +263,15 @@ class BoardMutation(WorkMutation):
 
 @strawberry.type
 class Mutation(
-    CompensationMutation, VerificationMutation, ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation
+    BreakerMutation,
+    EscalationMutation,
+    UsageMutation,
+    CompensationMutation,
+    VerificationMutation,
+    ChoreographyMutation,
+    ProofMutation,
+    BoardEndMutation,
+    BoardMutation,
 ):
     """Changes. `board` is the token's own, or the server's default, where it is left out."""
 

@@ -20,13 +20,17 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from slateboard.interfaces.graphql import (
     answers,
     boards,
+    breakers,
     choreography,
     compensation,
+    escalations,
     inputs,
     proof,
     reports,
     types,
+    usage,
     verification,
+    why,
 )
 from slateboard.interfaces.graphql.faults import shown
 from slateboard.interfaces.graphql.limits import Limits
@@ -63,12 +67,16 @@ def schema() -> Schema:
         *_types(types),
         *_types(answers),
         *_types(inputs),
+        *_types(breakers),
         *_types(choreography),
         *_types(compensation),
+        *_types(escalations),
+        *_types(usage),
         *_types(verification),
         *_types(proof),
         *_types(boards),
         *_types(reports),
+        *_types(why),
     ):
         _describe(described)
     return Schema(

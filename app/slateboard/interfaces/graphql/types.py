@@ -1,6 +1,8 @@
 """What is answered: the glossary's nouns as types. A value is a row of the reports, a dict of plain values.
 
 A field with `_loaded` is loaded for all rows of a list at once, before the list is written (`prefetch`).
+
+Long because the types name each other.
 """
 
 from __future__ import annotations
@@ -149,6 +151,7 @@ class Version:
     summary: str | None
     proven: bool
     evidence: JSON | None
+    undo: str | None
     review: str | None
     created_at: datetime
 

@@ -106,6 +106,7 @@ def _task(state: State, name: str) -> dict[str, Any]:
         **cut("artifacts", [_whole(row) for row in own], MAX_NEIGHBOURS),
         **cut("tasks", [row for row in tasks if row["parent"] == name], MAX_NEIGHBOURS),
         **_decisions(state, name),
+        **cut("compensations", _compensations(state, number), SHOWN),
     }
 
 
@@ -181,6 +182,23 @@ def _neighbours(state: State, artifact: int) -> dict[str, Any]:
 
 def _decisions(state: State, task: str) -> dict[str, Any]:
     return cut("decisions", listing.matching(listing.decisions(state), {"task": task})[: SHOWN + 1], SHOWN)
+
+
+def _compensations(state: State, task: int) -> list[Row]:
+    """What became of the steps of a task, the newest first."""
+    names = {"dead": "failed", "cancelled": "given up"}
+    rows = [row for row in state.tables["compensations"].values() if row["task"] == task]
+    answer: list[Row] = []
+    for row in sorted(rows, key=lambda one: (-one["posted_at"].timestamp(), one["item"]))[: SHOWN + 1]:
+        place = state.tables["places"][row["item"]]["place"]
+        answer.append({
+            **{name: row[name] for name in ("item", "reference", "version", "action")},
+            "agent": state.tables["agents"].get(row["inbox"], {}).get("name"),
+            **{name: row[name] for name in ("because", "posted_at", "ended_at", "question")},
+            "state": row["outcome"] or names.get(place, place),
+            "error": state.tables["work_items"][row["item"]]["last_error"],
+        })  # fmt: skip
+    return answer
 
 
 def _whole(row: Row) -> Row:

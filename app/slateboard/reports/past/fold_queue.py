@@ -147,7 +147,21 @@ def end_attempt(state: State, item: int, outcome: str, given: Row, at: datetime)
         "worker": lease["worker"], "outcome": outcome, "class": given.get("class"), "error": given.get("error"),
         "note": given.get("note"), "usage": given.get("usage"), "started_at": lease["claimed_at"], "ended_at": at,
     }  # fmt: skip
+    if given.get("usage") is not None:
+        book(state, lease, given["usage"], at)
     return lease
+
+
+def book(state: State, lease: Row, usage: Row, at: datetime) -> None:
+    """What the end of an attempt says that it used: number 0 of its fence."""
+    work = state.tables["work_items"][lease["item"]]
+    artifact = state.tables["artifacts"].get(work.get("artifact"))
+    state.put("usage_ledger", {
+        "fence": lease["fence"], "number": 0, "item": lease["item"], "agent": lease["agent"],
+        "task": None if artifact is None else artifact["task"], "model": usage.get("model"), "reported_at": at,
+        **{name: usage.get(name, 0) for name in ("input_tokens", "cached_tokens", "output_tokens")},
+        "cost": float(usage.get("cost", 0)),
+    })  # fmt: skip
 
 
 def end(state: State, item: int, outcome: str, at: datetime) -> Row:
@@ -257,6 +271,7 @@ def _cancelled(state: State, payload: dict[str, Any], entry: Entry) -> None:
         end_attempt(state, item, "cancelled", {}, entry.happened_at)
     state.tables["dead_letters"].pop(item, None)
     state.tables["waiting"].pop(item, None)
+    state.tables["holds"].pop(item, None)
     state.waiting.discard(item)
     end(state, item, "cancelled", entry.happened_at)
 
