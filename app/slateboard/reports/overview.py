@@ -20,6 +20,14 @@ MAX_STUCK = 20
 """Stuck artifacts that are named; they are looked for among the first 20,000 gated ones."""
 GATES_SEARCHED = 20_000
 MAX_PAUSED = 20
+MAX_OPEN = 20
+
+# Circuit breakers that are not closed, the oldest first.
+BREAKERS = """
+SELECT a.name AS agent, CASE WHEN c.until <= now() THEN 'half_open' ELSE 'open' END AS state, c.reason, c.since, c.until
+FROM circuit_breakers c JOIN agents a ON a.board = c.board AND a.id = c.agent
+WHERE c.board = $1 ORDER BY c.since, c.agent LIMIT $2
+"""
 """Paused subscriptions that are named."""
 
 BOARD = """
@@ -113,6 +121,7 @@ async def status(tx: Statement) -> dict[str, Any]:
         "leader": [dict(row) for row in await tx.fetch(LEADER)],
         "log": {"head": board["head"], "outbox": queue["outbox"]},
         "dead_letters": queue["dead"],
+        "breakers": [dict(row) for row in await tx.fetch(BREAKERS, tx.board, MAX_OPEN)],
         "paused_subscriptions": [dict(row) for row in await tx.fetch(PAUSED_SUBSCRIPTIONS, tx.board, MAX_PAUSED)],
         "stuck": {
             "number": stuck[0]["number"] if stuck else 0,
