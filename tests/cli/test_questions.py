@@ -39,3 +39,20 @@ async def test_question_is_asked_shown_and_answered(slate: Slate, board: BoardUn
 async def test_empty_inbox_says_so(slate: Slate, board: BoardUnderTest) -> None:
     assert board.agents
     assert (await slate("inbox")).out == "nothing waits for an answer\n"
+
+
+async def test_dead_letters_are_searched_previewed_and_redriven_from_the_shell(
+    slate: Slate, board: BoardUnderTest
+) -> None:
+    items = await board.post_graph({"a": [], "b": []})
+    for item in items.values():
+        await board.bury(item)
+    assert len((await slate.ok("dead-letters", "list", "--newer-than", "1h", "--class", "logic"))["rows"]) == 2
+    assert (await slate.ok("get", "dead-letters", "--older-than", "1h"))["rows"] == []
+    again = ("dead-letters", "redrive", "--all", "--search", "work/a")
+    assert (await slate.ok(*again, "--dry-run"))["redriven"] == ["work/a"]
+    assert (await slate.ok(*again))["redriven"] == ["work/a"]
+    assert (await slate(*again)).code == 3
+    gone = ("dead-letters", "discard", "--all", "--agent", "backend", "--reason", "no longer wanted")
+    assert (await slate(*gone, "--dry-run")).out == "would be discarded work/b\n"
+    assert (await slate.ok(*gone))["discarded"] == ["work/b"]

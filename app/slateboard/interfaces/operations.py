@@ -79,8 +79,8 @@ OPERATIONS: dict[str, Operation] = {
     "block_on": Operation("slateboard.work.gates:block_on", WRITE, AGENT),
     "revise": Operation("slateboard.work.revisions:revise", WRITE, AGENT),
     "cancel": Operation("slateboard.work.endings:cancel", WRITE, AGENT),
-    "redrive": Operation("slateboard.work.endings:redrive", WRITE, OPERATOR),
-    "discard": Operation("slateboard.work.endings:discard", WRITE, OPERATOR),
+    "redrive": Operation("slateboard.work.dead_letters:redrive", WRITE, OPERATOR),
+    "discard": Operation("slateboard.work.dead_letters:discard", WRITE, OPERATOR),
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
     # waiting on people
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),

@@ -16,7 +16,7 @@ from slateboard.protocol.events import Subject
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import ItemKind, Outcome, Place
 from slateboard.protocol.work import Finished
-from slateboard.work import duties, endings, finish, gates, leases, queries
+from slateboard.work import dead_letters, duties, endings, finish, gates, leases, queries
 
 if TYPE_CHECKING:
     from slateboard.protocol.work import Finish
@@ -175,7 +175,7 @@ async def decided(tx: Transaction, asked: dict[str, Any], text: str, by: str) ->
     except WrongState:  # done or given up meanwhile
         return
     if text == RETRY:
-        await endings.revive(tx, [row["item"]])
+        await dead_letters.revive(tx, [row["item"]])
         return
     await _ended(tx, row["item"], Subject.COMPENSATION_LEFT, "left", by=by)
     await duties.end(tx, row["item"])

@@ -72,6 +72,7 @@ UPDATE escalations SET owner = $3, level = level + 1, deadline = $4 WHERE board 
 MOVE_WAIT = "UPDATE waiting SET owner = $3, deadline = $4 WHERE board = $1 AND on_item = $2"
 
 CONSEQUENCES: dict[str, str] = {
+    "failure": "slateboard.patterns.deaths:decided",
     "rejected": "slateboard.patterns.verdicts:answered",
     "irreversible": "slateboard.patterns.compensation:decided",
     "compensation": "slateboard.patterns.compensation:decided",
@@ -199,7 +200,8 @@ async def _overdue(tx: Transaction, row: dict[str, Any]) -> None:
         tx.record(Subject.ESCALATION_MOVED, {"reference": row["reference"], "about": row["about"], **moved})
         await duties.hand_over(tx, row["item"], to=above, due=deadline)
     elif row["default_answer"] is not None or row["about"] is None:
-        await _answered(tx, row, row["default_answer"], "default")
+        by = "nobody" if row["default_answer"] is None else "default"
+        await _answered(tx, row, row["default_answer"], by)
     else:
         await duties.bury(tx, row["about"], failure_class="unanswered", error=f"nobody answered: {row['question']}")
         await _answered(tx, row, None, "nobody")

@@ -187,6 +187,9 @@ escalations = Table(
     CheckConstraint("level BETWEEN 0 AND 2", name="level"),
     Index("escalations_deadline_idx", "deadline", postgresql_where=text("answered_at IS NULL")),
     Index("escalations_about_idx", "board", "about"),
+    # Those of one kind about one thing, to raise none twice.
+    Index("escalations_kind_idx", "board", "kind", "reference", "asked_at"),
+    Index("escalations_open_idx", "board", "deadline", "item", postgresql_where=text("answered_at IS NULL")),
 )
 
 # Who judges which version. It has the id of the duty in the verifier's inbox; the verdict is on this version and hash.

@@ -146,6 +146,12 @@ class SubjectDecided(Conflict):
     code = "subject_decided"
 
 
+class TriedTooOften(Conflict):
+    """A dead letter that was tried too often, over all its redrives, to be brought back again."""
+
+    code = "tried_too_often"
+
+
 class Paused(Conflict):
     """The agent, the board or everything is paused."""
 

@@ -34,7 +34,7 @@ from slateboard.server import checkpointing, routing, sealing, upkeep
 from slateboard.server.duty import Duty
 from slateboard.store.driver_errors import translate
 from slateboard.transaction import hot, writing
-from slateboard.work import gates, leases, ratings, resources, schedule
+from slateboard.work import dead_letters, gates, leases, ratings, resources, schedule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -56,6 +56,7 @@ FORGET_SECONDS = 30.0
 FORGET_OLD_SECONDS = 3_600.0
 SCHEDULE_SECONDS = 0.5
 BUDGET_SECONDS = 0.5
+ARCHIVE_SECONDS = 30.0
 PURGE_SECONDS = 10.0
 PURGE_PAUSE_SECONDS = 0.05
 """Between two batches of a deleted board: nobody waits for its end."""
@@ -164,6 +165,13 @@ async def free_held(duty: Duty) -> float:
             return PROMOTE_SECONDS
 
 
+async def archive_dead_letters(duty: Duty) -> float:
+    """Discard the oldest dead letters of boards that have too many."""
+    async with _writing(duty) as tx:
+        archived = await dead_letters.archive(tx, limit=BATCH)
+    return 0.0 if archived >= BATCH else ARCHIVE_SECONDS
+
+
 async def watch_budgets(duty: Duty) -> float:
     """Stop claims where a budget is used up, and warn before."""
     async with _writing(duty) as tx:
@@ -200,6 +208,7 @@ CHORES = (
     Chore(routing.NAME, routing.route_for_ever),
     Chore("escalate what nobody answers", escalate),
     Chore("undo what failed", undo_failures),
+    Chore("archive dead letters", archive_dead_letters),
     Chore("watch the budgets", watch_budgets),
     Chore("free what was held", free_held),
     Chore("publish what is due", publish_due),

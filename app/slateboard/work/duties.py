@@ -14,7 +14,7 @@ from slateboard.log import outbox
 from slateboard.protocol.errors import UnknownName, WrongState
 from slateboard.protocol.events import Subject
 from slateboard.protocol.states import Outcome, Place
-from slateboard.work import endings, gates, queries
+from slateboard.work import dead_letters, endings, gates, queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ async def end(tx: Transaction, duty: int) -> None:
     leases = await endings.leave_places(tx, [duty])
     await gates.end_attempts(tx, leases, outcome=Outcome.COMPLETED, error=None, note=None)
     await tx.fetch(queries.MARK_DONE, tx.board, [duty], tx.now)
-    await tx.fetch(END_WAIT, tx.board, [duty])
+    await tx.fetch(queries.END_WAIT, tx.board, [duty])
     await tx.flush()  # what opens now is told after what opened it
     await gates.release_dependents(tx, [duty])
 
@@ -133,3 +133,4 @@ async def bury(tx: Transaction, item: int, *, failure_class: str, error: str) ->
     await outbox.append(
         tx, subject=row["again"], payload=json.dumps(told), correlation=row["correlation"], cause=tx.cause
     )
+    await dead_letters.tell(tx, item)

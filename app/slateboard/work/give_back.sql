@@ -123,6 +123,11 @@ BEGIN
     v_woken := place_items(
         p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place <> 'dead'),
         false, v_now);
+    IF 'dead' = ANY (v_places) THEN
+        v_woken := v_woken || tell_of_deaths(
+            p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place = 'dead'),
+            p_actor, p_authenticated_by, v_now);
+    END IF;
     RETURN QUERY SELECT r.item, r.place, r.run_at, v_woken
                  FROM unnest(v_items, v_places, v_run_ats) AS r (item, place, run_at);
 END

@@ -289,6 +289,15 @@ DUTIES = """
 SELECT n.on_item AS id FROM waiting n WHERE n.board = $1 AND n.item = ANY ($2::bigint[]) ORDER BY n.on_item
 """
 
+# What waited for these duties waits for nobody any more.
+END_WAIT = "DELETE FROM waiting WHERE board = $1 AND on_item = ANY ($2::bigint[])"
+
+# What was asked by duties that end unanswered is withdrawn.
+WITHDRAW = """
+UPDATE escalations SET answered_by = 'withdrawn', answered_at = $3
+WHERE board = $1 AND item = ANY ($2::bigint[]) AND answered_at IS NULL
+"""
+
 # End the claims of these items, whoever holds them.
 LEAVE_LEASES = "DELETE FROM leases WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING *"
 

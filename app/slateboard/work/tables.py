@@ -204,6 +204,7 @@ dead_letters = Table(
     Column("error", Text),
     Column("died_at", DateTime(timezone=True), nullable=False),
     Index("dead_letters_board_died_at_idx", "board", "died_at"),
+    Index("dead_letters_agent_idx", "board", "agent", "died_at"),
 )
 
 # How many items in a row an agent has failed; a breaker that is not closed has a row here, too.

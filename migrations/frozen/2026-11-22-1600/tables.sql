@@ -214,6 +214,8 @@ CREATE TABLE dead_letters (
     CONSTRAINT dead_letters_pkey PRIMARY KEY (board, item)
 );
 
+CREATE INDEX dead_letters_agent_idx ON dead_letters (board, agent, died_at);
+
 CREATE INDEX dead_letters_board_died_at_idx ON dead_letters (board, died_at);
 
 CREATE TABLE decisions (
@@ -313,6 +315,10 @@ CREATE TABLE escalations (
 CREATE INDEX escalations_about_idx ON escalations (board, about);
 
 CREATE INDEX escalations_deadline_idx ON escalations (deadline) WHERE answered_at IS NULL;
+
+CREATE INDEX escalations_kind_idx ON escalations (board, kind, reference, asked_at);
+
+CREATE INDEX escalations_open_idx ON escalations (board, deadline, item) WHERE answered_at IS NULL;
 
 CREATE TABLE event_heads (
     board BIGINT NOT NULL, 

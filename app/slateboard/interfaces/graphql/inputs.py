@@ -162,6 +162,23 @@ class ArtifactInput:
 
 
 @strawberry.input
+class DeadLettersInput:
+    """Which dead letters: all that fit; `everything` where nothing else is said."""
+
+    agent: str | None = None
+    failure_class: str | None = None
+    subject: str | None = None
+    search: str | None = None
+    older_than_seconds: float | None = None
+    newer_than_seconds: float | None = None
+    everything: bool = False
+
+    def value(self) -> dict[str, Any]:
+        """The arguments that it means."""
+        return vars(self)
+
+
+@strawberry.input
 class DocumentInput:
     """A manifest: YAML or JSON, one or many documents. `source` names it in errors."""
 

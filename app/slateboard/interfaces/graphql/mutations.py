@@ -29,6 +29,7 @@ from slateboard.interfaces.graphql.escalations import EscalationMutation
 from slateboard.interfaces.graphql.inputs import (
     ArtifactInput,
     BeatInput,
+    DeadLettersInput,
     DocumentInput,
     FinishInput,
     GiveBackInput,
@@ -194,23 +195,34 @@ class BoardMutation(WorkMutation):
         return _ended(await info.context.perform("cancel", board, arguments), "cancelled")
 
     @strawberry.mutation
-    async def redrive(self, info: Ask, items: list[BigInt], board: str | None = None) -> list[str] | None:
-        """Bring dead letters back; gives their references."""
-        answer = await info.context.perform("redrive", board, {"items": items})
+    async def redrive(
+        self,
+        info: Ask,
+        items: list[BigInt] | None = None,
+        where: DeadLettersInput | None = None,
+        dry_run: bool = False,
+        board: str | None = None,
+    ) -> list[str] | None:
+        """Bring dead letters back, by their items or up to 1,000 that fit; gives their references."""
+        arguments = {"items": items or [], "dry_run": dry_run, **(where.value() if where else {})}
+        answer = await info.context.perform("redrive", board, arguments)
         return answer["redriven"]
 
     @strawberry.mutation
     async def discard(
         self,
         info: Ask,
-        items: list[BigInt],
         reason: str,
+        items: list[BigInt] | None = None,
+        where: DeadLettersInput | None = None,
         cascade: bool = False,
         waive: bool = False,
+        dry_run: bool = False,
         board: str | None = None,
     ) -> Ended | None:
-        """Give dead letters up for good."""
-        arguments = {"items": items, "reason": reason, "cascade": cascade, "waive": waive}
+        """Give dead letters up for good, by their items or up to 1,000 that fit."""
+        arguments = {"items": items or [], "reason": reason, "cascade": cascade, "waive": waive, "dry_run": dry_run}
+        arguments |= where.value() if where else {}
         return _ended(await info.context.perform("discard", board, arguments), "discarded")
 
     @strawberry.mutation

@@ -298,9 +298,15 @@ class Query(
         after: str | None = None,
         agent: str | None = None,
         failure_class: str | None = None,
+        subject: str | None = None,
         search: str | None = None,
+        older_than_seconds: float | None = None,
+        newer_than_seconds: float | None = None,
     ) -> Connection[DeadLetter] | None:
-        """What will not be tried again by itself, the newest first; `search` looks into error and reference."""
+        """What will not be tried again by itself, the newest first; `search` looks into error and reference.
+
+        `subject` is a pattern of what was delivered.
+        """
         return await _page(
             info,
             board,
@@ -311,7 +317,10 @@ class Query(
             after=after,
             agent=agent,
             failure_class=failure_class,
+            subject=subject,
             search=search,
+            older_than_seconds=older_than_seconds,
+            newer_than_seconds=newer_than_seconds,
         )
 
     @strawberry.field

@@ -274,6 +274,9 @@ def _cancelled(state: State, payload: dict[str, Any], entry: Entry) -> None:
     state.tables["holds"].pop(item, None)
     state.waiting.discard(item)
     end(state, item, "cancelled", entry.happened_at)
+    asked = state.tables["escalations"].get(item)
+    if asked is not None and asked["answered_at"] is None:
+        asked.update(answered_by="withdrawn", answered_at=entry.happened_at)
 
 
 def _redriven(state: State, payload: dict[str, Any], _entry: Entry) -> None:
@@ -298,6 +301,11 @@ def _opened(state: State, payload: dict[str, Any], entry: Entry) -> None:
 
 def _waived(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     state.waived.update(payload["items"])
+    waiting = state.tables["waiting"]
+    for item in payload["items"]:
+        for one in state.dependents.get(item, ()):
+            if one in waiting and waiting[one]["on_item"] == item:
+                del waiting[one]
 
 
 # Of an item under `board.item.…`, of a delivery under `board.delivery.…`.
