@@ -59,6 +59,7 @@ ENDS: dict[str, dict[int, str]] = {
         6: "not yours",
     },
     "work heartbeat": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
+    "work usage": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
     "work checkpoint": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
     "work finish": {4: "no such item", 5: "the claim is gone, or finished with other content", 6: "not yours"},
     "work release": {4: "no such item", 5: "the claim is gone", 6: "not yours"},

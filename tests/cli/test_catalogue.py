@@ -15,6 +15,14 @@ from tests.house.source import PACKAGE, text
 
 # What each operation is reached by. A change of the catalogue shows here.
 REACHED_BY = {
+    "report_usage": "work usage",
+    "usage": "usage",
+    "set_budget": "budget set",
+    "remove_budget": "budget remove",
+    "list_budgets": "budget list",
+    "set_limit": "limit set",
+    "remove_limit": "limit remove",
+    "list_limits": "limit list",
     "claim": "work claim",
     "claim_one": "work claim",
     "has_work": "has-work",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import completion, parameters, tables
+from slateboard.cli import completion, endings, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.subscription import show_rows
 from slateboard.cli.tables import Column, field
@@ -85,3 +85,27 @@ def remove(invocation: Invocation, agent: str | None, task: str | None) -> None:
     """
     answer = parameters.call(invocation, "remove_budget", agent=agent, task=task)
     invocation.answer(answer, f"{answer['removed']} has no budget now")
+
+
+@click.command("usage")
+@endings.under_claim
+@click.option("--input", "input_tokens", type=click.IntRange(0), default=0, metavar="N", help="Tokens read.")
+@click.option("--cached", "cached_tokens", type=click.IntRange(0), default=0, metavar="N", help="Of them from a cache.")
+@click.option("--output", "output_tokens", type=click.IntRange(0), default=0, metavar="N", help="Tokens written.")
+@click.option("--cost", type=click.FloatRange(0), default=0.0, metavar="N", help="In your currency.")
+@click.option("--model", metavar="NAME", help="Which model.")
+@pass_invocation
+def report(invocation: Invocation, item: str, fence: int, **used: Any) -> None:
+    """Say what an attempt has used since it was last said, so that budgets know while it runs.
+
+    Example: slate work usage 4711 --fence 99 --input 1200 --output 300 --cost 0.02
+    """
+
+    async def act() -> dict[str, Any]:
+        async with invocation.client() as client:
+            number = await parameters.item_of(client, item)
+            await client.call("report_usage", item=number, fence=fence, **used)
+            return {"item": number, **used}
+
+    answer = invocation.run(act())
+    invocation.answer(answer, f"the usage of item {answer['item']} is booked")
