@@ -147,6 +147,14 @@ def test_two_lines_swapped_are_named_by_the_first(pair: set[int]) -> None:
     assert fault(of_lines(lines))[1] == low
 
 
+def test_a_digit_of_a_hash_in_capitals_is_refused() -> None:
+    digests = [one for one in re.findall(rb'"(?:payload_)?hash":"([0-9a-f]{64})"', TEXT) if one != one.upper()]
+    assert len(digests) > 7
+    for digest in digests:
+        with pytest.raises(BadExport, match="lower-case"):
+            verified(TEXT.replace(digest, digest.upper()))
+
+
 @given(st.integers(1, len(TEXT) - 1), st.integers(0, 255))
 def test_a_byte_that_was_changed_is_found_in_its_entry_or_says_the_same(place: int, value: int) -> None:
     data = bytearray(TEXT)

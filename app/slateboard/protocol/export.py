@@ -99,15 +99,15 @@ class Export:
             values = _object(number, line)
             if "end" in values:
                 try:
-                    self.end = int(values["end"]), int(values["count"]), bytes.fromhex(values["hash"])
+                    self.end = int(values["end"]), int(values["count"]), _digest(values["hash"])
                 except (KeyError, TypeError, ValueError) as error:
                     raise _bad(number, error) from error
                 if next(self._lines, None) is not None:
                     raise BadExport(f"line {number + 1}: there is more after the last line", remedy=REMEDY)
                 return
             try:
-                values["payload_hash"] = bytes.fromhex(values["payload_hash"])
-                values["hash"] = bytes.fromhex(values["hash"])
+                values["payload_hash"] = _digest(values["payload_hash"])
+                values["hash"] = _digest(values["hash"])
                 entry = Entry(**values)
                 _check(entry)
             except (KeyError, TypeError, ValueError) as error:
@@ -127,7 +127,7 @@ class Export:
                 name=str(values["name"]),
                 log=str(values["log"]),
                 after=int(values["after"]),
-                hash=bytes.fromhex(values["hash"]),
+                hash=_digest(values["hash"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise _bad(number, error) from error
@@ -148,6 +148,14 @@ def _check(entry: Entry) -> None:
         one.encode()
     if not all(type(one) is int for one in numbers):
         raise TypeError("what should be a whole number is none")
+
+
+def _digest(text: str) -> bytes:
+    """The bytes of a hash. It has one spelling, lower-case digits: a letter that was changed in a file shows."""
+    digest = bytes.fromhex(text)
+    if digest.hex() != text:
+        raise ValueError(f"the hash {text} is not written in lower-case digits")
+    return digest
 
 
 def _object(number: int, line: str) -> dict[str, Any]:
