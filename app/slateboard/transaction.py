@@ -71,6 +71,15 @@ class Statement:
         sql, arguments = compiled(statement)
         return await self.fetch(sql, *arguments)
 
+    @asynccontextmanager
+    async def change(self, *, now: datetime | None = None) -> AsyncGenerator[Transaction]:
+        """A change of its own on this connection, committed when it is left; the caller tells whom it woke."""
+        async with self.connection.transaction():
+            tx = Transaction(self.connection, self.actor, self.board)
+            tx.now = now or await self.connection.fetchval("SELECT clock_timestamp()")
+            yield tx
+            await tx.end()
+
     def require(self, right: Right) -> None:
         """Refuse an actor whose right is less than `right`."""
         if self.actor.right < right:

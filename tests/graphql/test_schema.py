@@ -15,6 +15,7 @@ FIELDS = {
     "report_audit": "Query.auditReport",
     "report_decisions": "Query.decisionsReport",
     "report_agents": "Query.agentsReport",
+    "show_breaker": "Query.breaker",
     "read_log": "Query.events",
     "as_of": "Board.asOf",
     "list_attempts": "Artifact.attempts",

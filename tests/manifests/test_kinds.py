@@ -75,8 +75,6 @@ def test_the_task_tree_of_the_guide_is_read_as_it_stands() -> None:
     [
         ("agent-config.yaml", "AgentConfig", 2),
         ("routing-table.yaml", "RoutingTable", 2),
-        ("circuit-breaker.yaml", "CircuitBreaker", 1),
-        ("compensation.yaml", "Compensation", 1),
     ],
 )
 def test_kinds_of_later_versions_are_named_with_file_and_line(name: str, kind: str, line: int) -> None:
@@ -243,7 +241,6 @@ BAD: dict[str, tuple[str, tuple[int, int], str, str, str]] = {
     "an unknown status": (board("a: {status: done}"), (7, 17), "spec.artifacts.a.status", "no status 'done'", ""),
     "too many attempts": (board("a: {max_attempts: 101}"), (7, 23), "spec.artifacts.a.max_attempts", "1 to 100", ""),
     "attempts in words": (board("a: {max_attempts: four}"), (7, 23), "spec.artifacts.a.max_attempts", "1 to 100", ""),
-    "verification": (board("a: {verify: true}"), (7, 9), "spec.artifacts.a.verify", "not supported yet", ""),
     "a blocker that is a number": (
         board("a: {blocked_by: [b, 1]}\nb: {}"),
         (7, 25),

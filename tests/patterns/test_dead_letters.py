@@ -29,6 +29,7 @@ async def test_subscription_is_told_of_dead_letters_of_every_kind(board: BoardUn
 
 
 async def test_alarm_about_alarms_that_cannot_be_handled_comes_to_an_end(board: BoardUnderTest, router: Router) -> None:
+    await board.tolerate_failures()
     await board.perform("subscribe", name="alarm", patterns=["genbrain.dlq.>"], agent="backend")
     await board.post_graph({"spec": []})
     deaths = 0

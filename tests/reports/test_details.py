@@ -114,11 +114,11 @@ async def test_siblings_stand_in_the_order_in_which_they_were_posted(board: Boar
     assert [node["name"] for node in top["tasks"]] == ["t0", "t1", "t2", "t3", "t4"]
 
 
-async def test_costs_that_are_no_numbers_are_left_out(board: BoardUnderTest) -> None:
+async def test_usage_without_a_cost_costs_nothing(board: BoardUnderTest) -> None:
     items = await board.post_graph({"a": [], "b": []})
-    for item, cost in ((items["a"], "much"), (items["b"], 1.5)):
+    for item, usage in ((items["a"], {"model": "small"}), (items["b"], {"cost": 1.5})):
         claim = await board.claim_item(item)
-        result = Result(content="x", usage={"cost": cost})
+        result = Result(content="x", usage=usage)
         await board.perform("finish", finishes=[Finish(item=claim.item, fence=claim.fence, result=result)])
     assert (await board.perform("tree"))["tasks"][0]["cost"] == 1.5
 
@@ -149,7 +149,7 @@ async def test_the_board_at_a_glance(board: BoardUnderTest) -> None:
     found = await board.perform("status")
     assert found["board"] == board.name
     assert found["places"] == {
-        "gated": 1, "scheduled": 0, "ready": 2, "claimed": 1, "done": 0, "dead": 1, "cancelled": 0,
+        "gated": 1, "waiting": 0, "scheduled": 0, "ready": 2, "claimed": 1, "done": 0, "dead": 1, "cancelled": 0,
     }  # fmt: skip
     assert found["items"] == 5
     assert (found["paused"], found["everything_paused"]) == (True, False)

@@ -18,7 +18,7 @@ from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Claim, Finish, Finished, GiveBack, GivenBack, NewArtifact, NewTask, Posted, Result
 from slateboard.store.database import Database
 from slateboard.transaction import Statement, Transaction, hot, writing
-from slateboard.work import leases, schedule
+from slateboard.work import breakers, leases, schedule
 
 NO_BOARD = BoardId(0)
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT PG_ADVISORY_UNLOCK", "RESET")
@@ -124,6 +124,11 @@ class BoardUnderTest:
     ) -> GivenBack:
         """Give one claim back as failed."""
         return await self.give_back(claim, Outcome.FAILED, failure_class=failure_class, error=error, **arguments)
+
+    async def tolerate_failures(self) -> None:
+        """Let no breaker open before a thousand items in a row have failed."""
+        async with self.writing() as tx:
+            await breakers.set_rules(tx, agent=None, failure_threshold=breakers.MAX_THRESHOLD)
 
     async def bury(self, item: int, agent: str = "backend") -> None:
         """Make a dead letter of a ready item."""

@@ -26,7 +26,8 @@ MISCOUNTED = """
 SELECT g.item, g.remaining, counted.blockers
 FROM gates g, LATERAL (
     SELECT count(*) + (SELECT count(*) FROM event_waits w
-                       WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL) AS blockers
+                       WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL)
+                    + (SELECT count(*) FROM holds h WHERE h.board = g.board AND h.item = g.item) AS blockers
     FROM dependencies d
     JOIN work_items b ON b.board = d.board AND b.id = d.blocker
     LEFT JOIN unlocks u ON u.board = d.board AND u.blocker = d.blocker

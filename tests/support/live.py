@@ -24,7 +24,10 @@ async def live_tables(board: BoardUnderTest) -> dict[str, dict[Any, dict[str, An
         names = ", ".join(f'"{name}"' for name in columns)
         rows = await board.fetch(f"SELECT {names} FROM {SOURCES.get(table, f'{table} WHERE board = $1')}")
         plain = [
-            {name: json.loads(row[name]) if name in JSON_COLUMNS and row[name] else row[name] for name in columns}
+            {
+                name: json.loads(row[name]) if name in JSON_COLUMNS and isinstance(row[name], str) else row[name]
+                for name in columns
+            }
             for row in rows
         ]
         tables[table] = {key_of(table, row): row for row in plain}

@@ -42,6 +42,7 @@ async def test_failures_wait_longer_each_time_and_the_fourth_is_dead(board: Boar
 
 
 async def test_back_off_has_jitter(board: BoardUnderTest, clock: Clock) -> None:
+    await board.tolerate_failures()
     await board.post_graph({f"n{number}": [] for number in range(12)})
     waits = {(await _failed_at(board, clock.now))[1] for _ in range(12)}
     assert len(waits) > 6

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from slateboard.cli import get, parameters
+from slateboard.cli import get, searches
 from slateboard.cli.cancel import dependents_choice
 from slateboard.cli.output import Invocation, nothing_to_do, pass_invocation
 from slateboard.protocol.errors import Invalid
-from slateboard.protocol.states import FailureClass
-from slateboard.protocol.work import MAX_BATCH
+
+if TYPE_CHECKING:
+    from slateboard import Client
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+ROUNDS = 11
+"""Batches of one command: a board keeps 10,000 dead letters, and what dies meanwhile is not gone round for."""
+NAMED = 20
+"""References that are shown; the rest is only counted."""
 
 
 @click.group("dead-letters")
@@ -26,49 +34,74 @@ def dead_letters() -> None:
 dead_letters.add_command(get.dead_letters, "list")
 
 
+def chosen(command: Command) -> Command:
+    """Which dead letters: their items, or all that fit."""
+    command = click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")(command)
+    command = searches.dead_letter_search(command)
+    command = click.option("--all", "everything", is_flag=True, help="All that fit, 1,000 in a transaction.")(command)
+    return click.argument("item", nargs=-1, type=int)(command)
+
+
 @dead_letters.command()
-@click.argument("item", nargs=-1, type=int)
-@click.option("--all", "everything", is_flag=True, help=f"All that match, at most {MAX_BATCH:,} at once.")
-@click.option("--agent", "by", metavar="AGENT", help="With --all: only those of this agent.")
-@click.option("--class", "failure_class", type=parameters.one_of(FailureClass), help="With --all: only this class.")
-@click.option("--search", metavar="TEXT", help="With --all: only those with this in their error or reference.")
+@chosen
 @pass_invocation
-def redrive(invocation: Invocation, item: tuple[int, ...], everything: bool, **filters: str | None) -> None:
+def redrive(invocation: Invocation, item: tuple[int, ...], everything: bool, dry_run: bool, **search: Any) -> None:
     """Bring dead letters back: ready again, with a fresh count of failures; their history stays.
 
-    Example: slate dead-letters redrive 4711 4712
+    Example: slate dead-letters redrive --all --class infrastructure --older-than 1h --dry-run
     """
-    wanted = parameters.given(filters)
-    if everything == bool(item) or (wanted and not everything):
-        raise Invalid("which dead letters?", remedy="give their items, or --all (with --agent, --class, --search)")
-    if "by" in wanted:
-        wanted["agent"] = wanted.pop("by")
-
-    async def act() -> Mapping[str, Any] | None:
-        async with invocation.client() as client:
-            items = list(item)
-            if everything:
-                page = await client.call("list_dead_letters", first=MAX_BATCH, **wanted)
-                items = [row["id"] for row in page["rows"]]
-            return await client.call("redrive", items=items) if items else None
-
-    answer = invocation.run(act())
-    if answer is None:
-        invocation.answer({"redriven": []}, "no dead letters")
-        nothing_to_do()
-    else:
-        invocation.answer(answer, "redriven " + ", ".join(answer["redriven"]))
+    _act(invocation, "redrive", "redriven", item, search, everything=everything, dry_run=dry_run)
 
 
 @dead_letters.command()
-@click.argument("item", nargs=-1, type=int, required=True)
+@chosen
 @click.option("--reason", required=True, metavar="TEXT", help="Why it will not be done.")
 @dependents_choice
 @pass_invocation
-def discard(invocation: Invocation, item: tuple[int, ...], reason: str, cascade: bool, waive: bool) -> None:
+def discard(
+    invocation: Invocation, item: tuple[int, ...], everything: bool, dry_run: bool, reason: str, cascade: bool,
+    waive: bool, **search: Any,
+) -> None:  # fmt: skip
     """Take dead letters off the table for good, with a reason; they count as cancelled.
 
     Example: slate dead-letters discard 4711 --reason "superseded by the new API" --waive
     """
-    answer = parameters.call(invocation, "discard", items=list(item), reason=reason, cascade=cascade, waive=waive)
-    invocation.answer(answer, "discarded " + ", ".join(answer["discarded"]))
+    more = {"reason": reason, "cascade": cascade, "waive": waive}
+    _act(invocation, "discard", "discarded", item, search, everything=everything, dry_run=dry_run, **more)
+
+
+def _act(
+    invocation: Invocation, operation: str, done: str, item: tuple[int, ...], search: dict[str, Any], *,
+    everything: bool, dry_run: bool, **more: Any,
+) -> None:  # fmt: skip
+    """One call for dead letters that are named, batch by batch for all that fit."""
+    wanted = searches.arguments(search)
+    if everything == bool(item) or (wanted and not everything):
+        raise Invalid("which dead letters?", remedy="give their items, or --all (with --agent, --class, --search …)")
+    which = {**wanted, "everything": not wanted} if everything else {"items": list(item)}
+
+    async def act() -> dict[str, Any]:
+        async with invocation.client() as client:
+            return await _batches(client, operation, done, {**which, **more, "dry_run": dry_run})
+
+    answer = invocation.run(act())
+    references, refused = answer[done], answer.get("refused", 0)
+    worn = f"; {refused:,} were tried too often to be redriven" if refused else ""
+    and_more = f" and {len(references) - NAMED:,} more" if len(references) > NAMED else ""
+    would = "would be " if dry_run else ""
+    text = f"{would}{done} {', '.join(references[:NAMED])}{and_more}" if references else "no dead letters"
+    invocation.answer(answer, text + worn)
+    if not references:
+        nothing_to_do()
+
+
+async def _batches(client: Client, operation: str, done: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Until nothing more fits; a preview shows the first batch."""
+    answer = await client.call(operation, **arguments)
+    references: list[str] = list(answer[done])
+    rounds = 1
+    while answer["more"] and not arguments["dry_run"] and rounds < ROUNDS:
+        answer = await client.call(operation, **arguments)
+        references += answer[done]
+        rounds += 1
+    return {**answer, done: references}

@@ -43,9 +43,15 @@ def reported(command: Command) -> Command:
 @click.option("--content", metavar="TEXT", help="The result itself, at most 1 MiB.")
 @click.option("--content-file", metavar="FILE", help="The same, read from a file; `-` reads standard input.")
 @click.option("--summary", metavar="TEXT", help="What it is, in a sentence.")
+@click.option(
+    "--evidence", multiple=True, metavar="KIND=TEXT", help="What shows it: link=, hash= or note=; repeatable."
+)
+@click.option("--undo", metavar="ACTION", help="What undoes it, should its task fail later.")
 @reported
 @pass_invocation
-def finish(invocation: Invocation, item: str, fence: int, usage: str | None, **said: Any) -> None:
+def finish(
+    invocation: Invocation, item: str, fence: int, usage: str | None, evidence: tuple[str, ...], **said: Any
+) -> None:
     """Hand in the result. Repeated with the same content it answers as the first time.
 
     Example: slate work finish 4711 --fence 99 --path specs/api.yaml --summary "six endpoints"
@@ -57,7 +63,7 @@ def finish(invocation: Invocation, item: str, fence: int, usage: str | None, **s
     file = said.pop("content_file")
     if file is not None:
         said["content"] = _content(file)
-    result = Result(usage=_usage(usage), **said)
+    result = Result(usage=_usage(usage), evidence=_evidence(evidence), **said)
 
     async def act() -> dict[str, Any]:
         hashed = await _with_hash(result)
@@ -207,6 +213,14 @@ def _content(file: str) -> str:
     if len(data) > MAX_CONTENT_BYTES:
         raise TooLarge(f"inline content is limited to 1 MiB; {file} is larger", remedy="hand it in as a file: --path")
     return text
+
+
+def _evidence(given: tuple[str, ...]) -> tuple[dict[str, str], ...] | None:
+    """`KIND=TEXT`, each as the object that it means; the board knows the kinds."""
+    for one in given:
+        if "=" not in one:
+            raise Invalid(f"--evidence {one[:80]} has no kind", remedy="write link=…, hash=… or note=…")
+    return tuple({kind: text} for kind, _, text in (one.partition("=") for one in given)) or None
 
 
 def _usage(text: str | None) -> dict[str, Any] | None:

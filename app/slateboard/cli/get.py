@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
-from slateboard.cli import completion, parameters, tables
+from slateboard.cli import completion, parameters, searches, tables
 from slateboard.cli import events as event_lines
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.tables import Column, field, since
 from slateboard.protocol.errors import Invalid
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.pages import DEFAULT_PAGE
-from slateboard.protocol.states import AgentKind, ArtifactStatus, DecisionStatus, FailureClass, Place
+from slateboard.protocol.states import AgentKind, ArtifactStatus, DecisionStatus, Place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,7 +22,7 @@ MAX_EVENTS = 10_000
 """The most events of one page."""
 AS_OF = "slateboard.as_of"
 """Where the commands keep the point in the log that was asked for."""
-LIVE_ONLY = frozenset(("finished", "search"))
+LIVE_ONLY = frozenset(("finished", "search", "subject", "older_than_seconds", "newer_than_seconds"))
 PAST_FIELDS = {
     ("agents", "capability"): "capabilities",
     ("dead_letters", "failure_class"): "class",
@@ -250,21 +250,17 @@ def decisions(invocation: Invocation, by: str | None, limit: int, after: str | N
 
 
 @get.command("dead-letters")
-@click.option("--agent", "by", metavar="AGENT", shell_complete=completion.agents, help="Only those of this agent.")
-@click.option("--class", "failure_class", type=parameters.one_of(FailureClass), help="Only failures of this class.")
-@click.option("--search", metavar="TEXT", help="Only those with this in their error or reference.")
+@searches.dead_letter_search
 @dated
 @counted
 @paged
 @pass_invocation
-def dead_letters(
-    invocation: Invocation, by: str | None, total: bool, limit: int, after: str | None, **filters: str | None
-) -> None:
+def dead_letters(invocation: Invocation, total: bool, limit: int, after: str | None, **search: Any) -> None:
     """What will not be tried again until somebody redrives or discards it, the newest first.
 
     Example: slate get dead-letters --class transient
     """
-    listing(invocation, "dead-letters", limit, after, agent=by, total=total or None, **filters)
+    listing(invocation, "dead-letters", limit, after, total=total or None, **searches.arguments(search))
 
 
 @get.command()
@@ -321,7 +317,8 @@ def past_page(
     where: Row = {}
     for name, value in filters.items():
         if name in LIVE_ONLY:
-            raise Invalid(f"--{name} cannot be combined with --as-of", remedy="leave one of them out")
+            option = name.removesuffix("_seconds").replace("_", "-")
+            raise Invalid(f"--{option} cannot be combined with --as-of", remedy="leave one of them out")
         if name == "roots":
             where["parent"] = None
         elif name == "references":

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import completion, get, parameters, tables
+from slateboard.cli import compensate, completion, get, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.tables import Column, field, since
 
@@ -55,6 +55,7 @@ def _print(found: Mapping[str, Any]) -> None:
         ("Needed by", NEIGHBOURS, "dependents"),
         ("Versions", VERSIONS, "versions"),
         ("Attempts", ATTEMPTS, "attempts_made"),
+        ("Compensations", compensate.COLUMNS, "compensations"),
         ("Decisions", get.COLUMNS["decisions"], "decisions"),
     ):
         rows: Sequence[Mapping[str, Any]] = found.get(name) or []

@@ -12,7 +12,7 @@ from slateboard.protocol.errors import SlateError
 
 BOARDS = 20
 """Boards whose counts are shown; the rest is only counted."""
-PLACES = ("gated", "scheduled", "ready", "claimed", "done", "dead", "cancelled")
+PLACES = ("gated", "waiting", "scheduled", "ready", "claimed", "done", "dead", "cancelled")
 
 
 @click.command
@@ -102,6 +102,8 @@ def _show_board(board: dict[str, Any]) -> None:
     state = " (paused)" if board["paused"] or board["everything_paused"] else ""
     state = " (archived)" if board["archived_at"] else state
     click.echo(f"board     {board['board']}{state}: {', '.join(counts) or 'no work items yet'}")
+    for one in board["breakers"]:
+        click.echo(f"          the breaker of {one['agent']} is {one['state'].replace('_', '-')}: {one['reason']}")
     for one in board["paused_subscriptions"]:
         click.echo(f"          subscription {one['name']} is paused, {one['behind']:,} behind: {one['paused_because']}")
     if board["stuck"]["number"]:

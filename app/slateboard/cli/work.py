@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import briefings, completion, endings, get, parameters, tables
+from slateboard.cli import briefings, completion, endings, get, parameters, questions, tables, usage, verdicts
 from slateboard.cli.output import Invocation, nothing_to_do, pass_invocation
 from slateboard.cli.parameters import DURATION
 from slateboard.protocol import durations
@@ -42,8 +42,11 @@ def work() -> None:
 
 
 work.add_command(get.items, "list")
+work.add_command(usage.report)
 for ending in (endings.finish, endings.release, endings.fail, endings.block, endings.wait):
     work.add_command(ending)
+for command in (questions.ask, verdicts.approve, verdicts.reject, verdicts.verifications):
+    work.add_command(command)
 
 
 @work.command()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
-from slateboard.work import leases
+from slateboard.work import hooks, leases
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -79,9 +79,34 @@ OPERATIONS: dict[str, Operation] = {
     "block_on": Operation("slateboard.work.gates:block_on", WRITE, AGENT),
     "revise": Operation("slateboard.work.revisions:revise", WRITE, AGENT),
     "cancel": Operation("slateboard.work.endings:cancel", WRITE, AGENT),
-    "redrive": Operation("slateboard.work.endings:redrive", WRITE, OPERATOR),
-    "discard": Operation("slateboard.work.endings:discard", WRITE, OPERATOR),
+    "redrive": Operation("slateboard.work.dead_letters:redrive", WRITE, OPERATOR),
+    "discard": Operation("slateboard.work.dead_letters:discard", WRITE, OPERATOR),
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
+    # waiting on people
+    "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
+    "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
+    "list_escalations": Operation("slateboard.reports.escalations:escalations", READ, READER),
+    # verification
+    "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
+    "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),
+    # circuit breakers
+    "list_breakers": Operation("slateboard.work.breakers:list_breakers", READ, READER),
+    "show_breaker": Operation("slateboard.work.breakers:show_breaker", READ, READER),
+    "open_breaker": Operation("slateboard.work.breakers:open_breaker", WRITE, OPERATOR),
+    "close_breaker": Operation("slateboard.work.breakers:close_breaker", WRITE, OPERATOR),
+    "reset_breaker": Operation("slateboard.work.breakers:reset_breaker", WRITE, OPERATOR),
+    # compensation
+    "compensate": Operation("slateboard.patterns.compensation:compensate", WRITE, OPERATOR),
+    "list_compensations": Operation("slateboard.patterns.steps:list_compensations", READ, READER),
+    # usage and budgets
+    "report_usage": Operation("slateboard.work.usage:report_usage", WRITE, AGENT),
+    "usage": Operation("slateboard.work.usage:usage", READ, READER),
+    "set_budget": Operation("slateboard.work.budgets:set_budget", WRITE, OPERATOR),
+    "remove_budget": Operation("slateboard.work.budgets:remove_budget", WRITE, OPERATOR),
+    "list_budgets": Operation("slateboard.work.budgets:list_budgets", READ, READER),
+    "set_limit": Operation("slateboard.work.limits:set_limit", WRITE, OPERATOR),
+    "remove_limit": Operation("slateboard.work.limits:remove_limit", WRITE, OPERATOR),
+    "list_limits": Operation("slateboard.work.limits:list_limits", READ, READER),
     # the board
     "create_board": Operation("slateboard.board.boards:create", WRITE, ADMIN),
     "archive_board": Operation("slateboard.board.boards:archive", WRITE, ADMIN),
@@ -127,6 +152,8 @@ OPERATIONS: dict[str, Operation] = {
     "list_versions": Operation("slateboard.reports.history:versions", READ, READER),
     "list_dependencies": Operation("slateboard.reports.history:dependencies", READ, READER),
     "show": Operation("slateboard.reports.details:show", READ, READER),
+    "why": Operation("slateboard.reports.why:why", READ, READER),
+    "stuck": Operation("slateboard.reports.causes:stuck", READ, READER),
     "tree": Operation("slateboard.reports.tree:tree", READ, READER),
     "status": Operation("slateboard.reports.overview:status", READ, READER),
     "report_audit": Operation("slateboard.reports.audit.report:report_audit", READ, READER),
@@ -139,6 +166,14 @@ OPERATIONS: dict[str, Operation] = {
     "record_key": Operation("slateboard.log.keys:record_key", WRITE, ADMIN),
     # declared boards
     "apply": Operation("slateboard.manifests.apply:apply", WRITE, AGENT),
+}
+
+
+hooks.HOOKS |= {
+    "answer": "slateboard.patterns.escalations:finished",
+    "compensate": "slateboard.patterns.compensation:finished",
+    "produce": "slateboard.patterns.verification:finished",
+    "verify": "slateboard.patterns.verdicts:judged",
 }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents, decisions, graph, tasks
 from slateboard.board import queries as board_queries
-from slateboard.manifests import kinds, pipelines, plan, state
+from slateboard.manifests import circuit_breaker, compensation, kinds, pipelines, plan, state
 from slateboard.manifests.places import Place, located
 from slateboard.protocol.errors import DependencyCycle, SlateError
 from slateboard.protocol.names import RESULT
@@ -53,6 +53,8 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
     missing = await state.missing_agents(tx, declared, found, strict=strict)
     todo = plan.compare(declared, found, tx.now)
     piped = await pipelines.compare(tx, declared)
+    undone = await compensation.compare(tx, declared, strict=strict)
+    guarded = await circuit_breaker.compare(tx, declared)
     touched = todo.touched(found)
     if touched:
         # What exists and is to change is held, in the order of all locks, and looked at again.
@@ -65,18 +67,20 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
         created = await agents.ensure(tx, missing) if missing else []
         await _execute(tx, declared, found, todo)
         await pipelines.execute(tx, piped)
+        await compensation.execute(tx, undone)
+        await circuit_breaker.execute(tx, guarded)
     except SlateError as error:
         place = _place_of(error, declared)
         if place is None or "line" in error.details:
             raise
         raise located(error, place) from error
     return {
-        "created": [*todo.created, *piped.created],
-        "changed": [*todo.changed, *piped.changed],
-        "removed": piped.removed,
-        "unchanged": todo.unchanged + piped.unchanged,
+        "created": [*todo.created, *piped.created, *undone.created, *guarded.created],
+        "changed": [*todo.changed, *piped.changed, *undone.changed, *guarded.changed],
+        "removed": [*piped.removed, *undone.removed, *guarded.removed],
+        "unchanged": todo.unchanged + piped.unchanged + undone.unchanged + guarded.unchanged,
         "agents_created": created,
-        "notes": todo.notes,
+        "notes": [*todo.notes, *undone.notes],
     }
 
 

@@ -13,6 +13,7 @@ from slateboard.protocol.errors import TooLarge
 from slateboard.protocol.names import slug
 from slateboard.protocol.states import ArtifactStatus, DecisionStatus, Priority
 from slateboard.protocol.work import MAX_CONTENT_BYTES, Result
+from slateboard.work.rules import CHECKS
 
 if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
@@ -22,8 +23,10 @@ PRIORITIES = {word.value: word.value for word in Priority} | {"normal": Priority
 STATUSES = frozenset(ArtifactStatus)
 RESULT_KEYS = ("uri", "content", "hash")
 """What only a result that exists already has."""
-WORK_KEYS = ("owner", "capability", "priority", "due", "run_at", "max_attempts", "blocked_by", "verify")
+WORK_KEYS = ("owner", "capability", "priority", "due", "run_at", "max_attempts", "blocked_by", "verify",
+             "criteria", "evidence", "touches", "keys")  # fmt: skip
 ARTIFACT_KEYS = frozenset((*WORK_KEYS, *RESULT_KEYS, "title", "brief", "path", "status"))
+EVIDENCE = frozenset(("link", "hash", "note"))
 DECISION_TEXTS = ("rationale", "context", "consequences", "confirmation", "supersedes")
 DECISION_LISTS = ("drivers", "options")
 DECISION_KEYS = frozenset((*DECISION_TEXTS, *DECISION_LISTS, "agent", "decision", "subject", "status"))
@@ -44,9 +47,6 @@ def declare_artifacts(found: Declarations, document: Document, node: Node, task:
 
 def _artifact(found: Declarations, fields: Fields, task: str, name: str) -> DeclaredArtifact:
     document = fields.document
-    if "verify" in fields.values:
-        place = document.at(fields.node, "verify")
-        raise wrong(place, "verification is not supported yet by this version", "no 'verify'", remedy="leave it out")
     owner, capability, status = fields.name("owner"), fields.name("capability"), fields.word("status", STATUSES)
     if owner is not None and capability is not None:
         raise wrong(document.at(fields.node, "capability"), "found an owner and a capability", "one of them")
@@ -69,7 +69,41 @@ def _artifact(found: Declarations, fields: Fields, task: str, name: str) -> Decl
         status=status,
         imported=_imported(fields, status),
         blocked_by=_blockers(fields, task),
+        rules=_rules(found, fields, owner),
     )
+
+
+def _rules(found: Declarations, fields: Fields, owner: str | None) -> dict[str, Any]:
+    """What the work must keep to (`work.rules`); the verifier is true or an agent's name, and not the owner."""
+    document, rules = fields.document, dict[str, Any]()
+    verify = fields.values.get("verify")
+    if verify is not None and verify.kind == "true or false":
+        if verify.value.lower() == "true":
+            rules["verify"] = True
+    elif verify is not None:
+        rules["verify"] = fields.name("verify")
+        found.add_agent(rules["verify"], document, verify)
+        if rules["verify"] == owner:
+            raise wrong(document.at(verify), f"found the owner {owner!r} as its own verifier", "another agent")
+    criteria = fields.text("criteria")
+    if criteria is not None:
+        if not criteria.strip():
+            raise wrong(document.at(fields.values["criteria"]), "found an empty text", "what the verifier judges by")
+        rules["criteria"] = criteria
+    demanded = fields.texts("evidence")
+    for node in demanded:
+        if node.value not in EVIDENCE:
+            raise wrong(document.at(node), f"found {node.value[:40]!r}", "link, hash or note, or a list of them")
+    if demanded:
+        rules["evidence"] = sorted({node.value for node in demanded})
+    for name, wanted in (("touches", "globs like src/api/**"), ("keys", "names of limits of keys")):
+        nodes = fields.texts(name)
+        values = sorted({node.value for node in nodes})
+        if nodes and not CHECKS[name](values):
+            raise wrong(document.at(nodes[0]), f"found {', '.join(values)[:80]!r}", wanted)
+        if nodes:
+            rules[name] = values
+    return rules
 
 
 def _imported(fields: Fields, status: str | None) -> Result | None:

@@ -65,6 +65,7 @@ class DeclaredArtifact:
     max_attempts: int | None = None
     status: str | None = None
     imported: Result | None = None
+    rules: dict[str, Any] = field(default_factory=dict[str, "Any"])
     implicit: bool = False
     blocked_by: dict[str, Node] = field(default_factory=dict)
 
@@ -117,6 +118,40 @@ class DeclaredSubscription:
         return self.document.at(self.node)
 
 
+@dataclass(kw_only=True, slots=True)
+class DeclaredCompensation:
+    """What undoes the steps of a name. `source` is the manifest that says it."""
+
+    document: Document
+    node: Node
+    step: str
+    compensate: str
+    agent: str | None
+    irreversible: bool
+    source: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
+@dataclass(kw_only=True, slots=True)
+class DeclaredBreaker:
+    """The rules of an agent's circuit breaker, of the board's without one. `source` is the manifest that says it."""
+
+    document: Document
+    node: Node
+    agent: str
+    rules: dict[str, Any]
+    source: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
 @dataclass(slots=True)
 class Declarations:
     """Everything that one apply declares, in the order of the files."""
@@ -126,6 +161,10 @@ class Declarations:
     decisions: dict[str, DeclaredDecision] = field(default_factory=dict)
     subscriptions: dict[str, DeclaredSubscription] = field(default_factory=dict)
     pipelines: set[str] = field(default_factory=set)
+    compensations: dict[str, DeclaredCompensation] = field(default_factory=dict)
+    compensation_sources: set[str] = field(default_factory=set)
+    breakers: dict[str, DeclaredBreaker] = field(default_factory=dict)
+    breaker_sources: set[str] = field(default_factory=set)
     agents: dict[str, Place] = field(default_factory=dict)
 
     def add_task(self, one: DeclaredTask) -> None:
@@ -154,6 +193,20 @@ class Declarations:
         if one.name in self.subscriptions:
             raise _twice(one.place, "subscription", one.name, self.subscriptions[one.name].place)
         self.subscriptions[one.name] = one
+        self._bound(one.place)
+
+    def add_compensation(self, one: DeclaredCompensation) -> None:
+        """Take in what undoes a step; each step stands once."""
+        if one.step in self.compensations:
+            raise _twice(one.place, "step", one.step, self.compensations[one.step].place)
+        self.compensations[one.step] = one
+        self._bound(one.place)
+
+    def add_breaker(self, one: DeclaredBreaker) -> None:
+        """Take the rules of a breaker in; each agent stands once, and the board's default."""
+        if one.agent in self.breakers:
+            raise _twice(one.place, "circuit breaker", one.agent or "default", self.breakers[one.agent].place)
+        self.breakers[one.agent] = one
         self._bound(one.place)
 
     def add_agent(self, name: str | None, document: Document, node: Node) -> None:
@@ -188,6 +241,7 @@ class Declarations:
 
     def _bound(self, place: Place) -> None:
         count = len(self.tasks) + len(self.artifacts) + len(self.decisions) + len(self.subscriptions)
+        count += len(self.compensations)
         if count > MAX_POST:
             what = "tasks, artifacts, decisions and subscriptions"
             raise wrong(place, f"found more than {MAX_POST:,} {what}", "fewer in one apply")

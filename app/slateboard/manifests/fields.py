@@ -97,6 +97,15 @@ class Fields:
             raise wrong(self.document.at(node), f"found {node.shown()}", f"a whole number, {lowest} to {highest}")
         return int(node.value)
 
+    def truth(self, key: str) -> bool | None:
+        """`true` or `false`, which may be left out."""
+        node = self.values.get(key)
+        if node is None:
+            return None
+        if node.kind != "true or false":
+            raise wrong(self.document.at(node), f"found {node.shown()}", "true or false")
+        return str(node.value).lower() == "true"
+
     def moment(self, key: str) -> Moment | None:
         """A time, or a length of time."""
         node = self.values.get(key)

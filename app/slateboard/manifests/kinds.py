@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slateboard.manifests import event_pipeline, task_board, task_tree
+from slateboard.manifests import circuit_breaker, compensation, event_pipeline, task_board, task_tree
 from slateboard.manifests.declarations import Declarations
 from slateboard.manifests.documents import Document, read
 from slateboard.manifests.fields import A_NAME, Fields, name, text
@@ -24,8 +24,8 @@ BARE = {
     "compensation": "Compensation",
 }
 """A key at the top of a document without a kind, and the kind that it stands for."""
-SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline")
-KINDS = (*SUPPORTED, "AgentConfig", "RoutingTable", "CircuitBreaker", "Compensation", "Meeting")
+SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker")
+KINDS = (*SUPPORTED, "AgentConfig", "RoutingTable", "Meeting")
 
 
 def declared(texts: Sequence[Mapping[str, str]]) -> Declarations:
@@ -61,6 +61,10 @@ def _declare(found: Declarations, document: Document) -> None:
         task_board.declare(found, document, spec, own)
     elif kind == "EventPipeline":
         event_pipeline.declare(found, document, spec, own or "")
+    elif kind == "Compensation":
+        compensation.declare(found, document, spec, own or "")
+    elif kind == "CircuitBreaker":
+        circuit_breaker.declare(found, document, spec, own)
     else:
         task_tree.declare(found, document, spec, own or "")
 
@@ -78,6 +82,10 @@ def _declare_bare(found: Declarations, document: Document) -> None:
     _check_supported(document, BARE[key], key)
     if BARE[key] == "EventPipeline":
         event_pipeline.declare(found, document, root, event_pipeline.BARE_NAME)
+    elif BARE[key] == "Compensation":
+        compensation.declare(found, document, root, compensation.BARE_NAME)
+    elif BARE[key] == "CircuitBreaker":
+        circuit_breaker.declare(found, document, root, None)
     else:
         task_board.declare(found, document, root, None)
 

@@ -7,6 +7,7 @@ that was finished keeps everything: complete is final.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,7 @@ def _new_artifact(plan: Plan, one: DeclaredArtifact, now: datetime) -> None:
             blocked_by=tuple(one.blocked_by),
             max_attempts=one.max_attempts or 4,
             imported=one.imported,
+            rules=one.rules or None,
         )
     )
     plan.created.append({"kind": "artifact", "reference": one.reference})
@@ -165,6 +167,8 @@ def _compare_artifact(plan: Plan, one: DeclaredArtifact, task: DeclaredTask, row
     if one.run_at is not None and not row["attempts"]:
         given["run_at"] = one.run_at.since(row["created_at"])
     row = {**row, "priority": WORD_OF_RATING.get(row["base_rating"], "")}
+    if one.rules and one.rules != json.loads(row["rules"] or "{}"):
+        plan.notes.append(f"{one.place}: {one.reference} keeps the rules with which it was posted: they are final")
     if row["outcome"] is not None or row["revision"]:
         texts = [name for name in ("title", "brief", "path", "owner") if given[name] not in {None, row[name]}]
         if texts:

@@ -31,7 +31,8 @@ ARTIFACTS = """
 SELECT g.task || '/' || g.artifact AS reference, a.*, o.name AS owner, w.*, p.place
 FROM unnest($2::text::text[], $3::text::text[]) AS g (task, artifact),
 LATERAL (SELECT t.id FROM tasks t WHERE t.board = $1 AND t.name = g.task OFFSET 0) AS t,
-LATERAL (SELECT a.id, a.title, a.brief, a.path, a.capability, a.created_at, a.newest_item, a.owner AS owner_id
+LATERAL (SELECT a.id, a.title, a.brief, a.path, a.capability, a.created_at, a.newest_item, a.owner AS owner_id,
+                a.rules::text AS rules
          FROM artifacts a WHERE a.board = $1 AND a.task = t.id AND a.name = g.artifact OFFSET 0) AS a,
 LATERAL (SELECT w.revision, w.outcome, w.base_rating, w.due, w.run_at, w.max_attempts, w.attempts
          FROM work_items w WHERE w.board = $1 AND w.id = a.newest_item OFFSET 0) AS w,

@@ -13,8 +13,10 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -155,4 +157,121 @@ published_ids = Table(
     Column("correlation", Text, nullable=False),
     Column("published_at", DateTime(timezone=True), nullable=False),
     Index("published_ids_published_at_idx", "published_at"),
+)
+
+# What somebody named must answer: a question of an attempt, or what is to become of something that failed. It has the
+# id of the duty in its owner's inbox. Open as long as that is unfinished.
+escalations = Table(
+    "escalations",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    # The item that waits for the answer, if one does.
+    Column("about", BigInteger),
+    Column("reference", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("owner", BigInteger, nullable=False),
+    Column("level", SmallInteger, nullable=False, server_default="0"),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("options", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("default_answer", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("answer", Text),
+    Column("answered_by", Text),
+    Column("answered_at", DateTime(timezone=True)),
+    CheckConstraint("(answered_at IS NULL) = (answered_by IS NULL)", name="answered"),
+    CheckConstraint("level BETWEEN 0 AND 2", name="level"),
+    Index("escalations_deadline_idx", "deadline", postgresql_where=text("answered_at IS NULL")),
+    Index("escalations_about_idx", "board", "about"),
+    # Those of one kind about one thing, to raise none twice.
+    Index("escalations_kind_idx", "board", "kind", "reference", "asked_at"),
+    Index("escalations_open_idx", "board", "deadline", "item", postgresql_where=text("answered_at IS NULL")),
+)
+
+# Who judges which version. It has the id of the duty in the verifier's inbox; the verdict is on this version and hash.
+# A version that stands here without an approval is not the newest to anybody who reads the artifact.
+verifications = Table(
+    "verifications",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    # The item that produced the version, and waits for the verdict.
+    Column("about", BigInteger, nullable=False),
+    Column("artifact", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("hash", Text),
+    Column("reference", Text, nullable=False),
+    # The agent that produced it, which never judges it.
+    Column("author", BigInteger, nullable=False),
+    Column("verifier", BigInteger, nullable=False),
+    Column("level", SmallInteger, nullable=False, server_default="0"),
+    Column("criteria", Text),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("verdict", Text),
+    Column("reason", Text),
+    Column("judged_by", Text),
+    Column("judged_at", DateTime(timezone=True)),
+    CheckConstraint("verdict IN ('approved', 'rejected')", name="verdict"),
+    CheckConstraint("(judged_at IS NULL) = (verdict IS NULL)", name="judged"),
+    CheckConstraint("verifier <> author", name="not_by_the_author"),
+    CheckConstraint("verdict <> 'rejected' OR reason IS NOT NULL", name="reason"),
+    CheckConstraint("level BETWEEN 0 AND 2", name="level"),
+    UniqueConstraint("board", "artifact", "version", name="verifications_version_key"),
+    Index("verifications_about_idx", "board", "about"),
+    Index("verifications_deadline_idx", "deadline", postgresql_where=text("verdict IS NULL")),
+)
+
+# What undoes a completed step, by the step's name: an artifact's, whatever its task.
+compensation_rules = Table(
+    "compensation_rules",
+    metadata,
+    _board(),
+    Column("step", Text, primary_key=True),
+    Column("action", Text, nullable=False),
+    # Who undoes it; without one, who owns the step.
+    Column("agent", BigInteger),
+    Column("irreversible", Boolean, nullable=False, server_default="false"),
+    Column("source", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+# How far the log of a board was looked through for tasks that failed; no row where nothing can be undone.
+compensation_cursors = Table(
+    "compensation_cursors",
+    metadata,
+    _board(),
+    Column("position", BigInteger, nullable=False),
+)
+
+# What became of the steps of tasks that failed. It has the id of the duty that undoes the version; one whose effect is
+# unknown has no duty, and the id of the item that was begun.
+compensations = Table(
+    "compensations",
+    metadata,
+    _board(),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    Column("artifact", BigInteger, nullable=False),
+    # The item that was the step.
+    Column("step_item", BigInteger, nullable=False),
+    Column("task", BigInteger, nullable=False),
+    Column("version", Integer),
+    Column("reference", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("inbox", BigInteger, nullable=False),
+    # The escalation that asks about it, the last one.
+    Column("question", BigInteger),
+    Column("because", Text, nullable=False),
+    Column("outcome", Text),
+    Column("posted_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    CheckConstraint("outcome IN ('undone', 'left', 'unknown')", name="outcome"),
+    UniqueConstraint("board", "artifact", "version", name="compensations_version_key"),
+    Index("compensations_task_idx", "board", "task"),
+    Index("compensations_question_idx", "board", "question", postgresql_where=text("question IS NOT NULL")),
 )

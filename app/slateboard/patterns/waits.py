@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.patterns import filters
 from slateboard.patterns.fitting import POSITIONS, SIFT, Wanted, fitting
-from slateboard.protocol.errors import Invalid, LeaseLost
+from slateboard.protocol.errors import Invalid
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome, Place
 from slateboard.protocol.subjects import check_pattern, expression
-from slateboard.work import claims, gates, queries
+from slateboard.work import leases, queries
 
 if TYPE_CHECKING:
     from slateboard.transaction import Transaction
@@ -86,27 +86,15 @@ async def wait_for(
     if pattern is not None:
         check_pattern(pattern)
     await filters.check(tx, filter, "filter")
-    held = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
-    only = tx.actor.limited_to
-    if not held or held[0]["fence"] != fence or (only is not None and held[0]["agent"] != only):
-        raise (await claims.explain_losses(tx, [(item, fence)])).get((item, fence)) or LeaseLost("the claim is gone")
-    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, item)
-    row = await tx.fetchrow(
-        "UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2"
-        " RETURNING reference, kind, correlation, depth",
-        tx.board,
-        item,
-        held[0]["attempt"],
-    )
-    await gates.end_attempts(tx, held, outcome=Outcome.BLOCKED, error=None, note=note)
+    lease = await leases.own(tx, item=item, fence=fence)
+    row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
     await tx.fetch(queries.INSERT_GATES, tx.board, [item], [1])
-    after = await tx.fetchval(CLAIMED_AT, tx.board, held[0]["cause"]) or 0
+    after = await tx.fetchval(CLAIMED_AT, tx.board, lease["cause"]) or 0
     deadline = tx.now + timedelta(seconds=timeout_seconds)
     await tx.fetch(BEGIN, tx.board, item, pattern, filter, after, deadline)
-    tx.cause, tx.depth = held[0]["cause"], row["depth"]
     told = {"item": item, "reference": row["reference"], "pattern": pattern, "filter": filter, "deadline": deadline}
     subject = Subject.ITEM_WAITING.of(row["kind"])
-    tx.record(subject, {**told, "fence": fence, "note": note, "after_position": after}, correlation=row["correlation"])
+    tx.record(subject, {**told, "fence": fence, "note": note, "after_position": after})
     return {**told, "place": Place.GATED}
 
 

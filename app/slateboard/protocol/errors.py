@@ -110,6 +110,12 @@ class VersionConflict(Conflict):
     code = "version_conflict"
 
 
+class EvidenceMissing(Invalid):
+    """The artifact demands evidence that the result does not name; the claim is kept."""
+
+    code = "evidence_missing"
+
+
 class DependencyCycle(Conflict):
     """The dependency would close a circle; the path is in the message."""
 
@@ -140,10 +146,22 @@ class SubjectDecided(Conflict):
     code = "subject_decided"
 
 
+class TriedTooOften(Conflict):
+    """A dead letter that was tried too often, over all its redrives, to be brought back again."""
+
+    code = "tried_too_often"
+
+
 class Paused(Conflict):
     """The agent, the board or everything is paused."""
 
     code = "paused"
+
+
+class BreakerOpen(Conflict):
+    """The agent's circuit breaker lets nothing through; `until` in `details` says when a probe may try."""
+
+    code = "breaker_open"
 
 
 class BoardArchived(Conflict):

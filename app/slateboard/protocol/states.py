@@ -78,6 +78,12 @@ class ItemKind(StrEnum):
     PRODUCE = "produce"
     HANDLE = "handle"
     """Handle an event that a subscription delivered."""
+    VERIFY = "verify"
+    """Judge a version that somebody else made."""
+    ANSWER = "answer"
+    """Answer an escalation: a question, or what is to become of a failure."""
+    COMPENSATE = "compensate"
+    """Undo a step that was completed."""
 
 
 class Priority(StrEnum):

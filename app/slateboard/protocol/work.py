@@ -65,6 +65,10 @@ class Result:
     summary: str | None = None
     note: str | None = None
     usage: dict[str, Any] | None = None
+    evidence: tuple[dict[str, str], ...] | None = None
+    """What shows that it is so: each a `link`, a `hash` or a `note`; an artifact may demand some of them."""
+    undo: str | None = None
+    """The name of the action that undoes it, should its task fail later."""
 
 
 NOTHING = Result()
@@ -173,6 +177,8 @@ class NewArtifact:
     blocked_by: tuple[str, ...] = ()
     max_attempts: int = DEFAULT_ATTEMPTS
     imported: Result | None = None
+    rules: dict[str, Any] | None = None
+    """What its work must keep to; the keys are those of `work.rules`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

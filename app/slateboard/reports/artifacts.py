@@ -12,6 +12,7 @@ from slateboard.protocol.states import PRIORITY_RATING, STATUS_OF_PLACE, Artifac
 from slateboard.reports import queries
 from slateboard.reports.paging import MAX_KEYS, Filters, check_number, count, decode, id_key, keyed, page_of
 from slateboard.reports.progress import status_of
+from slateboard.work import queries as work_queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,8 @@ WITH page AS MATERIALIZED (
 )
 SELECT p.id, p.task_name || '/' || p.name AS reference, p.task_name AS task, p.task AS task_id, p.name,
        p.title, p.brief, o.name AS owner,
-       p.capability, w.id AS item, {queries.PLACE} AS place, v.version, coalesce(v.path, p.path) AS path, v.uri, v.hash,
+       p.capability, w.id AS item, {queries.PLACE} AS place, {queries.IN_REVIEW} AS in_review,
+       v.version, coalesce(v.path, p.path) AS path, v.uri, v.hash,
        v.size, v.author, v.summary, p.created_by, p.created_at,
        greatest(p.created_at, p.stale_at, v.created_at, w.created_at, w.finished_at, l.claimed_at) AS updated_at, w.due,
        w.base_rating, -r.rank AS rating, coalesce(s.run_at, w.run_at) AS run_at, w.revision, w.attempts, w.failures,
@@ -56,7 +58,9 @@ JOIN work_items w ON w.board = p.board AND w.id = p.newest_item
 LEFT JOIN agents o ON o.board = p.board AND o.id = p.owner
 LEFT JOIN agents c ON c.board = l.board AND c.id = l.agent
 LEFT JOIN LATERAL (
-    SELECT * FROM artifact_versions v WHERE v.board = p.board AND v.artifact = p.id ORDER BY v.version DESC LIMIT 1
+    SELECT * FROM artifact_versions v
+    WHERE v.board = p.board AND v.artifact = p.id AND {work_queries.STANDS}
+    ORDER BY v.version DESC LIMIT 1
 ) AS v ON true
 ORDER BY {{shown_order}}
 """
@@ -137,7 +141,7 @@ async def _of_tasks(tx: Statement, tasks: Sequence[int], first: int, after: str 
 def row_of(record: Any) -> dict[str, Any]:
     """An artifact's row as plain values: its status from its place, its priority as a word."""
     row = dict(record)
-    row["status"] = status_of(row["place"])
+    row["status"] = ArtifactStatus.IN_REVIEW.value if row.pop("in_review") else status_of(row["place"])
     row["priority"] = PRIORITY_WORD.get(row.pop("base_rating"))
     return row
 
@@ -159,7 +163,9 @@ def item_key(row: dict[str, Any]) -> list[Any]:
 
 def is_by_item(status: str | None) -> bool:
     """Whether the artifacts of this status are listed in the order of their newest items."""
-    return any(word == status and place in queries.ITEMS_IN_PLACE for place, word in STATUS_OF_PLACE.items())
+    return status in queries.ITEMS_IN_STATUS or any(
+        word == status and place in queries.ITEMS_IN_PLACE for place, word in STATUS_OF_PLACE.items()
+    )
 
 
 def _in_status(status: str) -> tuple[str, bool]:
@@ -168,6 +174,8 @@ def _in_status(status: str) -> tuple[str, bool]:
     Where such items stand in tables of their own, these are read along their key; what is finished is looked up for one
     artifact after the other. `OFFSET 0` keeps the look-ups what they are, also without statistics.
     """
+    if status in queries.ITEMS_IN_STATUS:
+        return BY_ITEM.format(union=queries.ITEMS_IN_STATUS[status]), True
     places = [place for place, word in STATUS_OF_PLACE.items() if word == status]
     if not places:
         words = ", ".join(ArtifactStatus)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from slateboard.patterns import steps
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.rights import Right
@@ -61,6 +62,7 @@ async def _task(tx: Statement, row: dict[str, Any]) -> dict[str, Any]:
         "more_tasks": below.next is not None,
         "decisions": decided.rows,
         "more_decisions": decided.next is not None,
+        **cut("compensations", await steps.list_compensations(tx, task=row["name"], limit=SHOWN + 1), SHOWN),
     }
 
 

@@ -55,10 +55,13 @@ ORDER BY a.id, t.fence DESC
 
 VERSIONS = """
 SELECT v.artifact, v.version, v.item, v.fence, v.author, v.path, v.uri, CASE WHEN $4 THEN v.content END AS content,
-       v.content IS NOT NULL AS has_content, v.hash, v.size, v.summary, v.created_at, v.hash IS NOT NULL AS proven
-FROM unnest($2::bigint[]) AS g (artifact),
-LATERAL (SELECT * FROM artifact_versions v WHERE v.board = $1 AND v.artifact = g.artifact
-         ORDER BY v.version DESC LIMIT $3) AS v
+       v.content IS NOT NULL AS has_content, v.hash, v.size, v.summary, v.created_at, v.hash IS NOT NULL AS proven,
+       v.evidence::text AS evidence, v.undo, n.review
+FROM unnest($2::bigint[]) AS g (artifact)
+CROSS JOIN LATERAL (SELECT * FROM artifact_versions v WHERE v.board = $1 AND v.artifact = g.artifact
+                    ORDER BY v.version DESC LIMIT $3) AS v
+LEFT JOIN LATERAL (SELECT coalesce(n.verdict, 'pending') AS review FROM verifications n
+                   WHERE n.board = $1 AND n.artifact = v.artifact AND n.version = v.version OFFSET 0) AS n ON true
 ORDER BY v.artifact, v.version DESC
 """
 
@@ -131,12 +134,14 @@ async def versions(
 ) -> list[dict[str, Any]]:
     """The last versions of artifacts, the newest first; inline content only where it is asked for.
 
-    `proven` is false for a version without a hash, such as an imported one.
+    `proven` is false for a version without a hash, such as an imported one. `review` is pending, approved or rejected,
+    and None where nobody had to verify it.
     """
     tx.require(Right.READER)
     _check(last, MAX_LAST, "versions")
     ids = await artifact_ids(tx, references, artifacts)
-    return [dict(row) for row in await tx.fetch(VERSIONS, tx.board, ids, last, content)]
+    rows = await tx.fetch(VERSIONS, tx.board, ids, last, content)
+    return [{**row, "evidence": row["evidence"] and json.loads(row["evidence"])} for row in rows]
 
 
 async def dependencies(

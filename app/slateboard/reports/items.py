@@ -12,6 +12,7 @@ from slateboard.protocol.states import Place
 from slateboard.reports import queries
 from slateboard.reports.artifacts import require_names
 from slateboard.reports.paging import Filters, check_first, count, decode, id_key, keyed, page_of
+from slateboard.work.dead_letters import conditions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ async def items(
     source = "work_items w" + _candidates(place, finished)
     by_rating = place == Place.READY and agent is not None
     if place is not None and place not in queries.ITEMS_IN_PLACE:
-        filters.add("w.outcome = ?", place)  # nobody waits yet, so there are none of the place `waiting`
+        filters.add("w.outcome = ?", place)
     if finished is True:
         filters.add("w.outcome IS NOT NULL")
     if agent is not None:
@@ -127,22 +128,25 @@ async def dead_letters(
     after: str | None = None,
     agent: str | None = None,
     failure_class: str | None = None,
+    subject: str | None = None,
     search: str | None = None,
+    older_than_seconds: float | None = None,
+    newer_than_seconds: float | None = None,
     total: bool = False,
 ) -> Page:
     """What will not be tried again until somebody redrives or discards it, the newest first.
 
-    `search` is a part of the error or of the reference, in small or capital letters.
+    `search` is a part of the error or of the reference, in small or capital letters; `subject` a pattern of what was
+    delivered; an age counts from the death.
     """
     tx.require(Right.READER)
     check_first(first)
     filters = Filters(tx.board)
-    if agent is not None:
-        filters.add("x.agent = (SELECT id FROM agents WHERE board = $1 AND name = ?)", agent)
-    if failure_class is not None:
-        filters.add("x.class = ?", failure_class)
-    if search is not None:
-        filters.add("strpos(lower(coalesce(x.error, '') || ' ' || w.reference), lower(?)) > 0", search)
+    for condition, value in conditions(
+        agent=agent, failure_class=failure_class, subject=subject, search=search,
+        older_than_seconds=older_than_seconds, newer_than_seconds=newer_than_seconds,
+    ):  # fmt: skip
+        filters.add(condition, value)
     counted = None
     if total:
         source = "dead_letters x JOIN work_items w ON w.board = x.board AND w.id = x.item WHERE x.board = $1"

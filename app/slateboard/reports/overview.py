@@ -20,6 +20,14 @@ MAX_STUCK = 20
 """Stuck artifacts that are named; they are looked for among the first 20,000 gated ones."""
 GATES_SEARCHED = 20_000
 MAX_PAUSED = 20
+MAX_OPEN = 20
+
+# Circuit breakers that are not closed, the oldest first.
+BREAKERS = """
+SELECT a.name AS agent, CASE WHEN c.until <= now() THEN 'half_open' ELSE 'open' END AS state, c.reason, c.since, c.until
+FROM circuit_breakers c JOIN agents a ON a.board = c.board AND a.id = c.agent
+WHERE c.board = $1 ORDER BY c.since, c.agent LIMIT $2
+"""
 """Paused subscriptions that are named."""
 
 BOARD = """
@@ -31,7 +39,9 @@ FROM boards b WHERE b.id = $1
 """
 
 QUEUE = """
-SELECT (SELECT count(*) FROM (SELECT FROM gates WHERE board = $1 LIMIT $2) AS x) AS gated,
+SELECT (SELECT count(*) FROM (SELECT FROM gates g LEFT JOIN waiting n USING (board, item)
+                              WHERE g.board = $1 AND n.item IS NULL LIMIT $2) AS x) AS gated,
+       (SELECT count(*) FROM (SELECT FROM waiting WHERE board = $1 LIMIT $2) AS x) AS waiting,
        (SELECT count(*) FROM (SELECT FROM scheduled WHERE board = $1 LIMIT $2) AS x) AS scheduled,
        (SELECT count(*) FROM (SELECT FROM ready WHERE board = $1 LIMIT $2) AS x) AS ready,
        (SELECT count(*) FROM (SELECT FROM leases WHERE board = $1 LIMIT $2) AS x) AS claimed,
@@ -87,7 +97,7 @@ async def status(tx: Statement) -> dict[str, Any]:
     finished = await tx.fetchrow(FINISHED, tx.board, COUNT_LIMIT)
     stuck = await tx.fetch(STUCK, tx.board, GATES_SEARCHED, MAX_STUCK)
     agents = await listings.agents(tx, first=MAX_PAGE)
-    places = {place: queue[place] for place in ("gated", "scheduled", "ready", "claimed")}
+    places = {place: queue[place] for place in ("gated", "waiting", "scheduled", "ready", "claimed")}
     places |= {"done": finished["done"], "dead": queue["dead"], "cancelled": finished["cancelled"]}
     counts = {**places, "items": finished["items"], "outbox": queue["outbox"]}
     at_least = [name for name, number in counts.items() if number >= COUNT_LIMIT]
@@ -111,6 +121,7 @@ async def status(tx: Statement) -> dict[str, Any]:
         "leader": [dict(row) for row in await tx.fetch(LEADER)],
         "log": {"head": board["head"], "outbox": queue["outbox"]},
         "dead_letters": queue["dead"],
+        "breakers": [dict(row) for row in await tx.fetch(BREAKERS, tx.board, MAX_OPEN)],
         "paused_subscriptions": [dict(row) for row in await tx.fetch(PAUSED_SUBSCRIPTIONS, tx.board, MAX_PAUSED)],
         "stuck": {
             "number": stuck[0]["number"] if stuck else 0,

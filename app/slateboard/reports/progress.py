@@ -23,7 +23,9 @@ BEGUN = (ArtifactStatus.IN_PROGRESS, ArtifactStatus.WAITING, ArtifactStatus.IN_R
 
 
 def status_of(place: str) -> str:
-    """The status, in the guide's words, of an artifact whose newest item is in this place."""
+    """The status, in the guide's words, of an artifact whose newest item is in this place, or `in_review`."""
+    if place == ArtifactStatus.IN_REVIEW:
+        return place
     return STATUS_OF_PLACE[Place(place)].value
 
 

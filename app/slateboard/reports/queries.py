@@ -18,7 +18,8 @@ LEFT JOIN gates g ON g.board = w.board AND g.item = w.id
 PLACE = """
 CASE WHEN w.outcome IS NOT NULL THEN w.outcome WHEN l.item IS NOT NULL THEN 'claimed'
      WHEN r.item IS NOT NULL THEN 'ready' WHEN s.item IS NOT NULL THEN 'scheduled'
-     WHEN g.item IS NOT NULL THEN 'gated' END
+     WHEN g.item IS NOT NULL THEN CASE WHEN EXISTS (
+         SELECT FROM waiting n WHERE n.board = w.board AND n.item = w.id) THEN 'waiting' ELSE 'gated' END END
 """
 
 # After `PLACES`: whether a gated item waits for something dead or cancelled. A waived blocker is no longer counted by
@@ -36,10 +37,22 @@ STUCK = """
 # The places that are tables of their own, where few items are found without looking at all; each has the key
 # (board, item).
 ITEMS_IN_PLACE: dict[str, str] = {
-    "gated": "SELECT board, item FROM gates",
+    "gated": "SELECT g.board, g.item FROM gates g LEFT JOIN waiting n USING (board, item) WHERE n.item IS NULL",
+    "waiting": "SELECT board, item FROM waiting",
     "scheduled": "SELECT board, item FROM scheduled",
     "ready": "SELECT board, item FROM ready",
     "claimed": "SELECT board, item FROM leases",
     "dead": "SELECT board, item FROM dead_letters",
 }
-UNFINISHED = " UNION ALL ".join(ITEMS_IN_PLACE[place] for place in ("gated", "scheduled", "ready", "claimed"))
+ITEMS_IN_STATUS: dict[str, str] = {
+    "waiting": "SELECT board, item FROM waiting WHERE reason <> 'review'",
+    "in_review": "SELECT board, item FROM waiting WHERE reason = 'review'",
+}
+"""What the place alone does not tell: by status, the items that wait."""
+
+# After `PLACES`: whether a verifier judges what the item made.
+IN_REVIEW = """
+CASE WHEN g.item IS NULL THEN false ELSE EXISTS (
+    SELECT FROM waiting n WHERE n.board = w.board AND n.item = w.id AND n.reason = 'review') END
+"""
+UNFINISHED = " UNION ALL ".join(sql for place, sql in ITEMS_IN_PLACE.items() if place != "dead")

@@ -33,8 +33,11 @@ BELOW = """
 PLACED = """
     SELECT b.root, b.id AS task, a.name, a.id AS artifact, a.newest_item, a.owner, l.agent AS claimed_by, l.percent,
            a.stale_at IS NOT NULL AS stale,
-           coalesce(w.outcome, CASE WHEN l.agent IS NOT NULL THEN 'claimed' WHEN g.remaining IS NOT NULL THEN 'gated'
-                                    ELSE 'ready' END) AS place
+           coalesce(w.outcome,
+                    CASE WHEN l.agent IS NOT NULL THEN 'claimed' WHEN g.remaining IS NULL THEN 'ready'
+                         ELSE coalesce((SELECT CASE n.reason WHEN 'review' THEN 'in_review' ELSE 'waiting' END
+                                        FROM waiting n WHERE n.board = $1 AND n.item = a.newest_item), 'gated')
+                    END) AS place
     FROM below b
     CROSS JOIN LATERAL (SELECT * FROM artifacts a WHERE a.board = $1 AND a.task = b.id OFFSET 0) AS a
     CROSS JOIN LATERAL (SELECT w.outcome FROM work_items w WHERE w.board = $1 AND w.id = a.newest_item OFFSET 0) AS w

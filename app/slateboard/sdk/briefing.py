@@ -83,13 +83,83 @@ class Awaited:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """The version that a verifier judges; what is not `proven` has no hash."""
+
+    version: int
+    hash: str | None = None
+    proven: bool = False
+    criteria: str | None = None
+    author: str | None = None
+    path: str | None = None
+    uri: str | None = None
+    content: str | None = None
+    summary: str | None = None
+    evidence: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What somebody is to answer, with one of the `options` where there are any."""
+
+    question: str
+    kind: str = "question"
+    options: tuple[str, ...] = ()
+    default: str | None = None
+    asked_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What was answered to a question of this very work; nobody's answer has no text."""
+
+    question: str
+    answer: str | None = None
+    answered_by: str | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """A verdict on an earlier version of this very work: `approved`, or `rejected` for a reason."""
+
+    version: int
+    verdict: str
+    reason: str | None = None
+    judged_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compensation:
+    """A completed step that is to be undone, in the version that it made, and why.
+
+    `idempotency_key` is the same for every attempt to undo this version: what happens elsewhere is done once under it.
+    """
+
+    step: str
+    version: int
+    action: str
+    because: str
+    idempotency_key: str
+    author: str | None = None
+    path: str | None = None
+    uri: str | None = None
+    content: str | None = None
+    hash: str | None = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Briefing:
     """All that a worker needs to know of its item.
 
     `chain` begins with the item's own task and ends with the root; `checkpoint` and `note` are what an earlier attempt
     left; `last_error` is why it must be done again; `path` is where the result is wanted. For a delivery `event` is
     what is to be handled, and `events` every event of an `all_of`, in the log's order. `awaited` is how the last
-    `wait_for` ended; None without one.
+    `wait_for` ended; None without one. `verification` is what a verifier judges; `reviews` are the verdicts on what was
+    handed in before, `criteria` what it is judged by, and `evidence` what a result must name.
+    `compensation` is the step that is to be undone. `question` is what is to be answered, and `answers` what was said
+    to the questions that this work asked, the newest last.
     """
 
     item: int
@@ -112,6 +182,13 @@ class Briefing:
     event: Event | None = None
     events: tuple[Event, ...] = ()
     awaited: Awaited | None = None
+    verification: Verification | None = None
+    reviews: tuple[Review, ...] = ()
+    criteria: str | None = None
+    evidence: tuple[str, ...] = ()
+    compensation: Compensation | None = None
+    question: Question | None = None
+    answers: tuple[Answer, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
@@ -125,6 +202,15 @@ class Briefing:
                 "event": event,
                 "awaited": _awaited(given.get("awaited")),
                 "events": events or ((event,) if event else ()),
+                "verification": _verification(given.get("verification")),
+                "reviews": tuple(_known(Review, one) for one in given.get("reviews") or ()),
+                "evidence": tuple(given.get("evidence") or ()),
+                "compensation": _compensation(given.get("compensation")),
+                "question": _question(given.get("question")),
+                "answers": tuple(
+                    _known(Answer, {**one, "answered_at": _time(one.get("answered_at"))})
+                    for one in given.get("answers") or ()
+                ),
                 "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
                 "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),
@@ -155,6 +241,18 @@ def _awaited(given: Mapping[str, Any] | None) -> Awaited | None:
         return None
     event = _event(given) if "subject" in given else _event(given.get("event"))
     return Awaited(event=event, timed_out=bool(given.get("timed_out")), error=given.get("error"))
+
+
+def _verification(given: Mapping[str, Any] | None) -> Verification | None:
+    return _known(Verification, {**given, "evidence": tuple(given.get("evidence") or ())}) if given else None
+
+
+def _compensation(given: Mapping[str, Any] | None) -> Compensation | None:
+    return _known(Compensation, given) if given else None
+
+
+def _question(given: Mapping[str, Any] | None) -> Question | None:
+    return _known(Question, {**given, "options": tuple(given.get("options") or ())}) if given else None
 
 
 def _time(given: str | datetime | None) -> datetime | None:

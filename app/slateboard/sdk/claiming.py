@@ -13,7 +13,7 @@ import logging
 import random
 from typing import TYPE_CHECKING
 
-from slateboard.protocol.errors import Conflict, Denied, Invalid, NotFound, Paused, Unavailable
+from slateboard.protocol.errors import BreakerOpen, Conflict, Denied, Invalid, NotFound, Paused, Unavailable
 from slateboard.sdk.backoff import Backoff, Outage
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ class Claiming:
             self._look.set()
 
     async def _claim(self, limit: int) -> int:
-        """Claim, and hand over what was claimed; while paused there is nothing."""
+        """Claim, and hand over what was claimed; while paused, or behind a breaker, there is nothing."""
         try:
             claims = await self._transport.claim(worker=self._worker, limit=limit, lease_seconds=self._lease_seconds)
-        except Paused as error:
+        except (Paused, BreakerOpen) as error:
             log.info("nothing to claim: %s", error)
             return 0
         self._take(claims)

@@ -1,9 +1,10 @@
 """Work done by a command: the briefing goes in as JSON on standard input, the result comes out as JSON.
 
 For each item the command is started anew. It prints one JSON object: a result (`path`, `uri` or `content`, with
-`summary`, `note` and `usage`), or `{"block_on": [references]}`, or `{"fail": {"class", "error", "note"}}`. Its exit
-code says what kind of failure it was (`CLASSES`); the end of its standard error is kept with the attempt. Whatever the
-command does, this worker lives on: output and time are bounded, and its whole process group ends with the claim.
+`summary`, `note`, `usage`, `evidence` and `undo`), or `{"block_on": [references]}`, or
+`{"fail": {"class", "error", "note"}}`. Its exit code says what kind of failure it was (`CLASSES`); the end of its
+standard error is kept with the attempt. Whatever the command does, this worker lives on: output and time are bounded,
+and its whole process group ends with the claim.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ FAILURES: dict[str, type[Failure]] = {
     failure.failure_class.value: failure
     for failure in (TransientFailure, InfrastructureFailure, ValidationFailure, LogicFailure)
 }
-RESULT_FIELDS: dict[str, type] = {"path": str, "uri": str, "content": str, "summary": str, "note": str, "usage": dict}
-SHAPES = "a result (path, uri or content; summary, note, usage), or block_on, or fail"
+RESULT_FIELDS: dict[str, type] = {"path": str, "uri": str, "content": str, "summary": str, "note": str, "usage": dict,
+                                 "evidence": list, "undo": str}  # fmt: skip
+SHAPES = "a result (path, uri or content; summary, note, usage, evidence, undo), or block_on, or fail"
 
 
 @dataclass(kw_only=True)
@@ -167,7 +169,7 @@ def _result(answer: Mapping[str, Any], ending: program.Ending) -> Result:
     for name, value in values.items():
         wanted = RESULT_FIELDS[name]
         if not isinstance(value, wanted):
-            kind = "an object" if wanted is dict else "a text"
+            kind = {dict: "an object", list: "a list"}.get(wanted, "a text")
             raise ValidationFailure(_with_errors(f"{name!r} of the result is {kind}, not {str(value)[:100]}", ending))
     where = sorted(values.keys() & {"path", "uri", "content"})
     if len(where) > 1:

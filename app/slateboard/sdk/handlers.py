@@ -40,10 +40,11 @@ class Handlers:
     def __init__(self) -> None:
         self._artifacts = _Named("artifact")
         self._actions = _Named("action")
+        self._compensations = _Named("compensation")
         self._kinds: dict[str, Handler] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._artifacts.all or self._actions.all or self._kinds)
+        return bool(self._artifacts.all or self._actions.all or self._compensations.all or self._kinds)
 
     def add_pattern(self, pattern: str, function: Function) -> None:
         """Let a function produce the artifacts whose names match (as in a shell: `api_*`)."""
@@ -52,6 +53,10 @@ class Handlers:
     def add_action(self, pattern: str, function: Function) -> None:
         """Let a function handle the deliveries whose actions match (as in a shell: `run_*`)."""
         self._actions.add(pattern, function)
+
+    def add_compensation(self, pattern: str, function: Function) -> None:
+        """Let a function undo steps by the actions that match (as in a shell: `roll_*`)."""
+        self._compensations.add(pattern, function)
 
     def add_kind(self, kind: str, function: Function) -> None:
         """Let a function do all work of a kind that no pattern matches."""
@@ -64,11 +69,19 @@ class Handlers:
 
     def find(self, kind: str, name: str) -> Handler:
         """The handler of an item, by its artifact or action; `LogicFailure` names those there are if none fits."""
-        named = {ItemKind.PRODUCE.value: self._artifacts, ItemKind.HANDLE.value: self._actions}.get(kind)
+        named = {
+            ItemKind.PRODUCE.value: self._artifacts,
+            ItemKind.HANDLE.value: self._actions,
+            ItemKind.COMPENSATE.value: self._compensations,
+        }.get(kind)
         handler = (named and named.find(name)) or self._kinds.get(kind)
         if handler:
             return handler
-        names = [f"{one.what} {pattern!r}" for one in (self._artifacts, self._actions) for pattern in one.all]
+        names = [
+            f"{one.what} {pattern!r}"
+            for one in (self._artifacts, self._actions, self._compensations)
+            for pattern in one.all
+        ]
         names += [f"kind {one!r}" for one in self._kinds]
         raise LogicFailure(f"no handler of this worker fits {kind} {name!r}; it has: {', '.join(names) or 'none'}")
 

@@ -49,6 +49,11 @@ def _content(value: Any) -> str:
     raise ValidationFailure(message)
 
 
+async def hash_of(path: str) -> str:
+    """`sha256:<hex>` of a file, relative to the working folder."""
+    return (await _of_file(path))[0]
+
+
 async def _of_file(path: str) -> tuple[str, int]:
     """Hash and size of a file, relative to the working folder."""
     file = Path(path)

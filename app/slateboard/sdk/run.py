@@ -297,6 +297,18 @@ class Run:
         await self.call("wait_for", item=held.claim.item, fence=fence, **wanted)
         self._forget(held, None)
 
+    async def asked(self, fence: int, **question: Any) -> None:
+        """Give a claim back until somebody has answered."""
+        held = self._running(fence)
+        await self.call("ask", item=held.claim.item, fence=fence, **question)
+        self._forget(held, None)
+
+    async def judged(self, fence: int, **verdict: Any) -> None:
+        """End a claim with a verdict."""
+        held = self._running(fence)
+        await self.call("judge", item=held.claim.item, **verdict)
+        self._forget(held, None)
+
     async def released(self, fence: int, delay_seconds: float | None, note: str | None) -> None:
         """Give a claim back."""
         held = self._running(fence)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slateboard.protocol.errors import BoardArchived, Denied, LeaseLost, SlateError, Unavailable
+from slateboard.protocol.errors import BoardArchived, Denied, FinishConflict, LeaseLost, SlateError, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Finish, Finished, GiveBack, GivenBack
 from slateboard.sdk.backoff import Backoff, Outage
@@ -143,8 +143,24 @@ class Settler:
                 return
             else:
                 self._outage.over()
-                self._settled(endings, answers)
+                await self._take(endings, answers)
                 return
+
+    async def _take(self, endings: Sequence[Ending], answers: Sequence[Answer]) -> None:
+        """Pass the answers on; a result that was refused while its claim was kept fails its attempt."""
+        kept = [
+            (ending, answer.error)
+            for ending, answer in zip(endings, answers, strict=True)
+            if isinstance(ending, Finish) and answer.error and not isinstance(answer.error, LeaseLost | FinishConflict)
+        ]
+        if not kept:
+            self._settled(endings, answers)
+            return
+        refused = {ending.item for ending, _ in kept}
+        rest = [pair for pair in zip(endings, answers, strict=True) if pair[0].item not in refused]
+        self._settled([ending for ending, _ in rest], [answer for _, answer in rest])
+        for ending, error in kept:
+            await self._fail(ending, error)
 
     async def _halve(
         self,

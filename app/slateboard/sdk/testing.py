@@ -49,6 +49,7 @@ class Trial:
     decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     waited_for: dict[str, Any] | None = None
+    asked: dict[str, Any] | None = None
 
 
 async def run(
@@ -190,6 +191,11 @@ class _MadeUp:
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
                 return {"item": arguments["item"], "place": "gated"}
+            case "ask":
+                trial.outcome, trial.asked = Outcome.BLOCKED, dict(arguments)
+                trial.note = arguments.get("note") or trial.note
+                self.ended()
+                return {"item": arguments["item"], "place": "waiting"}
             case "block_on":
                 trial.outcome, trial.blocked_on = Outcome.BLOCKED, list(arguments["on"])
                 trial.note = arguments.get("note") or trial.note

@@ -1,8 +1,8 @@
 """The work in hand: what a handler is given, and what it can do while it holds the claim.
 
-Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `block_on`, `wait_for` and `release` give
-the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which has the same
-methods without `await`.
+Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `ask`, `block_on`, `wait_for` and
+`release` give the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which
+has the same methods without `await`.
 """
 
 from __future__ import annotations
@@ -11,48 +11,21 @@ import asyncio
 import secrets
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from slateboard.protocol.errors import DuplicateName, Invalid
 from slateboard.protocol.states import ItemKind
 from slateboard.protocol.work import NewArtifact
+from slateboard.sdk import verdicts
 from slateboard.sdk.briefing import Briefing, Event
 from slateboard.sdk.failures import HandlerEnded
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from slateboard.protocol.work import Claim
-
-
-class Desk(Protocol):
-    """What a piece of work asks of the worker that runs it."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The worker's event loop."""
-        ...
-
-    async def call(self, operation: str, *, under: tuple[int, int] | None = None, **arguments: Any) -> Any:
-        """An operation of the catalogue; `under` is the claim that a change belongs to."""
-        ...
-
-    async def progress(self, fence: int, percent: int | None, text: str | None) -> None:
-        """Report progress; `LeaseLost` if the claim is gone."""
-        ...
-
-    async def blocked(self, fence: int, on: list[str], note: str | None) -> None:
-        """Give a claim back until others are complete."""
-        ...
-
-    async def awaiting(self, fence: int, **wanted: Any) -> None:
-        """Give a claim back until an event has come."""
-        ...
-
-    async def released(self, fence: int, delay_seconds: float | None, note: str | None) -> None:
-        """Give a claim back."""
-        ...
+    from slateboard.sdk.desk import Desk
 
 
 class Work:
@@ -173,6 +146,24 @@ class Work:
         """Leave a hand-over note for the attempt that follows."""
         await self._desk.call("checkpoint", item=self.item, fence=self.fence, note=text)
 
+    async def usage(
+        self,
+        *,
+        input_tokens: int = 0,
+        cached_tokens: int = 0,
+        output_tokens: int = 0,
+        cost: float = 0.0,
+        model: str | None = None,
+    ) -> None:
+        """Report what was used since the last report, so that budgets know while it runs. Nothing is ever negative.
+
+        What is reported here is not said again in the result's `usage`.
+        """
+        await self._desk.call(
+            "report_usage", item=self.item, fence=self.fence, input_tokens=input_tokens, cached_tokens=cached_tokens,
+            output_tokens=output_tokens, cost=cost, model=model,
+        )  # fmt: skip
+
     async def post(
         self,
         name: str,
@@ -245,12 +236,60 @@ class Work:
         )
         raise HandlerEnded
 
+    async def ask(
+        self,
+        question: str,
+        *,
+        of: str | None = None,
+        options: Iterable[str] = (),
+        default: str | None = None,
+        deadline: timedelta | None = None,
+        severity: str | None = None,
+        note: str | None = None,
+    ) -> NoReturn:
+        """Give the claim back until somebody has answered (`of`, else a manager, delegator or person), and end here.
+
+        The handler then starts from its beginning, with the answer as the last of its briefing's `answers`. With
+        `options` the answer is one of them. Unanswered by the deadline (in 4 hours) it goes one level up, twice at
+        most; then `default` is the answer, or without one this work becomes a dead letter. Raises `UnknownName`,
+        `Invalid`.
+        """
+        seconds = None if deadline is None else deadline.total_seconds()
+        given = {"of": of, "default": default, "deadline_seconds": seconds, "severity": severity, "note": note}
+        known = {name: value for name, value in given.items() if value is not None}
+        await self._desk.asked(self.fence, question=question, options=list(options), **known)
+        raise HandlerEnded
+
     async def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """Give the claim back until these artifacts are complete, and end this handler.
 
         The handler then starts from its beginning, with them among its inputs. Raises `DependencyCycle`, `UnknownName`.
         """
         await self._desk.blocked(self.fence, list(references), note)
+        raise HandlerEnded
+
+    async def approve(self, reason: str | None = None) -> NoReturn:
+        """Approve the version that this verification is about, and end this handler.
+
+        What can be read here (the content, or the file at the path) is hashed again: `VersionConflict` where it is not
+        what was handed in. `Invalid` where this work is no verification.
+        """
+        await self._judge("approve", reason)
+
+    async def reject(self, reason: str) -> NoReturn:
+        """Reject the version that this verification is about, and end this handler.
+
+        The reason stands in the next briefing of its author.
+        """
+        await self._judge("reject", reason)
+
+    async def _judge(self, verdict: str, reason: str | None) -> NoReturn:
+        asked = verdicts.asked(await self.briefing_values())
+        if verdict == "approve":
+            await verdicts.check(asked)
+        await self._desk.judged(
+            self.fence, verdict=verdict, version=asked["version"], hash=asked["hash"], reason=reason
+        )
         raise HandlerEnded
 
     async def release(self, *, delay_seconds: float | None = None, note: str | None = None) -> NoReturn:
@@ -282,6 +321,10 @@ class SyncWork:
         """See `Work.note`."""
         self._wait(self._work.note(text))
 
+    def usage(self, **used: Any) -> None:
+        """See `Work.usage`."""
+        self._wait(self._work.usage(**used))
+
     def post(self, name: str, **more: Any) -> str:
         """See `Work.post`."""
         return self._wait(self._work.post(name, **more))
@@ -303,9 +346,24 @@ class SyncWork:
         self._wait(self._work.wait_for(pattern, **more))
         raise HandlerEnded
 
+    def ask(self, question: str, **more: Any) -> NoReturn:
+        """See `Work.ask`."""
+        self._wait(self._work.ask(question, **more))
+        raise HandlerEnded
+
     def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """See `Work.block_on`."""
         self._wait(self._work.block_on(*references, note=note))
+        raise HandlerEnded
+
+    def approve(self, reason: str | None = None) -> NoReturn:
+        """See `Work.approve`."""
+        self._wait(self._work.approve(reason))
+        raise HandlerEnded
+
+    def reject(self, reason: str) -> NoReturn:
+        """See `Work.reject`."""
+        self._wait(self._work.reject(reason))
         raise HandlerEnded
 
     def release(self, *, delay_seconds: float | None = None, note: str | None = None) -> NoReturn:

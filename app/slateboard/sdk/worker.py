@@ -109,6 +109,18 @@ class Worker:
 
         return add
 
+    def compensation(self, pattern: str) -> Callable[[Function], Function]:
+        """Decorate the function that undoes completed steps by the actions that match (as in a shell: `roll_*`).
+
+        Its briefing's `compensation` says which step, and has an `idempotency_key` that stays the same.
+        """
+
+        def add(function: Function) -> Function:
+            self.handlers.add_compensation(pattern, function)
+            return function
+
+        return add
+
     def handler(self, *, kind: str = "produce") -> Callable[[Function], Function]:
         """Decorate the function that does all work of a kind that no pattern matches."""
 

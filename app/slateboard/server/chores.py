@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slateboard.board import boards
-from slateboard.patterns import forgetting, publishing, schedules, waits
+from slateboard.patterns import (
+    escalations,
+    failures,
+    forgetting,
+    openings,
+    publishing,
+    schedules,
+    spending,
+    verification,
+    waits,
+)
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -24,7 +34,7 @@ from slateboard.server import checkpointing, routing, sealing, upkeep
 from slateboard.server.duty import Duty
 from slateboard.store.driver_errors import translate
 from slateboard.transaction import hot, writing
-from slateboard.work import gates, leases, ratings, schedule
+from slateboard.work import dead_letters, gates, leases, ratings, resources, schedule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 500
+ESCALATIONS = 100
 MOST_WAIT_SECONDS = 30.0
 """The longest wait before a chore that fails is tried again."""
 EXPIRE_SECONDS = 0.5
@@ -44,6 +55,8 @@ SWEEP_SECONDS = 60.0
 FORGET_SECONDS = 30.0
 FORGET_OLD_SECONDS = 3_600.0
 SCHEDULE_SECONDS = 0.5
+BUDGET_SECONDS = 0.5
+ARCHIVE_SECONDS = 30.0
 PURGE_SECONDS = 10.0
 PURGE_PAUSE_SECONDS = 0.05
 """Between two batches of a deleted board: nobody waits for its end."""
@@ -122,6 +135,50 @@ async def time_out_waits(duty: Duty) -> float:
     return 0.0 if ended >= BATCH else PROMOTE_SECONDS
 
 
+async def escalate(duty: Duty) -> float:
+    """Take what nobody has answered or judged in time one level up, or to its end; tell of breakers."""
+    async with _writing(duty) as tx:
+        moved = await escalations.time_out(tx, limit=ESCALATIONS)
+        asked = await verification.time_out(tx, limit=ESCALATIONS)
+        opened = await openings.tell(tx, limit=ESCALATIONS)
+    return 0.0 if max(moved, asked, opened) >= ESCALATIONS else PROMOTE_SECONDS
+
+
+async def undo_failures(duty: Duty) -> float:
+    """Undo what was completed of tasks that failed, board by board."""
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        behind = await failures.boards_behind(tx)
+    more = False
+    for board in behind:
+        async with writing(duty.database, SYSTEM, board, now=duty.now, wake=duty.wake) as tx:
+            more |= await failures.act(tx)
+    return 0.0 if more else PROMOTE_SECONDS
+
+
+async def free_held(duty: Duty) -> float:
+    """Look through what budgets, limits and resources hold, page by page, for what may go on."""
+    after = (0, 0)
+    while True:
+        async with _writing(duty) as tx:
+            after = await resources.free_held(tx, after=after)
+        if after == (0, 0):
+            return PROMOTE_SECONDS
+
+
+async def archive_dead_letters(duty: Duty) -> float:
+    """Discard the oldest dead letters of boards that have too many."""
+    async with _writing(duty) as tx:
+        archived = await dead_letters.archive(tx, limit=BATCH)
+    return 0.0 if archived >= BATCH else ARCHIVE_SECONDS
+
+
+async def watch_budgets(duty: Duty) -> float:
+    """Stop claims where a budget is used up, and warn before."""
+    async with _writing(duty) as tx:
+        changed = await spending.watch(tx, limit=BATCH)
+    return 0.0 if changed >= BATCH else BUDGET_SECONDS
+
+
 async def publish_due(duty: Duty) -> float:
     """Publish the events of schedules whose time has come."""
     async with _writing(duty) as tx:
@@ -149,6 +206,11 @@ class Chore:
 CHORES = (
     Chore(sealing.NAME, sealing.seal_for_ever),
     Chore(routing.NAME, routing.route_for_ever),
+    Chore("escalate what nobody answers", escalate),
+    Chore("undo what failed", undo_failures),
+    Chore("archive dead letters", archive_dead_letters),
+    Chore("watch the budgets", watch_budgets),
+    Chore("free what was held", free_held),
     Chore("publish what is due", publish_due),
     Chore("time out waits", time_out_waits),
     Chore("forget published ids", forget_published),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slateboard.protocol.errors import (
     BadName,
     BoardArchived,
+    BreakerOpen,
     Conflict,
     DatabaseBusy,
     DatabaseFull,
@@ -117,7 +119,7 @@ def _of_postgres(error: Any) -> BaseException:
             return kind(f"{message}: {taken['name']!r}", remedy=remedy, name=taken["name"])
         return kind(message, remedy=remedy)
     if state == "SB001":
-        return Paused(str(error), remedy="resume it with `slate resume`, or wait")
+        return Paused(str(error), remedy="resume it with `slate resume`, raise the budget, or wait")
     if state == "SB002":
         return Conflict(str(error), remedy="append a new entry instead")
     if state == "SB004":
@@ -126,6 +128,8 @@ def _of_postgres(error: Any) -> BaseException:
         return BoardArchived(str(error), remedy="an administrator opens it again with `slate board unarchive`")
     if state == "SB006":
         return UnknownName(str(error), remedy="see `slate board deleted`")
+    if state == "SB007":
+        return _breaker_open(error)
     if state in STATES:
         kind, remedy = STATES[state]
         return kind(f"the database says: {error}", remedy=remedy)
@@ -136,6 +140,15 @@ def _of_postgres(error: Any) -> BaseException:
     if state[:2] in {"22", "23"}:
         return Invalid(f"a value cannot be stored: {error}", remedy="correct it; nothing was changed")
     return error
+
+
+def _breaker_open(error: Any) -> BreakerOpen:
+    details = json.loads(error.detail)
+    if details["probe"] is None:
+        remedy = f"wait until {details['until']}, when one probe goes through, or `slate breaker close`"
+    else:
+        remedy = f"wait for the probe, item {details['probe']}: its outcome closes or reopens it"
+    return BreakerOpen(error.message, remedy=remedy, **details)
 
 
 @contextmanager

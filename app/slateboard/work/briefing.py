@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
+from slateboard.work import queries
 
 if TYPE_CHECKING:
     from slateboard.transaction import Statement
 
-BRIEFING = """
+BRIEFING = f"""
 WITH RECURSIVE item AS (
-    SELECT w.*, a.task, a.name AS artifact_name, a.title, a.brief, a.path
+    SELECT w.*, a.task, a.name AS artifact_name, a.title, a.brief, a.path, a.rules
     FROM work_items w LEFT JOIN artifacts a ON a.board = w.board AND a.id = w.artifact
     WHERE w.board = $1 AND w.id = $2
 ),
@@ -41,8 +42,9 @@ SELECT json_build_object(
                    'content', v.content, 'hash', v.hash, 'summary', v.summary) ORDER BY b.reference), '[]')
                FROM (SELECT d.blocker FROM dependencies d WHERE d.board = $1 AND d.item IN (i.id, i.artifact)
                      ORDER BY d.blocker LIMIT 200) AS d
-               JOIN work_items b ON b.board = $1 AND b.id = d.blocker
+               JOIN work_items b ON b.board = $1 AND b.id = d.blocker AND b.artifact IS NOT NULL
                LEFT JOIN LATERAL (SELECT * FROM artifact_versions v WHERE v.board = $1 AND v.artifact = b.artifact
+                                    AND {queries.STANDS}
                                   ORDER BY v.version DESC LIMIT 1) AS v ON true),
     'decisions', (SELECT coalesce(json_agg(json_build_object(
                       'subject', d.subject, 'decision', d.decision, 'rationale', d.rationale, 'agent', d.agent)
@@ -69,6 +71,35 @@ SELECT json_build_object(
                                       'actor', e.actor, 'correlation', e.correlation, 'happened_at', e.happened_at)
                                   FROM events e WHERE e.board = $1 AND e.position = n.position) END
                 FROM event_waits n WHERE n.board = $1 AND n.item = i.id AND n.ended_at IS NOT NULL),
+    'question', (SELECT json_build_object(
+                     'question', q.question, 'kind', q.kind, 'options', q.options, 'default', q.default_answer,
+                     'severity', q.severity, 'asked_by', q.asked_by, 'deadline', q.deadline, 'about', q.about)
+                 FROM escalations q WHERE q.board = $1 AND q.item = i.id),
+    'answers', (SELECT coalesce(json_agg(json_build_object(
+                    'question', q.question, 'answer', q.answer, 'answered_by', q.answered_by,
+                    'answered_at', q.answered_at) ORDER BY q.item), '[]')
+                FROM escalations q WHERE q.board = $1 AND q.about = i.id AND q.answered_at IS NOT NULL),
+    'verification', (SELECT json_build_object(
+                         'version', n.version, 'hash', n.hash, 'proven', n.hash IS NOT NULL, 'criteria', n.criteria,
+                         'author', v.author, 'path', v.path, 'uri', v.uri, 'content', v.content,
+                         'summary', v.summary, 'evidence', coalesce(v.evidence, '[]'), 'deadline', n.deadline)
+                     FROM verifications n JOIN artifact_versions v
+                       ON v.board = n.board AND v.artifact = n.artifact AND v.version = n.version
+                     WHERE n.board = $1 AND n.item = i.id),
+    'reviews', (SELECT coalesce(json_agg(json_build_object(
+                    'version', n.version, 'verdict', n.verdict, 'reason', n.reason, 'judged_by', n.judged_by,
+                    'judged_at', n.judged_at) ORDER BY n.item), '[]')
+                FROM (SELECT * FROM verifications n WHERE n.board = $1 AND n.about = i.id AND n.verdict IS NOT NULL
+                      ORDER BY n.item DESC LIMIT 20) AS n),
+    'compensation', (SELECT json_build_object(
+                         'step', c.reference, 'version', c.version, 'action', c.action, 'because', c.because,
+                         'idempotency_key', concat(o.name, '/', c.reference, '@', c.version, '/undo'),
+                         'author', v.author, 'path', v.path, 'uri', v.uri, 'content', v.content, 'hash', v.hash,
+                         'summary', v.summary)
+                     FROM compensations c JOIN boards o ON o.id = c.board JOIN artifact_versions v
+                       ON v.board = c.board AND v.artifact = c.artifact AND v.version = c.version
+                     WHERE c.board = $1 AND c.item = i.id),
+    'criteria', i.rules ->> 'criteria', 'evidence', i.rules -> 'evidence',
     'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
     'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)
 ) FROM item i

@@ -4,6 +4,7 @@ all as there are programs of SQL. Nothing is decided here; `intake` decides.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,7 @@ async def enter(
         times(row.artifact.run_at for row in rows),
         numbers(row.artifact.max_attempts for row in rows),
         flags(row.artifact.imported is not None for row in rows),
+        texts(json.dumps(row.artifact.rules) if row.artifact.rules else None for row in rows),
         numbers(sorted(older)),
         numbers(blocker for blocker, _ in edges),
         numbers(item for _, item in edges),
@@ -143,6 +145,8 @@ def record(tx: Transaction, rows: Sequence[Entry], blockers_of: Mapping[int, Seq
             image["inbox"] = row.inbox
         if one.max_attempts != DEFAULT_ATTEMPTS:
             image["max_attempts"] = one.max_attempts
+        if one.rules:
+            image["rules"] = one.rules
         if one.brief:
             image["brief"] = one.brief
         if row.due is not None:

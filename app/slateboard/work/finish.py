@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slateboard.protocol.errors import FinishConflict, Invalid, SlateError, TooLarge
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome
+from slateboard.protocol.usage import check_usage
 from slateboard.protocol.work import (
     MAX_BATCH,
     MAX_CONTENT_BYTES,
@@ -25,7 +26,7 @@ from slateboard.protocol.work import (
     Result,
 )
 from slateboard.store.arrays import numbers, octets, texts
-from slateboard.work import claims, queries
+from slateboard.work import claims, hooks, queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,10 @@ async def finish(
     """Accept results; returns one answer for each, in their order, and the inboxes that now hold new work."""
     tx.require(Right.AGENT)
     ordered = _ordered(finishes)
+    # A result with evidence, or with what undoes it, is for the hook of its kind.
+    stale = {(one.item, one.fence): receipt(one.result)[1] for one in ordered if _says_more(one.result)}
+    if stale:
+        ordered = [one for one in ordered if (one.item, one.fence) not in stale]
     results = [one.result for one in ordered]
     usages = [_json(result.usage) for result in results]
     digests = [_digest(result, usage) for result, usage in zip(results, usages, strict=True)]
@@ -73,14 +78,17 @@ async def finish(
     woken: list[int] = list(rows[0]["woken"]) if rows else []
     if len(rows) == len(finishes):
         return [Finished(one.item, versions[one.item]) for one in finishes], woken
-    stale = {
+    stale |= {
         (one.item, one.fence): digest for one, digest in zip(ordered, digests, strict=True) if one.item not in versions
     }
-    answers = await _repeated(tx, stale)
+    losses = await claims.losses(tx, list(stale))
+    held = [one for one in _ordered(finishes) if (one.item, one.fence) in stale and _holds(losses[one.item, one.fence])]
+    answers, more = await hooks.finish(tx, held, now) if held else ({}, [])
+    answers |= {key: _repeated(tx, losses[key], digest) for key, digest in stale.items() if key not in answers}
     return [
         Finished(item=one.item, version=versions[one.item]) if one.item in versions else answers[one.item, one.fence]
         for one in finishes
-    ], woken
+    ], [*woken, *more]
 
 
 async def give_back(
@@ -141,6 +149,12 @@ def _texts(values: list[str | None]) -> str:
     return "{}" if values.count(None) == len(values) else texts(values)
 
 
+def receipt(result: Result) -> tuple[str | None, bytes]:
+    """The usage as JSON, and the digest by which a repetition is recognised. Raises `Invalid`, `TooLarge`."""
+    usage = _json(result.usage)
+    return usage, _digest(result, usage)
+
+
 def _digest(result: Result, usage: str | None) -> bytes:
     """The content of a finish in 32 bytes, by which a repetition is recognised; refuses what is over its limit."""
     if result is NOTHING:
@@ -153,7 +167,14 @@ def _digest(result: Result, usage: str | None) -> bytes:
 
 def _text(result: Result, usage: str | None) -> str:
     """All of it in one text, which no other content has."""
-    return repr((result.path, result.uri, result.content, result.hash, result.summary, result.note, usage))
+    said = (result.path, result.uri, result.content, result.hash, result.summary, result.note, usage)
+    if not _says_more(result):
+        return repr(said)
+    return repr((*said, json.dumps(result.evidence, sort_keys=True, default=str), result.undo))
+
+
+def _says_more(result: Result) -> bool:
+    return result.evidence is not None or result.undo is not None
 
 
 NOTHING_DIGEST = sha256(_text(NOTHING, None).encode()).digest()
@@ -169,8 +190,11 @@ def _check_size(result: Result) -> None:
 
 
 def _json(usage: dict[str, Any] | None) -> str | None:
+    if usage is None:
+        return None
+    check_usage(usage)
     try:
-        return None if usage is None else json.dumps(usage, sort_keys=True, allow_nan=False)
+        return json.dumps(usage, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise Invalid(f"the usage is not JSON: {error}", remedy="give numbers, texts, lists and objects") from error
 
@@ -182,13 +206,13 @@ def _check_texts(*texts: str | None) -> None:
             raise TooLarge(message, remedy="put it into the content, or shorten it", characters=len(text))
 
 
-async def _repeated(tx: Statement, stale: dict[tuple[int, int], bytes]) -> dict[tuple[int, int], Finished]:
-    """Answer finishes whose claim is gone: as the first time, or with the reason."""
-    losses = await claims.losses(tx, list(stale))
-    return {key: _repeated_one(tx, losses[key], digest) for key, digest in stale.items()}
+def _holds(loss: Any) -> bool:
+    """Whether the claim that `finish_items` passed over is there."""
+    return loss["holder_fence"] == loss["fence"]
 
 
-def _repeated_one(tx: Statement, row: Any, digest: bytes) -> Finished:
+def _repeated(tx: Statement, row: Any, digest: bytes) -> Finished:
+    """Answer a finish whose claim is gone: as the first time, or with the reason."""
     item: int = row["item"]
     if row["ended"] != Outcome.COMPLETED:
         return Finished(item=item, error=claims.loss(tx, row))

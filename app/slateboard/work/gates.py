@@ -15,7 +15,6 @@ from slateboard.protocol.errors import (
     DependencyCycle,
     HasDependents,
     Invalid,
-    LeaseLost,
     SlateError,
     UnknownName,
     WrongState,
@@ -25,7 +24,7 @@ from slateboard.protocol.names import BoardId, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome, Place
 from slateboard.protocol.work import MAX_BATCH
-from slateboard.work import claims, queries
+from slateboard.work import breakers, leases, queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,26 +59,12 @@ async def block_on(
     tx.require(Right.AGENT)
     _check_blockers(on)
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
-    leases = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
-    only = tx.actor.limited_to
-    if not leases or leases[0]["fence"] != fence or (only is not None and leases[0]["agent"] != only):
-        raise (await claims.explain_losses(tx, [(item, fence)])).get((item, fence)) or LeaseLost("the claim is gone")
-    lease = leases[0]
-    row = await tx.fetchrow(
-        "SELECT reference, kind, correlation FROM work_items WHERE board = $1 AND id = $2", tx.board, item
-    )
-    reference: str = row["reference"]
+    lease = await leases.own(tx, item=item, fence=fence)
+    reference: str = (await tx.fetch(queries.REFERENCES, tx.board, [item]))[0]["reference"]
     task = reference.partition("/")[0]
     numbers = await newest_items(tx, {_full(one, task) for one in on})
     remaining = (await _insert(tx, {item: (reference, sorted(set(numbers.values())))}))[item]
-    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, item)
-    await tx.fetch(
-        "UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2",
-        tx.board,
-        item,
-        lease["attempt"],
-    )
-    await end_attempts(tx, leases, outcome=Outcome.BLOCKED, error=None, note=note)
+    row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
     await _rate_again(tx, numbers.values())
     place = await _hold(tx, item, remaining)
     tx.record(
@@ -169,6 +154,7 @@ async def end_attempts(
         tx.now,
         *([lease[name] for lease in leases] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
     )
+    await breakers.settle(tx, leases, outcome=outcome)
 
 
 async def release_dependents(tx: Transaction, items: Sequence[int]) -> None:

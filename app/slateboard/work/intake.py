@@ -18,7 +18,7 @@ from slateboard.protocol.rights import Right
 from slateboard.protocol.states import PRIORITY_RATING, Priority
 from slateboard.protocol.work import MAX_POST, NewArtifact, NewTask, Posted
 from slateboard.store.arrays import names, texts
-from slateboard.work import entries, gates, inboxes, queries
+from slateboard.work import entries, gates, inboxes, queries, rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,6 +79,8 @@ def check(tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]) -> None:
         reference = f"{one.task}/{check_name(one.name, 'artifact')}"
         if one.priority is not None:
             check_priority(one.priority, reference)
+        if one.rules:
+            rules.check(one.rules, reference)
         if one.capability is not None:
             check_name(one.capability, "capability")
             if one.owner is not None:

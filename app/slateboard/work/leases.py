@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import Invalid, LeaseLost, TooLarge
 from slateboard.protocol.rights import Right
-from slateboard.protocol.states import ItemKind
+from slateboard.protocol.states import ItemKind, Outcome
 from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Beat, Renewed
-from slateboard.work import claims, queries
+from slateboard.work import breakers, claims, queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,50 @@ async def hold(tx: Transaction, *, item: int, fence: int) -> None:
     tx.cause, tx.depth = row["cause"], row["depth"]
     if row["kind"] == ItemKind.HANDLE:
         tx.traceparent = await tx.fetchval(queries.TRACE_OF_DELIVERY, tx.board, item)
+
+
+async def own(tx: Transaction, *, item: int, fence: int) -> Any:
+    """The lease of this claim, held, to be ended by `give_up`. Raises `LeaseLost`."""
+    held = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
+    only = tx.actor.limited_to
+    if held and held[0]["fence"] == fence and (only is None or held[0]["agent"] == only):
+        return held[0]
+    losses = await claims.explain_losses(tx, [(item, fence)])
+    raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
+
+
+async def give_up(
+    tx: Transaction,
+    lease: Any,
+    *,
+    outcome: Outcome,
+    note: str | None = None,
+    usage: str | None = None,
+    digest: bytes | None = None,
+) -> Any:
+    """End a held claim and keep its attempt; what the transaction then says belongs to its work.
+
+    `usage` is JSON; by the `digest` of its content a finish that is repeated is answered as the first time.
+
+    The item is held and in no place then. Returns its `reference`, `kind`, `artifact`, `revision`, `inbox`,
+    `base_rating`, `correlation` and `depth`.
+    """
+    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, lease["item"])
+    row = await tx.fetchrow(queries.LEAVE_CLAIM, tx.board, lease["item"], lease["attempt"])
+    await tx.fetch(
+        queries.INSERT_ATTEMPT,
+        tx.board,
+        outcome.value,
+        note,
+        usage,
+        digest,
+        tx.now,
+        *(lease[name] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
+    )
+    await breakers.settle(tx, [lease], outcome=outcome)
+    tx.correlation = row["correlation"] or tx.correlation
+    tx.cause, tx.depth = lease["cause"], row["depth"]
+    return row
 
 
 async def checkpoint(tx: Statement, *, item: int, fence: int, data: Any = None, note: str | None = None) -> None:

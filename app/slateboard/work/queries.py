@@ -54,11 +54,25 @@ WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
 RETURNING l.item, l.fence, l.expires_at
 """
 
-# Whether a claim would find anything: not paused, and something in one of the agent's inboxes. Asked in the index's own
+# Whether a claim would find anything: neither paused nor behind an open breaker, and something in one of the agent's
+# inboxes, or in one that it reads as a substitute. Asked in the index's own
 # order, since a mere EXISTS may read the whole queue for an inbox that is empty.
 HAS_WORK = """
 SELECT NOT EXISTS (SELECT FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), ($1, 0), ($1, $2)))
+   AND NOT EXISTS (SELECT FROM budgets b
+                   WHERE (b.board, b.agent, b.task) IN (($1, 0, 0), ($1, $2, 0)) AND b.exhausted_at IS NOT NULL)
+   AND NOT EXISTS (
+       SELECT FROM circuit_breakers c
+       WHERE c.board = $1 AND c.agent = $2 AND c.fallback <> 'proceed_with_warning'
+         AND (c.until > clock_timestamp()
+              OR EXISTS (SELECT FROM leases l
+                         WHERE l.board = $1 AND l.item = c.probe_item AND l.fence = c.probe_fence)))
    AND ((SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = $2 ORDER BY r.rank, r.item LIMIT 1) IS NOT NULL
+        OR EXISTS (
+            SELECT FROM circuit_breakers c
+            WHERE c.board = $1 AND c.substitute = $2
+              AND (SELECT r.item FROM ready r WHERE r.board = $1 AND r.inbox = c.agent ORDER BY r.rank, r.item LIMIT 1)
+                  IS NOT NULL)
         OR EXISTS (
             SELECT FROM open_inboxes o
             WHERE o.board = $1
@@ -132,8 +146,8 @@ ENTER = """
 SELECT enter_items($1, $2, $3, $4, $5, $6::text::bigint[], $7::text::bigint[], $8::text::text[], $9::text::text[],
                    $10::text::text[], $11::text::bigint[], $12::text::text[], $13::text::text[], $14::text::text[],
                    $15::text::bigint[], $16::text::int[], $17::text::timestamptz[], $18::text::timestamptz[],
-                   $19::text::smallint[], $20::text::boolean[], $21::text::bigint[], $22::text::bigint[],
-                   $23::text::bigint[], $24, $25, $26, $27, $28, $29)
+                   $19::text::smallint[], $20::text::boolean[], $21::text::text[], $22::text::bigint[],
+                   $23::text::bigint[], $24::text::bigint[], $25, $26, $27, $28, $29, $30)
 """
 
 PLACE = "SELECT place_items($1, $2, $3, $4)"
@@ -183,6 +197,7 @@ WHERE (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = g.board) AND NOT 
       AND (b.outcome IS DISTINCT FROM 'done'
            OR EXISTS (SELECT FROM unlocks u WHERE u.board = d.board AND u.blocker = d.blocker)))
   AND NOT EXISTS (SELECT FROM event_waits w WHERE w.board = g.board AND w.item = g.item AND w.ended_at IS NULL)
+  AND NOT EXISTS (SELECT FROM holds h WHERE h.board = g.board AND h.item = g.item)
 GROUP BY g.board
 """
 
@@ -191,12 +206,18 @@ GATE_PAGE_END = """
 SELECT board, item FROM gates WHERE (board, item) > ($1, $2) ORDER BY board, item OFFSET $3 - 1 LIMIT 1
 """
 
+# Of a version `v`: nobody had to verify it, or somebody approved it. Others are not what the artifact is.
+STANDS = """
+NOT EXISTS (SELECT FROM verifications n WHERE n.board = v.board AND n.artifact = v.artifact AND n.version = v.version
+            AND n.verdict IS DISTINCT FROM 'approved')
+"""
+
 # A revision: more work on an artifact that is complete, for whoever had it last.
 INSERT_REVISION = """
-INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, max_attempts, correlation,
-                        depth, created_at)
-SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, $4, $6,
-       $5
+INSERT INTO work_items (board, id, kind, artifact, revision, reference, inbox, base_rating, max_attempts, guarded,
+                        hooked, correlation, depth, created_at)
+SELECT w.board, $3, w.kind, w.artifact, w.revision + 1, w.reference, w.inbox, w.base_rating, w.max_attempts, w.guarded,
+       w.hooked, $4, $6, $5
 FROM work_items w WHERE w.board = $1 AND w.id = $2
 """
 
@@ -241,6 +262,12 @@ WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) ORDER BY w.id FOR NO KEY UPDATE
 
 REFERENCES = "SELECT id, reference FROM work_items WHERE board = $1 AND id = ANY ($2::bigint[])"
 
+# An item whose claim ends without a result, on its way to wait for something.
+LEAVE_CLAIM = """
+UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2
+RETURNING reference, kind, artifact, revision, inbox, base_rating, correlation, depth
+"""
+
 # The leases of these items, held in ascending order.
 LOCK_LEASES = """
 SELECT l.* FROM leases l WHERE l.board = $1 AND l.item = ANY ($2::bigint[]) ORDER BY l.item FOR UPDATE
@@ -257,6 +284,20 @@ SELECT w.id, w.reference FROM downstream u JOIN work_items w ON w.board = $1 AND
 WHERE w.outcome IS NULL ORDER BY w.id
 """
 
+# What somebody is to do so that these items can go on.
+DUTIES = """
+SELECT n.on_item AS id FROM waiting n WHERE n.board = $1 AND n.item = ANY ($2::bigint[]) ORDER BY n.on_item
+"""
+
+# What waited for these duties waits for nobody any more.
+END_WAIT = "DELETE FROM waiting WHERE board = $1 AND on_item = ANY ($2::bigint[])"
+
+# What was asked by duties that end unanswered is withdrawn.
+WITHDRAW = """
+UPDATE escalations SET answered_by = 'withdrawn', answered_at = $3
+WHERE board = $1 AND item = ANY ($2::bigint[]) AND answered_at IS NULL
+"""
+
 # End the claims of these items, whoever holds them.
 LEAVE_LEASES = "DELETE FROM leases WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING *"
 
@@ -267,6 +308,8 @@ WITH r AS (DELETE FROM ready WHERE board = $1 AND item = ANY ($2::bigint[]) RETU
      g AS (DELETE FROM gates WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item),
      m AS (DELETE FROM rating_changes WHERE board = $1 AND item = ANY ($2::bigint[])),
      c AS (DELETE FROM checkpoints WHERE board = $1 AND item = ANY ($2::bigint[])),
+     n AS (DELETE FROM waiting WHERE board = $1 AND item = ANY ($2::bigint[])),
+     h AS (DELETE FROM holds WHERE board = $1 AND item = ANY ($2::bigint[])),
      d AS (DELETE FROM dead_letters WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING item)
 SELECT item FROM r UNION ALL SELECT item FROM s UNION ALL SELECT item FROM g UNION ALL SELECT item FROM d
 """
@@ -310,6 +353,11 @@ INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, error
 SELECT $1, g.item, g.fence, g.attempt, g.agent, g.worker, $2, $3, $4, g.started_at, $5
 FROM unnest($6::bigint[], $7::bigint[], $8::int[], $9::bigint[], $10::text[], $11::timestamptz[])
      AS g (item, fence, attempt, agent, worker, started_at)
+"""
+
+INSERT_ATTEMPT = """
+INSERT INTO attempts (board, outcome, note, usage, digest, ended_at, item, fence, attempt, agent, worker, started_at)
+VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 
 # The sum of a rating, part by part.

@@ -38,9 +38,10 @@ async def revise(
         name,
     )
     row = await tx.fetchrow(
-        """
+        f"""
         SELECT a.id, a.newest_item, w.outcome, w.revision,
-               (SELECT max(v.version) FROM artifact_versions v WHERE v.board = a.board AND v.artifact = a.id) AS version
+               (SELECT max(v.version) FROM artifact_versions v
+                WHERE v.board = a.board AND v.artifact = a.id AND {queries.STANDS}) AS version
         FROM tasks t JOIN artifacts a ON a.board = t.board AND a.task = t.id AND a.name = $3
         JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
         WHERE t.board = $1 AND t.name = $2

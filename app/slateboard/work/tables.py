@@ -43,6 +43,10 @@ def _item() -> Column[int]:
     return Column("item", BigInteger, primary_key=True, autoincrement=False)
 
 
+def _item_of() -> Column[int]:
+    return Column("item", BigInteger, nullable=False)
+
+
 open_inboxes = Table(
     "open_inboxes",
     metadata,
@@ -74,6 +78,9 @@ work_items = Table(
     Column("correlation", Text),
     # How many deliveries led to it, one after the other.
     Column("depth", SmallInteger, nullable=False, server_default="0"),
+    # A claim of it looks at what it may use; its finish is not its end by itself (`work/hooks.py`).
+    Column("guarded", Boolean, nullable=False, server_default="false"),
+    Column("hooked", Boolean, nullable=False, server_default="false"),
     Column("last_error", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("outcome IN ('done', 'dead', 'cancelled')", name="outcome"),
@@ -90,6 +97,21 @@ gates = Table(
     _item(),
     Column("remaining", Integer, nullable=False),
     postgresql_with={"fillfactor": 50, **CHURN},
+)
+
+# Why a gated item waits for somebody: who must act, and by when. `on_item` is the duty that its gate counts.
+waiting = Table(
+    "waiting",
+    metadata,
+    _board(),
+    _item(),
+    Column("owner", BigInteger, nullable=False),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("on_item", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    CheckConstraint("reason IN ('question', 'review')", name="reason"),
+    Index("waiting_board_on_item_idx", "board", "on_item"),
 )
 
 ready = Table(
@@ -128,6 +150,7 @@ leases = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("cause", BigInteger, nullable=False),
     Column("percent", SmallInteger),
+    Column("hooked", Boolean, nullable=False, server_default="false"),
     Column("worker", Text, nullable=False),
     Column("progress", Text),
     CheckConstraint("lease_seconds > 0 AND lease_seconds <= 86400", name="lease_seconds"),
@@ -181,6 +204,57 @@ dead_letters = Table(
     Column("error", Text),
     Column("died_at", DateTime(timezone=True), nullable=False),
     Index("dead_letters_board_died_at_idx", "board", "died_at"),
+    Index("dead_letters_agent_idx", "board", "agent", "died_at"),
+)
+
+# How many items in a row an agent has failed; a breaker that is not closed has a row here, too.
+failure_runs = Table(
+    "failure_runs",
+    metadata,
+    _board(),
+    Column("agent", BigInteger, primary_key=True, autoincrement=False),
+    Column("failed", Integer, nullable=False),
+)
+
+# The breakers that are not closed. `until` is when a probe may go through; `probe_*` is its claim while it runs.
+circuit_breakers = Table(
+    "circuit_breakers",
+    metadata,
+    _board(),
+    Column("agent", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("fallback", Text, nullable=False),
+    Column("substitute", BigInteger),
+    Column("recovery_seconds", Double, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("probe_item", BigInteger),
+    Column("probe_fence", BigInteger),
+    Column("escalation", BigInteger),
+    CheckConstraint("state IN ('open', 'half_open')", name="state"),
+    CheckConstraint("(state = 'half_open') = (probe_fence IS NOT NULL)", name="probe"),
+)
+
+# The rules of an agent's breaker, or with agent 0 of all that have none of their own.
+breaker_settings = Table(
+    "breaker_settings",
+    metadata,
+    _board(),
+    Column("agent", BigInteger, primary_key=True, autoincrement=False),
+    Column("failure_threshold", Integer, nullable=False),
+    Column("recovery_seconds", Double, nullable=False),
+    Column("fallback", Text, nullable=False),
+    Column("substitute", BigInteger),
+    Column("source", Text),
+    CheckConstraint("failure_threshold BETWEEN 1 AND 1000", name="failure_threshold"),
+    CheckConstraint("recovery_seconds > 0 AND recovery_seconds <= 2592000", name="recovery_seconds"),
+    CheckConstraint(
+        "fallback IN ('escalate_to_human', 'queue_for_retry', 'proceed_with_warning', 'reassign')", name="fallback"
+    ),
+    CheckConstraint("(fallback = 'reassign') = (substitute IS NOT NULL)", name="substitute"),
+    CheckConstraint("substitute <> agent", name="not_itself"),
 )
 
 # What is left of a fan-out of more than 1,000: the dependents after `after_item` still count this blocker.
@@ -209,4 +283,104 @@ leaders = Table(
     Column("name", Text, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+
+# What attempts used: never changed. Number 0 of a fence is what its end said, the others what it said while it ran.
+usage_ledger = Table(
+    "usage_ledger",
+    metadata,
+    _board(),
+    Column("fence", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _item_of(),
+    Column("agent", BigInteger, nullable=False),
+    # Of the artifact that was worked on; null for duties and deliveries.
+    Column("task", BigInteger),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("model", Text),
+    Column("reported_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint(
+        "input_tokens >= 0 AND cached_tokens >= 0 AND output_tokens >= 0 AND cost >= 0", name="not_negative"
+    ),
+    Index("usage_ledger_board_agent_idx", "board", "agent"),
+    Index("usage_ledger_board_task_idx", "board", "task"),
+)
+
+# How much may be used: by an agent, by a task with all below it, or (both 0) by the board.
+budgets = Table(
+    "budgets",
+    metadata,
+    _board(),
+    Column("agent", BigInteger, primary_key=True, autoincrement=False),
+    Column("task", BigInteger, primary_key=True, autoincrement=False),
+    Column("tokens", BigInteger),
+    Column("cost", Double),
+    Column("warned_at", DateTime(timezone=True)),
+    # Since when nothing more is claimed.
+    Column("exhausted_at", DateTime(timezone=True)),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("tokens IS NOT NULL OR cost IS NOT NULL", name="limited"),
+    CheckConstraint("tokens > 0 AND cost > 0", name="positive"),
+    CheckConstraint("agent = 0 OR task = 0", name="of_one"),
+)
+
+# How many items at once, or how many starts in so many seconds: of an agent, a capability, or a key of artifacts.
+limits = Table(
+    "limits",
+    metadata,
+    _board(),
+    Column("scope", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    # The inbox of the agent or of the capability, 0 for a key.
+    Column("inbox", BigInteger, nullable=False),
+    Column("concurrency", Integer),
+    Column("rate", Integer),
+    Column("per_seconds", Double),
+    # What is left in the bucket, as of then.
+    Column("tokens", Double, nullable=False),
+    Column("filled_at", DateTime(timezone=True), nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("scope IN ('agent', 'capability', 'key')", name="scope"),
+    CheckConstraint("(rate IS NULL) = (per_seconds IS NULL)", name="rate"),
+    CheckConstraint("concurrency > 0 AND rate > 0 AND per_seconds > 0", name="positive"),
+)
+
+# Numbered, so that no limit can be passed. A slot is taken while the lease of its item and fence is there.
+limit_slots = Table(
+    "limit_slots",
+    metadata,
+    _board(),
+    Column("scope", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _item_of(),
+    Column("fence", BigInteger, nullable=False),
+)
+
+# What running items touch: a path, or (not `whole`) all that begins so. It counts while the lease is there.
+touched = Table(
+    "touched",
+    metadata,
+    _board(),
+    _item(),
+    Column("fence", BigInteger, primary_key=True, autoincrement=False),
+    Column("prefix", Text, primary_key=True),
+    Column("whole", Boolean, primary_key=True),
+)
+
+# Why a guarded item that was picked could not be taken: its gate counts this as one.
+holds = Table(
+    "holds",
+    metadata,
+    _board(),
+    _item(),
+    Column("reason", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    CheckConstraint("reason IN ('budget', 'limit', 'resource')", name="reason"),
 )

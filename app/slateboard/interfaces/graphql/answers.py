@@ -15,6 +15,7 @@ class Places:
     """Items by place."""
 
     gated: int
+    waiting: int
     scheduled: int
     ready: int
     claimed: int
@@ -80,6 +81,17 @@ class Stuck:
 
 
 @strawberry.type
+class OpenBreaker:
+    """An agent that gets no work for now, why, and until when at least; half-open, one probe may go through."""
+
+    agent: str
+    state: str
+    reason: str
+    since: datetime
+    until: datetime
+
+
+@strawberry.type
 class PausedSubscription:
     """A subscription to which nothing is routed, why, and how many positions it is `behind`."""
 
@@ -106,6 +118,7 @@ class Status:
     leader: list[Leader]
     log: LogState
     dead_letters: int
+    breakers: list[OpenBreaker]
     paused_subscriptions: list[PausedSubscription]
     stuck: Stuck
 

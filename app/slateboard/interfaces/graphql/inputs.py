@@ -22,7 +22,11 @@ def _usage(given: Any) -> dict[str, Any] | None:
 
 @strawberry.input
 class ResultInput:
-    """What an attempt produced: a path, a URI or inline content. `hash` is `sha256:<hex>`."""
+    """What an attempt produced: a path, a URI or inline content. `hash` is `sha256:<hex>`.
+
+    `evidence` is a list of objects, each with a `link`, a `hash` or a `note`;
+    `undo` the name of the action that undoes it.
+    """
 
     path: str | None = None
     uri: str | None = None
@@ -32,6 +36,8 @@ class ResultInput:
     summary: str | None = None
     note: str | None = None
     usage: JSON | None = None
+    evidence: JSON | None = None
+    undo: str | None = None
 
     def value(self) -> work.Result:
         """The result as the board takes it."""
@@ -44,6 +50,8 @@ class ResultInput:
             summary=self.summary,
             note=self.note,
             usage=_usage(self.usage),
+            evidence=cast("Any", self.evidence),
+            undo=self.undo,
         )
 
 
@@ -151,6 +159,23 @@ class ArtifactInput:
         imported = self.imported.value() if self.imported else None
         values: dict[str, Any] = {**vars(self), "blocked_by": tuple(self.blocked_by), "imported": imported}
         return work.NewArtifact(**values)
+
+
+@strawberry.input
+class DeadLettersInput:
+    """Which dead letters: all that fit; `everything` where nothing else is said."""
+
+    agent: str | None = None
+    failure_class: str | None = None
+    subject: str | None = None
+    search: str | None = None
+    older_than_seconds: float | None = None
+    newer_than_seconds: float | None = None
+    everything: bool = False
+
+    def value(self) -> dict[str, Any]:
+        """The arguments that it means."""
+        return vars(self)
 
 
 @strawberry.input

@@ -22,10 +22,14 @@ from slateboard.interfaces.graphql.answers import (
     Revised,
 )
 from slateboard.interfaces.graphql.boards import BoardEndMutation
+from slateboard.interfaces.graphql.breakers import BreakerMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
+from slateboard.interfaces.graphql.compensation import CompensationMutation
+from slateboard.interfaces.graphql.escalations import EscalationMutation
 from slateboard.interfaces.graphql.inputs import (
     ArtifactInput,
     BeatInput,
+    DeadLettersInput,
     DocumentInput,
     FinishInput,
     GiveBackInput,
@@ -35,6 +39,8 @@ from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
 from slateboard.interfaces.graphql.types import Decision
+from slateboard.interfaces.graphql.usage import UsageMutation
+from slateboard.interfaces.graphql.verification import VerificationMutation
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.work import SHELL_LEASE_SECONDS
 
@@ -189,23 +195,34 @@ class BoardMutation(WorkMutation):
         return _ended(await info.context.perform("cancel", board, arguments), "cancelled")
 
     @strawberry.mutation
-    async def redrive(self, info: Ask, items: list[BigInt], board: str | None = None) -> list[str] | None:
-        """Bring dead letters back; gives their references."""
-        answer = await info.context.perform("redrive", board, {"items": items})
+    async def redrive(
+        self,
+        info: Ask,
+        items: list[BigInt] | None = None,
+        where: DeadLettersInput | None = None,
+        dry_run: bool = False,
+        board: str | None = None,
+    ) -> list[str] | None:
+        """Bring dead letters back, by their items or up to 1,000 that fit; gives their references."""
+        arguments = {"items": items or [], "dry_run": dry_run, **(where.value() if where else {})}
+        answer = await info.context.perform("redrive", board, arguments)
         return answer["redriven"]
 
     @strawberry.mutation
     async def discard(
         self,
         info: Ask,
-        items: list[BigInt],
         reason: str,
+        items: list[BigInt] | None = None,
+        where: DeadLettersInput | None = None,
         cascade: bool = False,
         waive: bool = False,
+        dry_run: bool = False,
         board: str | None = None,
     ) -> Ended | None:
-        """Give dead letters up for good."""
-        arguments = {"items": items, "reason": reason, "cascade": cascade, "waive": waive}
+        """Give dead letters up for good, by their items or up to 1,000 that fit."""
+        arguments = {"items": items or [], "reason": reason, "cascade": cascade, "waive": waive, "dry_run": dry_run}
+        arguments |= where.value() if where else {}
         return _ended(await info.context.perform("discard", board, arguments), "discarded")
 
     @strawberry.mutation
@@ -257,7 +274,17 @@ class BoardMutation(WorkMutation):
 
 
 @strawberry.type
-class Mutation(ChoreographyMutation, ProofMutation, BoardEndMutation, BoardMutation):
+class Mutation(
+    BreakerMutation,
+    EscalationMutation,
+    UsageMutation,
+    CompensationMutation,
+    VerificationMutation,
+    ChoreographyMutation,
+    ProofMutation,
+    BoardEndMutation,
+    BoardMutation,
+):
     """Changes. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.mutation

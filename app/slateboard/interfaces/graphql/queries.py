@@ -1,5 +1,7 @@
 """The queries: each field is one operation of the catalogue. Listings are Relay connections (`first`, at most 1,000,
 and `after`); what a field does not say is said by the action of the same name.
+
+Long because every operation that reads has its field here, but for those with a module of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from slateboard.interfaces.cursors import cursor_of, position_of
 from slateboard.interfaces.graphql import past, prefetch
 from slateboard.interfaces.graphql.answers import Explanation, Held, Status
 from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
+from slateboard.interfaces.graphql.breakers import BreakerQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
+from slateboard.interfaces.graphql.compensation import CompensationQuery
+from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -34,11 +39,15 @@ from slateboard.interfaces.graphql.types import (
     Token,
     Tree,
 )
+from slateboard.interfaces.graphql.usage import UsageQuery
+from slateboard.interfaces.graphql.verification import VerificationQuery
+from slateboard.interfaces.graphql.why import WhyQuery
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.pages import DEFAULT_PAGE, MAX_PAGE, Page
 from slateboard.protocol.states import Place
 from slateboard.reports.artifacts import is_by_item, item_key
+from slateboard.reports.escalations import deadline_key
 from slateboard.reports.items import death_key, rating_key
 from slateboard.reports.paging import check_first, id_key
 
@@ -80,7 +89,17 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 
 
 @strawberry.type
-class Query(ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
+class Query(
+    BreakerQuery,
+    UsageQuery,
+    WhyQuery,
+    CompensationQuery,
+    VerificationQuery,
+    ChoreographyQuery,
+    ProofQuery,
+    ReportsQuery,
+    DeletedBoardsQuery,
+):
     """Questions. `board` is the token's own, or the server's default, where it is left out."""
 
     @strawberry.field
@@ -279,9 +298,15 @@ class Query(ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
         after: str | None = None,
         agent: str | None = None,
         failure_class: str | None = None,
+        subject: str | None = None,
         search: str | None = None,
+        older_than_seconds: float | None = None,
+        newer_than_seconds: float | None = None,
     ) -> Connection[DeadLetter] | None:
-        """What will not be tried again by itself, the newest first; `search` looks into error and reference."""
+        """What will not be tried again by itself, the newest first; `search` looks into error and reference.
+
+        `subject` is a pattern of what was delivered.
+        """
         return await _page(
             info,
             board,
@@ -292,7 +317,24 @@ class Query(ChoreographyQuery, ProofQuery, ReportsQuery, DeletedBoardsQuery):
             after=after,
             agent=agent,
             failure_class=failure_class,
+            subject=subject,
             search=search,
+            older_than_seconds=older_than_seconds,
+            newer_than_seconds=newer_than_seconds,
+        )
+
+    @strawberry.field
+    async def escalations(
+        self,
+        info: Ask,
+        board: str | None = None,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        agent: str | None = None,
+    ) -> Connection[Escalation] | None:
+        """What waits for an answer, of one owner or of all, the nearest deadline first."""
+        return await _page(
+            info, board, "list_escalations", "Escalation", key=deadline_key, first=first, after=after, agent=agent
         )
 
     @strawberry.field

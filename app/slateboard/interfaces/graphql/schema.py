@@ -17,7 +17,21 @@ from graphql import GraphQLError
 from strawberry.extensions import ParserCache
 from strawberry.types import ExecutionContext, ExecutionResult
 
-from slateboard.interfaces.graphql import answers, boards, choreography, inputs, proof, reports, types
+from slateboard.interfaces.graphql import (
+    answers,
+    boards,
+    breakers,
+    choreography,
+    compensation,
+    escalations,
+    inputs,
+    proof,
+    reports,
+    types,
+    usage,
+    verification,
+    why,
+)
 from slateboard.interfaces.graphql.faults import shown
 from slateboard.interfaces.graphql.limits import Limits
 from slateboard.interfaces.graphql.mutations import Mutation
@@ -53,10 +67,16 @@ def schema() -> Schema:
         *_types(types),
         *_types(answers),
         *_types(inputs),
+        *_types(breakers),
         *_types(choreography),
+        *_types(compensation),
+        *_types(escalations),
+        *_types(usage),
+        *_types(verification),
         *_types(proof),
         *_types(boards),
         *_types(reports),
+        *_types(why),
     ):
         _describe(described)
     return Schema(

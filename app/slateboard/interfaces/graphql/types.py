@@ -1,6 +1,8 @@
 """What is answered: the glossary's nouns as types. A value is a row of the reports, a dict of plain values.
 
 A field with `_loaded` is loaded for all rows of a list at once, before the list is written (`prefetch`).
+
+Long because the types name each other.
 """
 
 from __future__ import annotations
@@ -132,7 +134,10 @@ class Attempt:
 
 @strawberry.type
 class Version:
-    """One accepted result. `proven` is false without a hash, as for an imported one."""
+    """A result that was handed in. `proven` is false without a hash, as for an imported one.
+
+    `review` is pending, approved or rejected; null where nobody had to verify it.
+    """
 
     version: int
     item: BigInt | None
@@ -145,6 +150,9 @@ class Version:
     size: BigInt | None
     summary: str | None
     proven: bool
+    evidence: JSON | None
+    undo: str | None
+    review: str | None
     created_at: datetime
 
 

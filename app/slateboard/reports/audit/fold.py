@@ -59,6 +59,8 @@ class Fold:
         _, noun, verb = subject.split(".", 2)
         if noun in {"item", "artifact", "delivery"}:
             self._of_work(noun, verb, event, payload)
+        elif noun == "verification" and verb == "asked":
+            self._handed_in(event, payload)
         elif noun == "dependency":
             self._depended(event, payload)
         elif noun == "task" and verb == "posted":
@@ -99,6 +101,8 @@ class Fold:
             self._imported(event, payload)
         elif noun == "artifact" and verb == "changed":
             self._changed(event, payload["artifact"])
+        elif noun == "item" and verb == "posted":
+            self._enter(self._touched(noun, event, payload), "ready", event)
         elif verb in ENTRIES:
             self._entered(event, payload)
         elif verb not in UNMOVED and "item" in payload:
@@ -229,6 +233,9 @@ class Fold:
 
     def _end_claim(self, item: Item, verb: str, event: Mapping[str, Any], payload: Payload) -> None:
         at: datetime = event["happened_at"]
+        if "verification" in payload:  # its attempt and its version were told of when it was handed in
+            item.move("done", at, from_place="waiting")
+            return
         claimed = "claimed" if "fence" in payload else None  # what died without one ran away and was never claimed
         if verb == "returned":
             if item.running:
@@ -271,6 +278,15 @@ class Fold:
         running.error = payload.get("error")
         running.note = payload.get("note")
         running.usage = payload.get("usage")
+
+    def _handed_in(self, event: Mapping[str, Any], payload: Payload) -> None:
+        """A result that somebody must judge: its attempt has ended, and the item waits for the verdict."""
+        row = payload["verification"]
+        item = self._touched("artifact", event, {**payload, "item": row["about"], "artifact": row["artifact"]})
+        self._close(item, "completed", event, payload)
+        item.versions.append(_version(item, event, {**payload, "version": row["version"]}, imported=False))
+        item.run_at = None
+        item.move("waiting", event["happened_at"], from_place="claimed")
 
     def _imported(self, event: Mapping[str, Any], payload: Payload) -> None:
         """A result that existed already: it ends the artifact's newest item, unless that is done."""

@@ -56,12 +56,12 @@ def tree(state: State, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _own(state: State) -> dict[int, list[list[Any]]]:
     """By task, its artifacts: name, place, owner, who had claimed it, no progress, whether it was stale."""
-    places, leases = state.tables["places"], state.tables["leases"]
+    leases = state.tables["leases"]
     own: dict[int, list[list[Any]]] = {}
     for _, row in sorted(state.tables["artifacts"].items()):
         item = row["newest_item"]
         by = leases[item]["agent"] if item in leases else None
-        shown = [row["name"], places[item]["place"], _agent(state, row["owner"]), _agent(state, by), None]
+        shown = [row["name"], listing.standing(state, item), _agent(state, row["owner"]), _agent(state, by), None]
         own.setdefault(row["task"], []).append([*shown, row["stale_at"] is not None])
     return own
 
@@ -106,6 +106,7 @@ def _task(state: State, name: str) -> dict[str, Any]:
         **cut("artifacts", [_whole(row) for row in own], MAX_NEIGHBOURS),
         **cut("tasks", [row for row in tasks if row["parent"] == name], MAX_NEIGHBOURS),
         **_decisions(state, name),
+        **cut("compensations", _compensations(state, number), SHOWN),
     }
 
 
@@ -116,8 +117,16 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
     number = next((one for one, row in known.items() if (row["task"], row["name"]) == (above, name)), None)
     if number is None:
         raise _unknown(f"no artifact {reference!r}", reference)
+    judged = state.tables["verifications"].values()
+    reviews = {(one["artifact"], one["version"]): one["verdict"] or "pending" for one in judged}
     made = [
-        {**version, "content": None, "has_content": None, "proven": version["hash"] is not None}
+        {
+            **version,
+            "content": None,
+            "has_content": None,
+            "proven": version["hash"] is not None,
+            "review": reviews.get((number, version["version"])),
+        }
         for (artifact, _), version in state.tables["artifact_versions"].items()
         if artifact == number
     ]
@@ -173,6 +182,23 @@ def _neighbours(state: State, artifact: int) -> dict[str, Any]:
 
 def _decisions(state: State, task: str) -> dict[str, Any]:
     return cut("decisions", listing.matching(listing.decisions(state), {"task": task})[: SHOWN + 1], SHOWN)
+
+
+def _compensations(state: State, task: int) -> list[Row]:
+    """What became of the steps of a task, the newest first."""
+    names = {"dead": "failed", "cancelled": "given up"}
+    rows = [row for row in state.tables["compensations"].values() if row["task"] == task]
+    answer: list[Row] = []
+    for row in sorted(rows, key=lambda one: (-one["posted_at"].timestamp(), one["item"]))[: SHOWN + 1]:
+        place = state.tables["places"][row["item"]]["place"]
+        answer.append({
+            **{name: row[name] for name in ("item", "reference", "version", "action")},
+            "agent": state.tables["agents"].get(row["inbox"], {}).get("name"),
+            **{name: row[name] for name in ("because", "posted_at", "ended_at", "question")},
+            "state": row["outcome"] or names.get(place, place),
+            "error": state.tables["work_items"][row["item"]]["last_error"],
+        })  # fmt: skip
+    return answer
 
 
 def _whole(row: Row) -> Row:

@@ -26,10 +26,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "pauses": ("agent", "reason", "actor", "paused_at"),
     "tasks": ("id", "name", "parent", "title", "brief", "agent", "delegator", "priority", "due", "source",
               "created_by", "created_at"),
-    "artifacts": ("id", "task", "name", "title", "brief", "owner", "capability", "path", "newest_item", "stale_at",
-                  "stale_because", "created_by", "created_at"),
+    "artifacts": ("id", "task", "name", "title", "brief", "owner", "capability", "path", "newest_item", "rules",
+                  "stale_at", "stale_because", "created_by", "created_at"),
     "artifact_versions": ("artifact", "version", "item", "fence", "author", "path", "uri", "hash", "size", "summary",
-                          "created_at"),
+                          "evidence", "undo", "created_at"),
     "dependencies": ("blocker", "item", "counted", "created_by", "created_at"),
     "decisions": ("id", "subject", "status", "decision", "rationale", "context", "drivers", "options", "consequences",
                   "confirmation", "agent", "task", "supersedes", "decided_at", "created_by"),
@@ -41,6 +41,23 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "attempts": ("item", "fence", "attempt", "agent", "worker", "outcome", "class", "error", "note", "usage",
                  "started_at", "ended_at"),
     "dead_letters": ("item", "agent", "class", "error", "died_at"),
+    "waiting": ("item", "owner", "deadline", "on_item", "reason", "since"),
+    "escalations": ("item", "kind", "about", "reference", "severity", "owner", "level", "deadline", "seconds",
+                    "question", "options", "default_answer", "asked_by", "asked_at", "answer", "answered_by",
+                    "answered_at"),
+    "verifications": ("item", "about", "artifact", "version", "hash", "reference", "author", "verifier", "level",
+                      "criteria", "deadline", "asked_at", "verdict", "reason", "judged_by", "judged_at"),
+    "circuit_breakers": ("agent", "state", "failed", "reason", "fallback", "substitute", "recovery_seconds", "since",
+                         "until", "probe_item", "probe_fence", "escalation"),
+    "breaker_settings": ("agent", "failure_threshold", "recovery_seconds", "fallback", "substitute", "source"),
+    "compensation_rules": ("step", "action", "agent", "irreversible", "source", "created_by", "created_at"),
+    "compensations": ("item", "artifact", "step_item", "task", "version", "reference", "action", "inbox", "question",
+                      "because", "outcome", "posted_at", "ended_at"),
+    "usage_ledger": ("fence", "number", "item", "agent", "task", "input_tokens", "cached_tokens", "output_tokens",
+                     "cost", "model", "reported_at"),
+    "limits": ("scope", "name", "concurrency", "rate", "per_seconds", "set_by", "set_at"),
+    "holds": ("item", "reason", "name", "since"),
+    "budgets": ("agent", "task", "tokens", "cost", "warned_at", "exhausted_at", "set_by", "set_at"),
 }  # fmt: skip
 """By table, the columns that are folded; `places` is the view of where each item is."""
 
@@ -52,12 +69,25 @@ KEYS: dict[str, tuple[str, ...]] = {
     "leases": ("item",),
     "attempts": ("item", "fence"),
     "dead_letters": ("item",),
+    "waiting": ("item",),
+    "escalations": ("item",),
+    "verifications": ("item",),
+    "circuit_breakers": ("agent",),
+    "breaker_settings": ("agent",),
+    "compensation_rules": ("step",),
+    "compensations": ("item",),
+    "usage_ledger": ("fence", "number"),
+    "budgets": ("agent", "task"),
+    "limits": ("scope", "name"),
+    "holds": ("item",),
 }
 """The key of each table within its board, where it is not `id`."""
 
 TIMES = frozenset((
     "created_at", "archived_at", "paused_at", "due", "stale_at", "decided_at", "run_at", "finished_at", "claimed_at",
-    "started_at", "ended_at", "died_at",
+    "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at", "judged_at", "posted_at",
+    "until",
+    "reported_at", "warned_at", "exhausted_at", "set_at",
 ))  # fmt: skip
 
 TIMES_OF = {table: tuple(name for name in columns if name in TIMES) for table, columns in COLUMNS.items()}
@@ -190,9 +220,22 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
     Raises KeyError for an event about something that no event told of, unless a payload was erased.
     """
     from slateboard.reports.past.fold_board import BOARD_HANDLERS
+    from slateboard.reports.past.fold_breakers import BREAKER_HANDLERS
+    from slateboard.reports.past.fold_compensations import COMPENSATION_HANDLERS
+    from slateboard.reports.past.fold_duties import DUTY_HANDLERS
     from slateboard.reports.past.fold_queue import QUEUE_HANDLERS
+    from slateboard.reports.past.fold_usage import USAGE_HANDLERS
+    from slateboard.reports.past.fold_verdicts import VERDICT_HANDLERS
 
-    handlers = {**BOARD_HANDLERS, **QUEUE_HANDLERS}
+    handlers = {
+        **BREAKER_HANDLERS,
+        **BOARD_HANDLERS,
+        **QUEUE_HANDLERS,
+        **DUTY_HANDLERS,
+        **VERDICT_HANDLERS,
+        **COMPENSATION_HANDLERS,
+        **USAGE_HANDLERS,
+    }
     rest = iter(entries)
     with _collecting_nothing():
         while page := [Entry(*values) for values in islice(rest, BATCH)]:

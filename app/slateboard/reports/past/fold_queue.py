@@ -24,14 +24,15 @@ AMENDED = ("title", "brief", "path", "owner", "capability")
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 
 
-def _move(state: State, item: int, place: str) -> None:
+def move(state: State, item: int, place: str) -> None:
+    """The item stands there now."""
     state.tables["places"][item] = {"item": item, "place": place}
 
 
-def _stand(state: State, item: int, at: datetime) -> None:
+def stand(state: State, item: int, at: datetime) -> None:
     """Place an item that nothing but time can hold."""
     run_at = state.tables["work_items"][item]["run_at"]
-    _move(state, item, "scheduled" if run_at is not None and run_at > at else "ready")
+    move(state, item, "scheduled" if run_at is not None and run_at > at else "ready")
 
 
 def _place_of(state: State, item: int) -> str | None:
@@ -39,7 +40,8 @@ def _place_of(state: State, item: int) -> str | None:
     return None if row is None else row["place"]
 
 
-def _new_item(state: State, row: Row, entry: Entry) -> None:
+def new_item(state: State, row: Row, entry: Entry) -> None:
+    """An item with these columns, the others as they are at first; it has no place yet."""
     state.put("work_items", {
         "kind": "produce", "revision": 0, "attempts": 0, "failures": 0, "interruptions": 0, "max_attempts": 4,
         "correlation": entry.correlation, "depth": entry.depth, "created_at": entry.happened_at, **row,
@@ -54,6 +56,7 @@ def _posted(state: State, payload: dict[str, Any], entry: Entry) -> None:
     state.tables["artifacts"][item] = {
         "id": item, "task": state.task_ids[task], "name": name, "title": get("title"), "brief": get("brief", ""),
         "owner": payload["owner"], "capability": get("capability"), "path": get("path"), "newest_item": item,
+        "rules": get("rules"),
         "stale_at": None, "stale_because": None, "created_by": entry.actor, "created_at": at,
     }  # fmt: skip
     state.tables["work_items"][item] = {
@@ -67,12 +70,12 @@ def _posted(state: State, payload: dict[str, Any], entry: Entry) -> None:
     for blocker in payload["blocked_by"]:
         state.add_edge(blocker, item, by=entry.actor, at=entry.happened_at)
     if imported:
-        _move(state, item, "done")
+        move(state, item, "done")
         _discount(state, item, entry.happened_at)
     elif state.remaining(item):
-        _move(state, item, "gated")
+        move(state, item, "gated")
     else:
-        _stand(state, item, entry.happened_at)
+        stand(state, item, entry.happened_at)
 
 
 def _discount(state: State, item: int, at: datetime) -> None:
@@ -80,7 +83,7 @@ def _discount(state: State, item: int, at: datetime) -> None:
     for dependent in state.dependents.get(item, ()):
         state.tables["dependencies"][item, dependent]["counted"] = False
         if _place_of(state, dependent) == "gated" and not state.remaining(dependent):
-            _stand(state, dependent, at)
+            stand(state, dependent, at)
 
 
 def _changed(state: State, payload: dict[str, Any], entry: Entry) -> None:
@@ -95,7 +98,7 @@ def _changed(state: State, payload: dict[str, Any], entry: Entry) -> None:
     row["base_rating"], row["max_attempts"] = given["rating"], given["max_attempts"]
     row["due"], row["run_at"] = moment(given["due"]), moment(given["run_at"])
     if MOVING & set(payload["changed"]) and _place_of(state, item) in {"ready", "scheduled"}:
-        _stand(state, item, entry.happened_at)
+        stand(state, item, entry.happened_at)
 
 
 def _imported(state: State, payload: dict[str, Any], entry: Entry) -> None:
@@ -104,23 +107,23 @@ def _imported(state: State, payload: dict[str, Any], entry: Entry) -> None:
     state.put("artifact_versions", {**version, "item": None, "fence": None})
     item = state.tables["artifacts"][artifact]["newest_item"]
     if state.tables["work_items"][item]["outcome"] is None:
-        _end(state, item, "done", entry.happened_at)
+        end(state, item, "done", entry.happened_at)
 
 
 def _revised(state: State, payload: dict[str, Any], entry: Entry) -> None:
     artifact, item = state.tables["artifacts"][payload["artifact"]], payload["item"]
     before = state.tables["work_items"][artifact["newest_item"]]
     kept = {name: before[name] for name in ("kind", "artifact", "reference", "inbox", "base_rating", "max_attempts")}
-    _new_item(state, {**kept, "id": item, "revision": payload["revision"]}, entry)
+    new_item(state, {**kept, "id": item, "revision": payload["revision"]}, entry)
     artifact["newest_item"] = item
-    _move(state, item, "ready")
+    move(state, item, "ready")
 
 
 def _depended(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item = payload["item"]
     counted = [state.add_edge(one, item, by=entry.actor, at=entry.happened_at) for one in payload["blockers"]]
     if any(counted):
-        _move(state, item, "gated")
+        move(state, item, "gated")
 
 
 def _claimed(state: State, payload: dict[str, Any], entry: Entry) -> None:
@@ -132,10 +135,10 @@ def _claimed(state: State, payload: dict[str, Any], entry: Entry) -> None:
             "item": item, "fence": fence, "agent": agent, "worker": worker, "attempt": attempt,
             "claimed_at": entry.happened_at, "cause": entry.id,
         }  # fmt: skip
-        _move(state, item, "claimed")
+        move(state, item, "claimed")
 
 
-def _end_attempt(state: State, item: int, outcome: str, given: Row, at: datetime) -> Row:
+def end_attempt(state: State, item: int, outcome: str, given: Row, at: datetime) -> Row:
     """Keep the attempt of a lease that ends, made from the claim's event and this one; returns the lease."""
     lease = state.tables["leases"].pop(item)
     key = (item, lease["fence"])
@@ -144,31 +147,55 @@ def _end_attempt(state: State, item: int, outcome: str, given: Row, at: datetime
         "worker": lease["worker"], "outcome": outcome, "class": given.get("class"), "error": given.get("error"),
         "note": given.get("note"), "usage": given.get("usage"), "started_at": lease["claimed_at"], "ended_at": at,
     }  # fmt: skip
+    if given.get("usage") is not None:
+        book(state, lease, given["usage"], at)
     return lease
 
 
-def _end(state: State, item: int, outcome: str, at: datetime) -> Row:
+def book(state: State, lease: Row, usage: Row, at: datetime) -> None:
+    """What the end of an attempt says that it used: number 0 of its fence."""
+    work = state.tables["work_items"][lease["item"]]
+    artifact = state.tables["artifacts"].get(work.get("artifact"))
+    state.put("usage_ledger", {
+        "fence": lease["fence"], "number": 0, "item": lease["item"], "agent": lease["agent"],
+        "task": None if artifact is None else artifact["task"], "model": usage.get("model"), "reported_at": at,
+        **{name: usage.get(name, 0) for name in ("input_tokens", "cached_tokens", "output_tokens")},
+        "cost": float(usage.get("cost", 0)),
+    })  # fmt: skip
+
+
+def end(state: State, item: int, outcome: str, at: datetime) -> Row:
+    """The item is done, dead or cancelled; returns its row."""
     row = state.tables["work_items"][item]
     row["outcome"], row["finished_at"] = outcome, at
-    _move(state, item, outcome)
+    move(state, item, outcome)
     return row
 
 
 def _completed(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item, at = payload["item"], entry.happened_at
-    lease = _end_attempt(state, item, "completed", payload, at)
-    row = _end(state, item, "done", at)
-    row["attempts"] = lease["attempt"]
+    row = end(state, item, "done", at)
     artifact = payload.get("artifact")
+    if "verification" in payload:  # its attempt ended, and its version was told of, when the verdict was asked for
+        _refreshed(state, row)
+        return
+    lease = end_attempt(state, item, "completed", payload, at)
+    row["attempts"] = lease["attempt"]
     if artifact is None:
         return
     state.tables["artifact_versions"][artifact, payload["version"]] = {
         "artifact": artifact, "version": payload["version"], "item": item, "fence": lease["fence"],
         "author": entry.actor, "path": payload.get("path"), "uri": payload.get("uri"), "hash": payload.get("hash"),
-        "size": payload.get("size"), "summary": payload.get("summary"), "created_at": at,
+        "size": payload.get("size"), "summary": payload.get("summary"), "evidence": payload.get("evidence"),
+        "undo": payload.get("undo"), "created_at": at,
     }  # fmt: skip
+    _refreshed(state, row)
+
+
+def _refreshed(state: State, row: Row) -> None:
+    """What a revision made is not stale."""
     if row["revision"]:
-        made = state.tables["artifacts"][artifact]
+        made = state.tables["artifacts"][row["artifact"]]
         made["stale_at"] = made["stale_because"] = None
 
 
@@ -179,14 +206,14 @@ def _given_back(state: State, payload: dict[str, Any], entry: Entry) -> None:
     if outcome == "returned":
         state.tables["leases"].pop(item)
     else:
-        row["attempts"] = _end_attempt(state, item, outcome, payload, at)["attempt"]
+        row["attempts"] = end_attempt(state, item, outcome, payload, at)["attempt"]
     row["failures"], row["interruptions"] = payload["failures"], payload["interruptions"]
     row["last_error"] = payload["error"] if payload["error"] is not None else row["last_error"]
     row["run_at"] = moment(payload["run_at"])
     if not entry.subject.endswith(".died"):
-        _stand(state, item, at)
+        stand(state, item, at)
         return
-    _end(state, item, "dead", at)
+    end(state, item, "dead", at)
     state.put("dead_letters", {
         **payload, "class": "poison" if outcome == "interrupted" else payload["class"], "died_at": at,
     })  # fmt: skip
@@ -197,43 +224,43 @@ def _blocked(state: State, payload: dict[str, Any], entry: Entry) -> None:
     for blocker in payload["on"]:
         state.add_edge(blocker, item, by=entry.actor, at=entry.happened_at)
     row = state.tables["work_items"][item]
-    row["attempts"] = _end_attempt(state, item, "blocked", payload, entry.happened_at)["attempt"]
+    row["attempts"] = end_attempt(state, item, "blocked", payload, entry.happened_at)["attempt"]
     row["run_at"] = None
-    _move(state, item, payload["place"])
+    move(state, item, payload["place"])
 
 
 def _waits(state: State, payload: dict[str, Any], entry: Entry) -> None:
     """A claim that is given back until an event comes, or its time is over: `opened` tells of that."""
     item = payload["item"]
     row = state.tables["work_items"][item]
-    row["attempts"] = _end_attempt(state, item, "blocked", payload, entry.happened_at)["attempt"]
+    row["attempts"] = end_attempt(state, item, "blocked", payload, entry.happened_at)["attempt"]
     row["run_at"] = None
     state.waiting.add(item)
-    _move(state, item, "gated")
+    move(state, item, "gated")
 
 
 def _delivered(state: State, payload: dict[str, Any], entry: Entry) -> None:
     numbers = [item for item, _ in payload["items"]]
     correlations = payload.get("correlations") or [entry.correlation] * len(numbers)
     for item, depth, correlation in zip(numbers, payload["depths"], correlations, strict=True):
-        _new_item(state, {
+        new_item(state, {
             "id": item, "kind": "handle", "reference": payload["reference"], "inbox": payload["agent"],
             "base_rating": payload["base_rating"], "depth": depth, "correlation": correlation,
         }, entry)  # fmt: skip
-        _move(state, item, "ready")
+        move(state, item, "ready")
     for item, blocker, _ in payload.get("edges", ()):
         before = state.tables["work_items"][blocker]["outcome"]
         if before in {None, "dead"} and state.add_edge(blocker, item, by="system", at=entry.happened_at):
-            _move(state, item, "gated")
+            move(state, item, "gated")
 
 
-def _delivery_died(state: State, payload: dict[str, Any], entry: Entry) -> None:
-    """One that was tried, or (without an outcome) one that ran away and never was."""
+def _died(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    """After an attempt, or (without an outcome) since it ran away, or nobody answered."""
     if "outcome" in payload:
         _given_back(state, payload, entry)
         return
     item = payload["item"]
-    row = _end(state, item, "dead", entry.happened_at)
+    row = end(state, item, "dead", entry.happened_at)
     row["last_error"], row["correlation"], row["depth"] = payload["error"], entry.correlation, entry.depth
     state.put("dead_letters", {**payload, "died_at": entry.happened_at})
 
@@ -241,34 +268,44 @@ def _delivery_died(state: State, payload: dict[str, Any], entry: Entry) -> None:
 def _cancelled(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item = payload["item"]
     if item in state.tables["leases"]:
-        _end_attempt(state, item, "cancelled", {}, entry.happened_at)
+        end_attempt(state, item, "cancelled", {}, entry.happened_at)
     state.tables["dead_letters"].pop(item, None)
+    state.tables["waiting"].pop(item, None)
+    state.tables["holds"].pop(item, None)
     state.waiting.discard(item)
-    _end(state, item, "cancelled", entry.happened_at)
+    end(state, item, "cancelled", entry.happened_at)
+    asked = state.tables["escalations"].get(item)
+    if asked is not None and asked["answered_at"] is None:
+        asked.update(answered_by="withdrawn", answered_at=entry.happened_at)
 
 
 def _redriven(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     item = payload["item"]
     state.tables["dead_letters"].pop(item, None)
     state.tables["work_items"][item].update(outcome=None, finished_at=None, failures=0, interruptions=0, run_at=None)
-    _move(state, item, "ready")
+    move(state, item, "ready")
 
 
 def _pinned(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item = payload["item"]
     state.tables["work_items"][item]["pinned_rating"] = payload["rating"]
     if _place_of(state, item) == "ready":
-        _stand(state, item, entry.happened_at)
+        stand(state, item, entry.happened_at)
 
 
 def _opened(state: State, payload: dict[str, Any], entry: Entry) -> None:
     for item in payload["items"]:
         state.waiting.discard(item)
-        _stand(state, item, entry.happened_at)
+        stand(state, item, entry.happened_at)
 
 
 def _waived(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     state.waived.update(payload["items"])
+    waiting = state.tables["waiting"]
+    for item in payload["items"]:
+        for one in state.dependents.get(item, ()):
+            if one in waiting and waiting[one]["on_item"] == item:
+                del waiting[one]
 
 
 # Of an item under `board.item.…`, of a delivery under `board.delivery.…`.
@@ -277,7 +314,7 @@ LIFE: dict[Subject, Handler] = {
     Subject.ITEM_RELEASED: _given_back,
     Subject.ITEM_RETURNED: _given_back,
     Subject.ITEM_INTERRUPTED: _given_back,
-    Subject.ITEM_DIED: _given_back,
+    Subject.ITEM_DIED: _died,
     Subject.ITEM_BLOCKED: _blocked,
     Subject.ITEM_WAITING: _waits,
     Subject.ITEM_CANCELLED: _cancelled,
@@ -300,5 +337,4 @@ QUEUE_HANDLERS: dict[str, Handler] = {
     Subject.ITEM_WAIVED.value: _waived,
     Subject.DELIVERY_MADE.value: _delivered,
     Subject.DELIVERY_COMPLETED.value: _completed,
-    Subject.DELIVERY_DIED.value: _delivery_died,
 }

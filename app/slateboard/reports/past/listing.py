@@ -55,7 +55,7 @@ def tasks(state: State) -> list[Row]:
     rows = state.tables["tasks"]
     counts: dict[int, dict[str, int]] = {number: {} for number in rows}
     for artifact in state.tables["artifacts"].values():
-        status = status_of(_place(state, artifact["newest_item"]))
+        status = status_of(standing(state, artifact["newest_item"]))
         above: int | None = artifact["task"]
         while above is not None and above in rows:
             counts[above][status] = counts[above].get(status, 0) + 1
@@ -76,10 +76,19 @@ def tasks(state: State) -> list[Row]:
 def artifacts(state: State, ids: Sequence[int] | None = None) -> Iterator[Row]:
     """The artifacts, or those of these ids, each with the state of its newest item and its newest version."""
     newest: dict[int, Row] = {}
-    for (artifact, _), version in state.tables["artifact_versions"].items():
-        newest[artifact] = version
+    judged = state.tables["verifications"].values()
+    unapproved = {(one["artifact"], one["version"]) for one in judged if one["verdict"] != "approved"}
+    for key, version in state.tables["artifact_versions"].items():
+        if key not in unapproved:
+            newest[key[0]] = version
     known = state.tables["artifacts"]
     return (_artifact(state, known[number], newest.get(number)) for number in (known if ids is None else ids))
+
+
+def standing(state: State, item: int) -> str:
+    """The place of an item, or `in_review` where it waits for a verdict."""
+    waiting = state.tables["waiting"].get(item)
+    return "in_review" if waiting is not None and waiting["reason"] == "review" else _place(state, item)
 
 
 def _artifact(state: State, row: Row, version: Row | None) -> Row:
@@ -95,7 +104,7 @@ def _artifact(state: State, row: Row, version: Row | None) -> Row:
         "task_id": row["task"],
         "owner": _name(state, "agents", row["owner"]),
         "item": item["id"],
-        "status": status_of(shown["place"]),
+        "status": status_of(standing(state, item["id"])),
         "priority": PRIORITY_WORD.get(item["base_rating"]),
         **found,
         "path": found["path"] or row["path"],

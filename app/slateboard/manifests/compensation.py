@@ -1,0 +1,142 @@
+"""The kind Compensation: what undoes the completed steps of a task that fails; also the guide's bare form.
+
+A step is an artifact by its name, in whatever task. A manifest says all of itself: what it said earlier and says no
+more is taken away, and what another one says of a step is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from slateboard.manifests.declarations import Declarations, DeclaredCompensation
+from slateboard.manifests.fields import A_NAME, Fields, name
+from slateboard.manifests.places import nearest, wrong
+from slateboard.patterns import steps
+from slateboard.protocol.errors import UnknownName
+from slateboard.store.arrays import names
+
+if TYPE_CHECKING:
+    from slateboard.manifests.documents import Document
+    from slateboard.manifests.places import Node
+    from slateboard.transaction import Statement, Transaction
+
+SPEC_KEYS = frozenset(("compensation",))
+STEP_KEYS = frozenset(("step", "compensate", "agent", "irreversible"))
+A_STEP = "a step: {step, compensate}"
+BARE_NAME = "default"
+"""The name of the manifest that the bare form is: the board's default."""
+COMPARED = {"compensate": "action", "agent": "agent", "irreversible": "irreversible"}
+
+THERE = """
+SELECT r.step, r.action, a.name AS agent, r.irreversible, r.source
+FROM compensation_rules r LEFT JOIN agents a ON a.board = r.board AND a.id = r.agent
+WHERE r.board = $1 AND (r.source = ANY ($2::text::text[]) OR r.step = ANY ($3::text::text[])) ORDER BY r.step
+"""
+
+ARTIFACTS = "SELECT DISTINCT name FROM artifacts WHERE board = $1 AND name = ANY ($2::text::text[])"
+SOME_ARTIFACTS = "SELECT DISTINCT name FROM artifacts WHERE board = $1 ORDER BY name LIMIT 1000"
+
+
+def declare(found: Declarations, document: Document, spec: Node, own: str) -> None:
+    """All steps of the manifest."""
+    fields = Fields(document, spec, SPEC_KEYS, "the spec of a Compensation: compensation")
+    fields.require("compensation", "a list of steps")
+    source = f"Compensation/{own}"
+    found.compensation_sources.add(source)
+    for node in fields.items("compensation", "a list of steps"):
+        one = Fields(document, node, STEP_KEYS, A_STEP)
+        agent = one.name("agent")
+        found.add_agent(agent, document, one.node_of("agent"))
+        found.add_compensation(
+            DeclaredCompensation(
+                document=document,
+                node=node,
+                step=name(document, one.require("step", A_NAME)),
+                compensate=name(document, one.require("compensate", A_NAME)),
+                agent=agent,
+                irreversible=one.truth("irreversible") or False,
+                source=source,
+            )
+        )
+
+
+@dataclass(slots=True)
+class Compensations:
+    """What an apply does to what undoes steps, and what it answers."""
+
+    new: list[DeclaredCompensation] = field(default_factory=list)
+    changes: list[DeclaredCompensation] = field(default_factory=list)
+    removals: list[str] = field(default_factory=list)
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unchanged: int = 0
+
+    @property
+    def created(self) -> list[dict[str, str]]:
+        """The steps for which nothing was declared before."""
+        return [{"kind": "compensation", "reference": one.step} for one in self.new]
+
+    @property
+    def removed(self) -> list[dict[str, str]]:
+        """The steps that nothing undoes any more."""
+        return [{"kind": "compensation", "reference": step} for step in self.removals]
+
+
+async def compare(tx: Statement, declared: Declarations, *, strict: bool) -> Compensations:
+    """What is to be done. A step that no task has is noted, and with `strict` it is `UnknownName`."""
+    found = Compensations()
+    if not declared.compensation_sources:
+        return found
+    wanted = declared.compensations
+    rows = await tx.fetch(THERE, tx.board, names(declared.compensation_sources), names(wanted))
+    there = {row["step"]: row for row in rows}
+    for one in wanted.values():
+        row = there.get(one.step)
+        if row is None:
+            found.new.append(one)
+            continue
+        if row["source"] != one.source:
+            message = f"what undoes {one.step!r} is on the board already, and was said by {row['source'] or 'somebody'}"
+            raise wrong(one.place, message, "each step once", remedy="say it in that manifest, or take it out there")
+        before = len(found.changed)
+        found.changed += [
+            {"kind": "compensation", "reference": one.step, "field": key, "from": row[column], "to": getattr(one, key)}
+            for key, column in COMPARED.items()
+            if getattr(one, key) != row[column]
+        ]
+        if len(found.changed) > before:
+            found.changes.append(one)
+        else:
+            found.unchanged += 1
+    found.removals = [step for step in there if step not in wanted]
+    await _note_unknown(tx, declared, found, strict=strict)
+    return found
+
+
+async def _note_unknown(tx: Statement, declared: Declarations, found: Compensations, *, strict: bool) -> None:
+    """Say which steps no task has, neither on the board nor in the manifests."""
+    known = {one.name for one in declared.artifacts.values()}
+    known |= {row["name"] for row in await tx.fetch(ARTIFACTS, tx.board, names(declared.compensations))}
+    for one in declared.compensations.values():
+        if one.step in known:
+            continue
+        message = f"{one.place}: no task has the step {one.step!r} yet"
+        if not strict:
+            found.notes.append(message)
+            continue
+        some = known | {row["name"] for row in await tx.fetch(SOME_ARTIFACTS, tx.board)}
+        near = nearest(one.step, sorted(some))
+        remedy = f"did you mean {near!r}?" if near else "post it first, or leave out --strict"
+        raise UnknownName(message, remedy=remedy, step=one.step, nearest=near, **one.place.details())
+
+
+async def execute(tx: Transaction, todo: Compensations) -> None:
+    """Make what undoes steps what is declared."""
+    for step in todo.removals:
+        await steps.withdraw(tx, step=step)
+    for one in (*todo.changes, *todo.new):
+        await steps.declare(
+            tx, step=one.step, compensate=one.compensate, agent=one.agent, irreversible=one.irreversible,
+            source=one.source,
+        )  # fmt: skip

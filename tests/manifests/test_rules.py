@@ -1,0 +1,50 @@
+"""What a manifest demands of the work on an artifact: a verifier, criteria, evidence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from slateboard.protocol.errors import BadManifest
+from tests.support.boards import BoardUnderTest
+
+
+async def apply(board: BoardUnderTest, artifact: dict[str, Any]) -> dict[str, Any]:
+    spec = {"artifacts": {"report": artifact}}
+    text = json.dumps({"kind": "TaskBoard", "apiVersion": "agent.ceo/v1", "metadata": {"name": "q3"}, "spec": spec})
+    return await board.perform("apply", documents=[{"source": "board.json", "text": text}])
+
+
+async def test_rules_are_kept_with_the_artifact_and_final(board: BoardUnderTest) -> None:
+    wanted = {"owner": "backend", "verify": "auditor", "criteria": "sourced", "evidence": "link"}
+    answer = await apply(board, wanted)
+    assert answer["agents_created"] == ["auditor"]
+    kept = await board.fetchval("SELECT rules::text FROM artifacts WHERE board = $1")
+    assert json.loads(kept) == {"verify": "auditor", "criteria": "sourced", "evidence": ["link"]}
+    assert (await apply(board, wanted))["notes"] == []
+    (note,) = (await apply(board, {**wanted, "criteria": "short"}))["notes"]
+    assert "keeps the rules" in note
+
+
+async def test_verify_can_be_true_or_false(board: BoardUnderTest) -> None:
+    await apply(board, {"owner": "backend", "verify": False})
+    assert await board.fetchval("SELECT rules FROM artifacts WHERE board = $1") is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"verify": "backend"}, "its own verifier"),
+        ({"verify": 3}, "a name"),
+        ({"criteria": " "}, "an empty text"),
+        ({"evidence": ["link", "hope"]}, "link, hash or note"),
+    ],
+)
+async def test_rule_that_cannot_be_meant_is_refused_at_its_place(
+    board: BoardUnderTest, wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadManifest, match=message) as refused:
+        await apply(board, {"owner": "backend", **wrong})
+    assert refused.value.details["path"].startswith(f"spec.artifacts.report.{next(iter(wrong))}")

@@ -1,0 +1,135 @@
+"""Why something does not move: the path to its root cause, and what would release it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slateboard.protocol.errors import Invalid, UnknownName
+from tests.support.boards import BoardUnderTest, QueryCount
+
+
+async def why(board: BoardUnderTest, item: int | str) -> dict[str, Any]:
+    return await board.perform("why", item=item)
+
+
+def references(found: dict[str, Any]) -> list[str]:
+    return [step["reference"] for step in found["path"]]
+
+
+async def test_path_leads_to_the_dead_letter_at_its_end(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"], "other": [], "c": ["b", "other"]})
+    await board.bury(items["a"])
+    found = await why(board, "work/c")
+    assert references(found) == ["work/c", "work/b", "work/a"]
+    assert found["because"] == "is a dead letter: logic: it broke"
+    assert (found["moves"], found["release"]) == (False, f"slate dead-letters redrive {items['a']}")
+    assert found["path"][0]["because"] == "waits for work/b"
+    assert {one["reference"] for one in found["roots"]} == {"work/a", "work/other"}
+    assert found["circle"] == []
+
+
+async def test_waived_blocker_holds_nothing(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": [], "c": ["a", "b"]})
+    await board.perform("cancel", reference="work/a", reason="no", waive=True)
+    assert references(await why(board, items["c"])) == ["work/c", "work/b"]
+
+
+async def test_person_who_must_answer_is_named_with_the_deadline(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    claim = await board.claim_item(items["a"])
+    asked = await board.perform("ask", by="backend", item=claim.item, fence=claim.fence, question="Why?", of="cto")
+    found = await why(board, "work/b")
+    assert [(step["place"], step["because"]) for step in found["path"]] == [
+        ("gated", "waits for work/a"), ("waiting", "waits for an answer of cto"), ("ready", "cto must answer"),
+    ]  # fmt: skip
+    assert (found["path"][-1]["owner"], found["path"][-1]["deadline"]) == ("cto", asked["deadline"])
+    assert found["release"] == f"slate answer {asked['escalation']} TEXT"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_pause_is_a_root_cause(board: BoardUnderTest, whole: bool) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    await board.perform("pause", reason="audit", **({} if whole else {"agent": "backend"}))
+    found = await why(board, items["b"])
+    assert found["because"] == f"{'the board' if whole else 'backend'} is paused: audit"
+    assert [one["reference"] for one in (await board.perform("stuck"))["items"]] == ["work/a"]
+
+
+async def test_what_moves_is_told_too(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    assert (await why(board, items["b"]))["because"] == "is ready for backend"
+    claim = await board.claim_item(items["a"])
+    assert (await why(board, items["b"]))["because"] == "backend works on it (w1)"
+    await board.finish(claim)
+    assert (await why(board, items["a"]))["because"] == "is done"
+    assert (await why(board, items["b"]))["moves"] is True
+    assert await board.perform("stuck") == {"items": [], "more": False, "circles": []}
+
+
+async def test_stuck_lists_what_cannot_move_by_itself_and_circles_through_people(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"], "mine": []})
+    await board.bury(items["a"])
+    await board.post_graph({"theirs": []}, task="other", owner="cto")
+    for agent, of in (("backend", "cto"), ("cto", "backend")):
+        (claim,) = await board.claim(agent)
+        await board.perform("ask", by=agent, item=claim.item, fence=claim.fence, question="Why?", of=of)
+    found = await board.perform("stuck")
+    assert [(one["reference"], one["place"]) for one in found["items"]] == [
+        ("work/a", "dead"), ("work/mine", "waiting"), ("other/theirs", "waiting"), ("work/b", "gated"),
+    ]  # fmt: skip
+    assert found["circles"] == [["backend", "cto", "backend"]] or found["circles"] == [["cto", "backend", "cto"]]
+    assert (await board.perform("stuck", limit=1))["more"] is True
+
+
+async def test_breaker_is_a_root_cause_that_a_probe_may_close(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    await board.perform("open_breaker", agent="backend", reason="it lies")
+    found = await why(board, items["b"])
+    assert (found["because"], found["moves"]) == ("the circuit breaker of backend is open: it lies", True)
+    assert found["release"] == "slate breaker close backend"
+    assert found["path"][-1]["deadline"] is not None
+
+
+async def test_used_up_budget_is_a_root_cause(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    await board.perform("set_budget", agent="backend", tokens=1)
+    await board.fetch("UPDATE budgets SET exhausted_at = now() WHERE board = $1")
+    found = await why(board, items["b"])
+    assert (found["because"], found["moves"]) == ("the budget of backend is used up", False)
+    assert [one["reference"] for one in (await board.perform("stuck"))["items"]] == ["work/a"]
+
+
+async def test_capability_that_nobody_has_is_told(board: BoardUnderTest) -> None:
+    from slateboard.protocol.work import NewArtifact, NewTask
+
+    await board.post(NewArtifact(task="open", name="thing", capability="k6"), tasks=[NewTask(name="open", title="")])
+    (row,) = (await board.perform("stuck"))["items"]
+    assert row["because"] == "no agent has the capability that it is open (k6) to"
+
+
+async def test_what_is_not_there_is_an_error(board: BoardUnderTest) -> None:
+    for wrong in ("work/nothing", 2**40):
+        with pytest.raises(UnknownName):
+            await why(board, wrong)
+    with pytest.raises(Invalid):
+        await why(board, "9" * 40)
+    with pytest.raises(Invalid):
+        await board.perform("stuck", limit=0)
+
+
+async def test_ten_thousand_items_are_read_by_a_handful_of_statements(board: BoardUnderTest) -> None:
+    """A wide and deep graph: 99 layers of 100, each item behind three of the layer before."""
+    edges = {
+        f"n{layer}-{number}": [f"n{layer - 1}-{(number + step) % 100}" for step in range(3)] if layer else []
+        for layer in range(99)
+        for number in range(100)
+    }
+    items = await board.post_graph(edges)
+    await board.bury(items["n0-50"])
+    async with QueryCount(board.database).counted() as count:
+        found = await why(board, items["n98-0"])
+    assert found["release"] == f"slate dead-letters redrive {items['n0-50']}"
+    assert len(found["path"]) == 99
+    assert count.count <= 6
