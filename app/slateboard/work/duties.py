@@ -38,8 +38,6 @@ WAIT = """
 INSERT INTO waiting (board, item, owner, deadline, on_item, reason, since) VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
-END_WAIT = "DELETE FROM waiting WHERE board = $1 AND on_item = ANY ($2::bigint[])"
-
 HAND_OVER = """
 UPDATE work_items SET inbox = $3, due = $4, outcome = NULL, finished_at = NULL WHERE board = $1 AND id = $2
 """
