@@ -13,6 +13,7 @@ from slateboard.protocol.errors import TooLarge
 from slateboard.protocol.names import slug
 from slateboard.protocol.states import ArtifactStatus, DecisionStatus, Priority
 from slateboard.protocol.work import MAX_CONTENT_BYTES, Result
+from slateboard.work.rules import CHECKS
 
 if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
@@ -23,7 +24,7 @@ STATUSES = frozenset(ArtifactStatus)
 RESULT_KEYS = ("uri", "content", "hash")
 """What only a result that exists already has."""
 WORK_KEYS = ("owner", "capability", "priority", "due", "run_at", "max_attempts", "blocked_by", "verify",
-             "criteria", "evidence")  # fmt: skip
+             "criteria", "evidence", "touches", "keys")  # fmt: skip
 ARTIFACT_KEYS = frozenset((*WORK_KEYS, *RESULT_KEYS, "title", "brief", "path", "status"))
 EVIDENCE = frozenset(("link", "hash", "note"))
 DECISION_TEXTS = ("rationale", "context", "consequences", "confirmation", "supersedes")
@@ -95,6 +96,13 @@ def _rules(found: Declarations, fields: Fields, owner: str | None) -> dict[str, 
             raise wrong(document.at(node), f"found {node.value[:40]!r}", "link, hash or note, or a list of them")
     if demanded:
         rules["evidence"] = sorted({node.value for node in demanded})
+    for name, wanted in (("touches", "globs like src/api/**"), ("keys", "names of limits of keys")):
+        nodes = fields.texts(name)
+        values = sorted({node.value for node in nodes})
+        if nodes and not CHECKS[name](values):
+            raise wrong(document.at(nodes[0]), f"found {', '.join(values)[:80]!r}", wanted)
+        if nodes:
+            rules[name] = values
     return rules
 
 

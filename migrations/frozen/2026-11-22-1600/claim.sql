@@ -22,6 +22,7 @@ DECLARE
     v_paused text;
     v_allowed int[];
     v_found boolean;
+    v_rounds int := 0;
     v_probe boolean;
     v_probe_rank int;
     v_probe_item bigint;
@@ -90,7 +91,7 @@ BEGIN
     END IF;
 
     -- Again only where all that was picked went behind its gates.
-    FOR v_round IN 1 .. 100 LOOP
+    LOOP
         RETURN QUERY
         WITH picked AS MATERIALIZED (
             SELECT box_row.place AS place, box_row.item
@@ -154,7 +155,8 @@ BEGIN
                g.due, v_now, v_until, g.correlation
         FROM given g WHERE NOT g.guarded OR g.item <> ALL ((SELECT items FROM refused)::bigint[]);
         v_found := FOUND;
-        EXIT WHEN v_found OR NOT EXISTS (SELECT FROM holds h WHERE h.board = p_board AND h.since = v_now);
+        v_rounds := v_rounds + 1;
+        EXIT WHEN v_found OR v_rounds >= 100 OR NOT EXISTS (SELECT FROM holds h WHERE h.board = p_board AND h.since = v_now);
     END LOOP;
     IF NOT v_found THEN
         -- Who finds nothing to claim is told, too.
