@@ -69,6 +69,7 @@ ENDS: dict[str, dict[int, str]] = {
     "work approve": {4: "nothing of it waits for a verdict", 5: "judged already, or another version", 6: "not asked"},
     "work reject": {4: "nothing of it waits for a verdict", 5: "judged already, or another version", 6: "not asked"},
     "work verifications": {4: "no such agent"},
+    "work usage": {4: "no such item", 5: "the claim is gone", 6: "not yours"},
     "work explain": {4: "no such item"},
     "work pin": {4: "no such unfinished item", 6: "only for operators"},
     "worker run": {4: "no such board or agent", 6: "not allowed"},

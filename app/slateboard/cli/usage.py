@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import completion, parameters, tables
+from slateboard.cli import completion, endings, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.subscription import show_rows
 from slateboard.cli.tables import Column, field
@@ -38,6 +38,29 @@ def usage(invocation: Invocation, agent: str | None, task: str | None, per: str)
     answer: dict[str, Any] = parameters.call(invocation, "usage", agent=agent, task=task, per=per, limit=LIMIT)
     rows = [*answer["rows"], {"name": "in all", **answer["total"]}]
     invocation.answer(answer, tables.table(USED, [{**row, "name": row["name"] or "(none)"} for row in rows]))
+
+
+@click.command("usage")
+@endings.under_claim
+@click.option("--input-tokens", type=int, default=0, metavar="N", help="Read, those from a cache among them.")
+@click.option("--cached-tokens", type=int, default=0, metavar="N", help="Of these, from a cache.")
+@click.option("--output-tokens", type=int, default=0, metavar="N", help="Written.")
+@click.option("--cost", type=float, default=0.0, metavar="AMOUNT", help="In the board's currency.")
+@click.option("--model", metavar="NAME", help="Which model.")
+@pass_invocation
+def report(invocation: Invocation, item: str, fence: int, **used: Any) -> None:
+    """Say what an attempt used since it last said so, while it runs.
+
+    Example: slate work usage payments/report --fence 12 --input-tokens 1200 --output-tokens 300 --cost 0.02
+    """
+
+    async def act() -> dict[str, Any]:
+        async with invocation.client() as client:
+            number = await parameters.item_of(client, item)
+            return await client.call("report_usage", item=number, fence=fence, **parameters.given(used))
+
+    answer = invocation.run(act())
+    invocation.answer(answer, f"booked for item {answer['item']}")
 
 
 @click.group()

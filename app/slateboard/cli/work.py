@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import briefings, completion, endings, get, parameters, questions, tables, verdicts
+from slateboard.cli import briefings, completion, endings, get, parameters, questions, tables, usage, verdicts
 from slateboard.cli.output import Invocation, nothing_to_do, pass_invocation
 from slateboard.cli.parameters import DURATION
 from slateboard.protocol import durations
@@ -44,7 +44,7 @@ def work() -> None:
 work.add_command(get.items, "list")
 for ending in (endings.finish, endings.release, endings.fail, endings.block, endings.wait):
     work.add_command(ending)
-for command in (questions.ask, verdicts.approve, verdicts.reject, verdicts.verifications):
+for command in (questions.ask, verdicts.approve, verdicts.reject, verdicts.verifications, usage.report):
     work.add_command(command)
 
 

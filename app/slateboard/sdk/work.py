@@ -159,8 +159,10 @@ class Work:
 
         What is reported here is not said again in the result's `usage`.
         """
-        used = {"input_tokens": input_tokens, "cached_tokens": cached_tokens, "output_tokens": output_tokens}
-        await self._desk.call("report_usage", item=self.item, fence=self.fence, **used, cost=cost, model=model)
+        await self._desk.call(
+            "report_usage", item=self.item, fence=self.fence, input_tokens=input_tokens, cached_tokens=cached_tokens,
+            output_tokens=output_tokens, cost=cost, model=model,
+        )  # fmt: skip
 
     async def post(
         self,
