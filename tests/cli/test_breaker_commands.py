@@ -23,7 +23,9 @@ async def test_breaker_is_listed_shown_and_closed(slate: Slate, board: BoardUnde
     shown = (await slate("breaker", "show", "backend")).out
     assert "backend: open, 3 failed in a row" in shown
     assert "board.breaker.opened" in shown
-    assert "the breaker of backend is open: 3 items failed in a row" in (await slate("status")).out
+    assert (
+        "the breaker of backend is open: 3 items failed in a row" in (await slate("status", "--board", board.name)).out
+    )
     assert (await slate.ok("breaker", "close", "backend", "--reason", "mended"))["state"] == "closed"
     assert (await slate.wrong(5, "breaker", "close", "backend"))["code"] == "wrong_state"
 

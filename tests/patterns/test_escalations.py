@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 
 from slateboard.patterns import escalations
-from slateboard.protocol.errors import Invalid, LeaseLost, NotYours, SlateError, UnknownName, WrongState
+from slateboard.protocol.errors import (
+    FinishConflict,
+    HasDependents,
+    Invalid,
+    LeaseLost,
+    NotYours,
+    SlateError,
+    UnknownName,
+    WrongState,
+)
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
-from slateboard.protocol.work import Claim
+from slateboard.protocol.states import FailureClass
+from slateboard.protocol.work import Claim, NewArtifact, NewTask
 from slateboard.transaction import writing
 from tests.support.boards import BoardUnderTest
+from tests.support.live import check_fold
 
 MOVES = "SELECT coalesce(sum(level), 0) + count(answered_at) FROM escalations WHERE board = $1"
 
@@ -65,6 +76,81 @@ async def test_agent_answers_by_finishing_its_claim(board: BoardUnderTest) -> No
     assert answer.error is None
     assert await board.place(claim.item) == "ready"
     assert await board.place(asked["escalation"]) == "done"
+    (repeated,) = await board.finish(duty, by="cto", content="8080")
+    assert repeated.error is None
+    (other,) = await board.finish(duty, by="cto", content="80")
+    assert isinstance(other.error, FinishConflict)
+    await check_fold(board)
+
+
+async def test_answer_that_is_none_of_the_options_leaves_the_claim_of_the_question(board: BoardUnderTest) -> None:
+    claim = await claimed(board)
+    asked = await ask(board, claim, options=["80", "8080"])
+    (duty,) = await board.claim("cto")
+    (answer,) = await board.finish(duty, by="cto", content="81")
+    assert isinstance(answer.error, Invalid)
+    assert await board.place(asked["escalation"]) == "claimed"
+    assert await board.place(claim.item) == "waiting"
+
+
+async def test_question_whose_duty_dies_is_answered_all_the_same_or_discarded(board: BoardUnderTest) -> None:
+    claim = await claimed(board)
+    asked = await ask(board, claim)
+    (duty,) = await board.claim("cto")
+    await board.fail(duty, FailureClass.LOGIC, by="cto")
+    assert len((await board.perform("list_escalations")).rows) == 1
+    with pytest.raises(HasDependents):
+        await board.perform("discard", items=[duty.item], reason="no")
+    await board.perform("answer", by="cto", escalation=duty.item, answer="80")
+    assert (await board.place(claim.item), await board.place(duty.item)) == ("ready", "done")
+    (claim,) = await board.claim()
+    asked = await ask(board, claim)
+    await board.bury(asked["escalation"], "cto")
+    await board.perform("discard", items=[asked["escalation"]], reason="no", waive=True)
+    assert await board.place(claim.item) == "ready"
+    assert await board.fetchval("SELECT count(*) FROM waiting WHERE board = $1") == 0
+    with pytest.raises(WrongState):
+        await board.perform("answer", by="cto", escalation=asked["escalation"], answer="80")
+    (claim,) = await board.claim()
+    await ask(board, claim)
+    assert await late(board, 100) == 1
+    await check_fold(board)
+
+
+async def test_failure_that_nobody_answers_comes_to_an_end_too(board: BoardUnderTest) -> None:
+    items = await board.post(
+        NewArtifact(task="work", name="a", owner="backend"),
+        tasks=[NewTask(name="work", title="work", delegator="cto")],
+    )
+    await board.bury(items["work/a"])
+    assert await late(board, 5) == 1
+    assert (await board.perform("list_escalations")).rows == []
+    assert await board.place(items["work/a"]) == "dead"
+    await check_fold(board)
+
+
+@pytest.mark.parametrize("deadline", [60, 3600])
+async def test_answer_deadline_and_cancel_at_once_leave_one_end(board: BoardUnderTest, deadline: float) -> None:
+    for number in range(6):
+        (item,) = (await board.post_graph({"spec": []}, task=f"t{number}")).values()
+        claim = await board.claim_item(item)
+        asked = await ask(board, claim, default="80", deadline_seconds=deadline)
+
+        async def answer(escalation: int) -> None:
+            with suppress(WrongState):
+                await board.perform("answer", by="cto", escalation=escalation, answer="8080")
+
+        async def cancel(reference: str) -> None:
+            with suppress(WrongState):
+                await board.perform("cancel", reference=reference)
+
+        races = [answer(asked["escalation"]), cancel(claim.reference), late(board, 0.5)]
+        await asyncio.gather(*races[number % 3 :], *races[: number % 3])
+        assert await board.place(item) == "cancelled"
+        assert await board.place(asked["escalation"]) in {"done", "cancelled"}
+    assert (await board.perform("list_escalations")).rows == []
+    assert await board.fetchval("SELECT count(*) FROM waiting WHERE board = $1") == 0
+    await check_fold(board)
 
 
 @pytest.mark.parametrize(

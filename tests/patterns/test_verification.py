@@ -312,7 +312,8 @@ async def test_verdict_that_does_not_come_is_asked_one_level_up_and_then_the_wor
         await judge(board, duty.item)
     await late(board, 8.2)
     assert (await board.place(items["work/spec"]), await board.place(duty.item)) == ("dead", "done")
-    await board.perform("redrive", items=[items["work/spec"]])
+    (asked,) = (await board.perform("list_escalations", agent="cto")).rows
+    await board.perform("answer", escalation=asked["item"], answer="redrive")
     assert (await submitted(board, "v2")).kind == "verify"
 
 

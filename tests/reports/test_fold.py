@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from slateboard.patterns import escalations
+from slateboard.protocol.errors import SlateError
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import NewArtifact, NewTask, Result
 from slateboard.reports.past.fold import State
@@ -123,6 +127,58 @@ async def test_a_fold_goes_on_from_a_snapshot(board: BoardUnderTest) -> None:
     whole = await check_fold(board)
     assert after.tables == whole.tables
     assert after.dump() == whole.dump()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_questions_answers_deadlines_and_deaths_fold_to_the_live_tables(board: BoardUnderTest, seed: int) -> None:
+    """Twenty-five random steps of work that asks, of those who answer, of deadlines, deaths and redrives."""
+    chance = Random(seed)
+    made = [NewArtifact(task="work", name=f"a{number}", owner="backend", max_attempts=2) for number in range(4)]
+    await board.post(*made, tasks=[NewTask(name="work", title="work", delegator="frontend")])
+    hours = 0.0
+
+    async def ask() -> None:
+        for claim in await board.claim(limit=2):
+            asked = {"item": claim.item, "fence": claim.fence, "question": "so?", "of": "cto", "note": "n"}
+            default = {"default": "80"} if chance.random() < 0.5 else {}
+            await board.perform("ask", by="backend", **asked, **default, deadline_seconds=chance.choice([60, 7200]))
+
+    async def answer() -> None:
+        rows = (await board.perform("list_escalations")).rows
+        if rows:
+            row = chance.choice(rows)
+            text = chance.choice(row["options"] or ["80"])
+            await board.perform("answer", escalation=row["item"], answer=text)
+
+    async def answer_by_claim() -> None:
+        for claim in await board.claim("cto"):
+            if chance.random() < 0.3:
+                await board.fail(claim, FailureClass.VALIDATION, by="cto", delay_seconds=0)
+            else:
+                await board.finish(claim, by="cto", content="80", note="sure")
+
+    async def wait() -> None:
+        nonlocal hours
+        hours += chance.choice([0.1, 3])
+        async with board.chores(now=datetime.now(UTC) + timedelta(hours=hours)) as tx:
+            await escalations.time_out(tx, limit=10_000)
+
+    async def fail() -> None:
+        for claim in await board.claim():
+            await board.fail(claim, FailureClass.VALIDATION, delay_seconds=0)
+
+    async def end() -> None:
+        choice = {"reason": "no", "waive": True} if chance.random() < 0.3 else {}
+        await board.perform("discard" if choice else "redrive", everything=True, limit=2, **choice)
+
+    async def cancel() -> None:
+        with suppress(SlateError):
+            await board.perform("cancel", reference=f"work/a{chance.randrange(12)}")
+
+    for _ in range(25):
+        step = chance.choice([ask, ask, answer, answer_by_claim, wait, fail, end, cancel])
+        await step()
+    await check_fold(board)
 
 
 async def test_deliveries_and_waits_fold_to_the_live_tables(board: BoardUnderTest, router: Router) -> None:

@@ -100,7 +100,7 @@ async def test_redriven_letter_is_ready_with_a_fresh_count_a_new_fence_and_its_h
     items = await board.post_graph({"spec": [], "code": ["spec"]})
     await board.bury(items["spec"])
     answer = await board.perform("redrive", items=[items["spec"]])
-    assert answer == {"redriven": ["work/spec"]}
+    assert answer == {"redriven": ["work/spec"], "refused": 0, "more": False, "dry_run": False}
     (claim,) = await board.claim()
     assert claim.attempt == 2
     briefing = await board.perform("briefing", item=claim.item)

@@ -123,7 +123,6 @@ async def test_budget_of_a_task_holds_what_is_below_it_and_nothing_else(board: B
     assert len(await board.fetch("SELECT FROM holds WHERE board = $1")) == 2
     await board.perform("set_budget", task="top", cost=3.0)
     await free(board)
-    assert {claim.reference for claim in await board.claim(limit=10)} == {"top/x", "mid/x", "mid/late"} - {
-        first.reference
-    }
+    rest = {claim.reference for claim in await board.claim(limit=10)}
+    assert rest | {first.reference} == {"top/x", "mid/x", "mid/late"}
     await check_fold(board, "budgets", "holds")

@@ -17,7 +17,7 @@ from slateboard.protocol.errors import SlateError
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Beat, Claim, Finish, GiveBack, NewArtifact, Result
 from slateboard.transaction import Transaction
-from slateboard.work import claims, endings, finish, gates, intake, leases, ratings, revisions, schedule
+from slateboard.work import claims, dead_letters, endings, finish, gates, intake, leases, ratings, revisions, schedule
 from tests.support.boards import BoardUnderTest
 from tests.support.races import collide
 
@@ -84,10 +84,10 @@ class Scene:
         return await endings.cancel(tx, reference="work/a", cascade=True)
 
     async def discard_waive(self, tx: Transaction) -> Any:
-        return await endings.discard(tx, items=[self.items["a"]], reason="no", waive=True)
+        return await dead_letters.discard(tx, items=[self.items["a"]], reason="no", waive=True)
 
     async def redrive(self, tx: Transaction) -> Any:
-        return await endings.redrive(tx, items=[self.items["a"]])
+        return await dead_letters.redrive(tx, items=[self.items["a"]])
 
     async def depend(self, tx: Transaction) -> Any:
         return await gates.depend(tx, reference="work/a", on=["c"])

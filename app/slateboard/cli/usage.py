@@ -40,6 +40,29 @@ def usage(invocation: Invocation, agent: str | None, task: str | None, per: str)
     invocation.answer(answer, tables.table(USED, [{**row, "name": row["name"] or "(none)"} for row in rows]))
 
 
+@click.command("usage")
+@endings.under_claim
+@click.option("--input-tokens", type=int, default=0, metavar="N", help="Read, those from a cache among them.")
+@click.option("--cached-tokens", type=int, default=0, metavar="N", help="Of these, from a cache.")
+@click.option("--output-tokens", type=int, default=0, metavar="N", help="Written.")
+@click.option("--cost", type=float, default=0.0, metavar="AMOUNT", help="In the board's currency.")
+@click.option("--model", metavar="NAME", help="Which model.")
+@pass_invocation
+def report(invocation: Invocation, item: str, fence: int, **used: Any) -> None:
+    """Say what an attempt used since it last said so, while it runs.
+
+    Example: slate work usage payments/report --fence 12 --input-tokens 1200 --output-tokens 300 --cost 0.02
+    """
+
+    async def act() -> dict[str, Any]:
+        async with invocation.client() as client:
+            number = await parameters.item_of(client, item)
+            return await client.call("report_usage", item=number, fence=fence, **parameters.given(used))
+
+    answer = invocation.run(act())
+    invocation.answer(answer, f"booked for item {answer['item']}")
+
+
 @click.group()
 def budget() -> None:
     """Set, list and remove what agents, tasks and the board may use; at the limit nothing more is claimed.
@@ -85,27 +108,3 @@ def remove(invocation: Invocation, agent: str | None, task: str | None) -> None:
     """
     answer = parameters.call(invocation, "remove_budget", agent=agent, task=task)
     invocation.answer(answer, f"{answer['removed']} has no budget now")
-
-
-@click.command("usage")
-@endings.under_claim
-@click.option("--input", "input_tokens", type=click.IntRange(0), default=0, metavar="N", help="Tokens read.")
-@click.option("--cached", "cached_tokens", type=click.IntRange(0), default=0, metavar="N", help="Of them from a cache.")
-@click.option("--output", "output_tokens", type=click.IntRange(0), default=0, metavar="N", help="Tokens written.")
-@click.option("--cost", type=click.FloatRange(0), default=0.0, metavar="N", help="In your currency.")
-@click.option("--model", metavar="NAME", help="Which model.")
-@pass_invocation
-def report(invocation: Invocation, item: str, fence: int, **used: Any) -> None:
-    """Say what an attempt has used since it was last said, so that budgets know while it runs.
-
-    Example: slate work usage 4711 --fence 99 --input 1200 --output 300 --cost 0.02
-    """
-
-    async def act() -> dict[str, Any]:
-        async with invocation.client() as client:
-            number = await parameters.item_of(client, item)
-            await client.call("report_usage", item=number, fence=fence, **used)
-            return {"item": number, **used}
-
-    answer = invocation.run(act())
-    invocation.answer(answer, f"the usage of item {answer['item']} is booked")

@@ -42,10 +42,9 @@ def work() -> None:
 
 
 work.add_command(get.items, "list")
-work.add_command(usage.report)
 for ending in (endings.finish, endings.release, endings.fail, endings.block, endings.wait):
     work.add_command(ending)
-for command in (questions.ask, verdicts.approve, verdicts.reject, verdicts.verifications):
+for command in (questions.ask, verdicts.approve, verdicts.reject, verdicts.verifications, usage.report):
     work.add_command(command)
 
 

@@ -20,6 +20,7 @@ from slateboard.protocol.rights import Right
 from slateboard.protocol.states import ItemKind, Outcome, Place
 from slateboard.protocol.work import MAX_CONTENT_BYTES, Finished
 from slateboard.work import duties, leases
+from slateboard.work.finish import receipt
 from slateboard.work.intake import RATING_OF, check_priority
 
 if TYPE_CHECKING:
@@ -158,6 +159,13 @@ async def answer(tx: Transaction, *, escalation: int, answer: str) -> dict[str, 
     Raises `UnknownName`, `WrongState` (it has been answered), `NotYours`, `Invalid` (none of its options).
     """
     tx.require(Right.AGENT)
+    row = await _to_answer(tx, escalation, answer)
+    await duties.hold(tx, escalation, row["about"])
+    await _answered(tx, row, answer, tx.actor.name)
+    return {"escalation": escalation, "answer": answer, "reference": row["reference"], "about": row["about"]}
+
+
+async def _to_answer(tx: Transaction, escalation: int, answer: str) -> dict[str, Any]:
     row = await _one(tx, escalation)
     if tx.actor.right < Right.OPERATOR and tx.actor.agent != row["owner"]:
         raise NotYours(f"{tx.actor.name} was not asked", remedy="its owner answers, or an operator", item=escalation)
@@ -166,15 +174,19 @@ async def answer(tx: Transaction, *, escalation: int, answer: str) -> dict[str, 
     if row["options"] and answer not in row["options"]:
         choices = ", ".join(row["options"])
         raise Invalid(f"{answer[:80]!r} is none of the options: {choices}", remedy=f"one of: {choices}")
-    await duties.hold(tx, escalation, row["about"])
-    await _answered(tx, row, answer, tx.actor.name)
-    return {"escalation": escalation, "answer": answer, "reference": row["reference"], "about": row["about"]}
+    return row
 
 
 async def finished(tx: Transaction, finish: Finish) -> Finished:
     """The hook of an answer that is given by finishing its claim: the content of the result, else its summary."""
-    await leases.own(tx, item=finish.item, fence=finish.fence)
-    await answer(tx, escalation=finish.item, answer=finish.result.content or finish.result.summary or "")
+    lease = await leases.own(tx, item=finish.item, fence=finish.fence)
+    result, (usage, digest) = finish.result, receipt(finish.result)
+    text = result.content or result.summary or ""
+    row = await _to_answer(tx, finish.item, text)
+    await duties.hold(tx, finish.item, row["about"])
+    await leases.give_up(tx, lease, outcome=Outcome.COMPLETED, note=result.note, usage=usage, digest=digest)
+    claim = {"fence": finish.fence, "note": result.note, "usage": result.usage}
+    await _answered(tx, row, text, tx.actor.name, claim=claim)
     return Finished(item=finish.item)
 
 
@@ -207,11 +219,14 @@ async def _overdue(tx: Transaction, row: dict[str, Any]) -> None:
         await _answered(tx, row, None, "nobody")
 
 
-async def _answered(tx: Transaction, row: dict[str, Any], text: str | None, by: str) -> None:
+async def _answered(
+    tx: Transaction, row: dict[str, Any], text: str | None, by: str, *, claim: dict[str, Any] | None = None
+) -> None:
+    """Both items are held. `claim` is what ended with the answer: its fence, note and usage."""
     await tx.fetch(ANSWER, tx.board, row["item"], text, by, tx.now)
     told = {"item": row["item"], "about": row["about"], "reference": row["reference"], "answer": text, "by": by}
-    tx.record(Subject.ESCALATION_ANSWERED, told)
-    await duties.end(tx, row["item"])
+    tx.record(Subject.ESCALATION_ANSWERED, {**told, **(claim or {})})
+    await duties.end(tx, row["item"], given_up=claim is not None)
     if row["kind"] in CONSEQUENCES and text is not None:
         module, _, name = CONSEQUENCES[row["kind"]].partition(":")
         await getattr(import_module(module), name)(tx, row, text, by)

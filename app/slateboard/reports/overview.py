@@ -20,6 +20,7 @@ MAX_STUCK = 20
 """Stuck artifacts that are named; they are looked for among the first 20,000 gated ones."""
 GATES_SEARCHED = 20_000
 MAX_PAUSED = 20
+"""Paused subscriptions that are named."""
 MAX_OPEN = 20
 
 # Circuit breakers that are not closed, the oldest first.
@@ -28,7 +29,6 @@ SELECT a.name AS agent, CASE WHEN c.until <= now() THEN 'half_open' ELSE 'open' 
 FROM circuit_breakers c JOIN agents a ON a.board = c.board AND a.id = c.agent
 WHERE c.board = $1 ORDER BY c.since, c.agent LIMIT $2
 """
-"""Paused subscriptions that are named."""
 
 BOARD = """
 SELECT b.id, b.name, b.prefix, b.archived_at,

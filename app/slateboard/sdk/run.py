@@ -257,7 +257,7 @@ class Run:
                 self._settler.give_back(self._returned(held, Outcome.RETURNED))
         self._settler.send()
 
-    # What a piece of work asks for (see `slateboard.sdk.work.Desk`).
+    # What a piece of work asks for (see `slateboard.sdk.desk.Desk`).
 
     async def call(self, operation: str, *, under: tuple[int, int] | None = None, **arguments: Any) -> Any:
         """An operation of the catalogue; one that may be repeated bridges an outage of up to 30 s.

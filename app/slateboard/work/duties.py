@@ -99,13 +99,14 @@ async def hold(tx: Transaction, duty: int, *others: int | None) -> None:
         raise WrongState(message, remedy="nothing to do", item=duty)
 
 
-async def end(tx: Transaction, duty: int) -> None:
+async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
     """A held duty is done, wherever it stands: whoever works on it has completed it, and what waited goes on.
 
-    The caller has recorded why.
+    The caller has recorded why; `given_up` says that it also ended the claim.
     """
-    leases = await endings.leave_places(tx, [duty])
-    await gates.end_attempts(tx, leases, outcome=Outcome.COMPLETED, error=None, note=None)
+    if not given_up:
+        leases = await endings.leave_places(tx, [duty])
+        await gates.end_attempts(tx, leases, outcome=Outcome.COMPLETED, error=None, note=None)
     await tx.fetch(queries.MARK_DONE, tx.board, [duty], tx.now)
     await tx.fetch(queries.END_WAIT, tx.board, [duty])
     await tx.flush()  # what opens now is told after what opened it

@@ -34,10 +34,12 @@ def wait_on(state: State, item: int, entry: Entry, **waiting: Any) -> None:
     move(state, item, "waiting")
 
 
-def done(state: State, item: int, entry: Entry) -> None:
+def done(state: State, item: int, entry: Entry, told: dict[str, Any] | None = None) -> None:
     """A duty is done, by a claim or without one; what waited for it is told of next."""
     if item in state.tables["leases"]:
-        end_attempt(state, item, "completed", {}, entry.happened_at)
+        lease = end_attempt(state, item, "completed", told or {}, entry.happened_at)
+        if told is not None and "fence" in told:  # by the claim itself
+            state.tables["work_items"][item].update(attempts=lease["attempt"], run_at=None)
     state.tables["dead_letters"].pop(item, None)
     end(state, item, "done", entry.happened_at)
     waiting = state.tables["waiting"]
@@ -72,7 +74,7 @@ def _moved(state: State, payload: dict[str, Any], entry: Entry) -> None:
 def _answered(state: State, payload: dict[str, Any], entry: Entry) -> None:
     row = state.tables["escalations"][payload["item"]]
     row.update(answer=payload["answer"], answered_by=payload["by"], answered_at=entry.happened_at)
-    done(state, payload["item"], entry)
+    done(state, payload["item"], entry, payload)
 
 
 DUTY_HANDLERS: dict[str, Handler] = {
