@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import against, as_of, feeds, proof, reports, routing, workloads
+from scripts.implementation.bench import against, as_of, failing, feeds, proof, reports, routing, workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -29,6 +29,9 @@ SINGLE = {
     "append_8": feeds.append_8,
     "audit_100k": reports.audit_100k,
     "routing": routing.routing,
+    "redrive_10k": failing.redrive_10k,
+    "why_10k": failing.why_10k,
+    "reap_10k": failing.reap_10k,
 }
 SEVERAL = {
     "drain": workloads.drains,
