@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from slateboard.patterns import failures
 from slateboard.protocol.errors import Archived
+from slateboard.protocol.rights import SYSTEM
 from slateboard.reports.past.fold import State
 from slateboard.server import archiving
 from slateboard.server.owner import owner_connection
+from slateboard.transaction import writing
 from tests.log.test_archives import YESTERDAY, archive, archive_all, old_board, own, own_name, own_url, partitions
 from tests.support.boards import BoardUnderTest
 
@@ -67,6 +70,19 @@ async def test_unfinished_work_keeps_its_events(
     made = await archive_all(own_url, tmp_path)
     assert [(one.board, one.position) for one in made.held] == [("old", 5)]
     assert made.archives == []
+
+
+async def test_what_was_not_looked_through_for_failures_stays(
+    old_board: BoardUnderTest, own_url: str, tmp_path: Path
+) -> None:
+    async with owner_connection(own_url) as connection:
+        await connection.execute("INSERT INTO compensation_cursors (board, position) VALUES ($1, 4)", old_board.id)
+    made = await archive_all(own_url, tmp_path)
+    assert made.archives == []
+    assert [(one.position, "failed tasks" in one.reason) for one in made.held] == [(5, True)]
+    async with writing(old_board.database, SYSTEM, old_board.id) as tx:
+        assert await failures.act(tx) is False
+    assert [one.board for one in (await archive_all(own_url, tmp_path)).archives] == ["old"]
 
 
 async def test_a_subscription_cannot_begin_in_an_archive(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.work import NewArtifact, NewTask
 from tests.support.boards import BoardUnderTest, QueryCount
+from tests.support.live import check_fold
 
 
 async def why(board: BoardUnderTest, item: int | str) -> dict[str, Any]:
@@ -101,9 +103,26 @@ async def test_used_up_budget_is_a_root_cause(board: BoardUnderTest) -> None:
     assert [one["reference"] for one in (await board.perform("stuck"))["items"]] == ["work/a"]
 
 
-async def test_capability_that_nobody_has_is_told(board: BoardUnderTest) -> None:
-    from slateboard.protocol.work import NewArtifact, NewTask
+async def test_awaited_event_or_hold_beside_a_waived_blocker_is_not_stuck(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"gone": [], "a": ["gone"], "b": ["gone"], "first": []})
+    touches = NewArtifact(task="work", name="c", owner="backend", blocked_by=("gone",), rules={"touches": ["src/**"]})
+    items["c"] = (await board.post(touches))["work/c"]
+    await board.perform("cancel", reference="work/gone", reason="no", waive=True)
+    claim = await board.claim_item(items["a"])
+    await board.perform("wait_for", item=claim.item, fence=claim.fence, pattern="x.y", timeout_seconds=60)
+    other = NewArtifact(task="work", name="other", owner="backend", rules={"touches": ["src/a.py"]})
+    await board.claim_item((await board.post(other))["work/other"])
+    assert [claim.reference for claim in await board.claim(limit=10)] == ["work/b", "work/first"]
+    assert [await board.place(items[name]) for name in "ac"] == ["gated", "gated"]
+    assert (await board.perform("status"))["stuck"]["number"] == 0
+    assert [row["reference"] for row in (await board.perform("list_items")).rows if row["stuck"]] == []
+    assert (await board.perform("stuck"))["items"] == []
+    assert references(await why(board, "work/a")) == ["work/a"]
+    assert (await why(board, "work/c"))["because"] == "work/other has the resource src/a.py"
+    await check_fold(board)
 
+
+async def test_capability_that_nobody_has_is_told(board: BoardUnderTest) -> None:
     await board.post(NewArtifact(task="open", name="thing", capability="k6"), tasks=[NewTask(name="open", title="")])
     (row,) = (await board.perform("stuck"))["items"]
     assert row["because"] == "no agent has the capability that it is open (k6) to"

@@ -6,6 +6,9 @@ import pytest
 
 from slateboard.patterns import openings
 from slateboard.protocol.errors import Denied, Invalid
+from slateboard.protocol.states import FailureClass, Outcome
+from slateboard.protocol.work import GiveBack, NewArtifact
+from slateboard.work import breakers, intake
 from tests.support.boards import BoardUnderTest
 from tests.support.breakers import apply, fail_items, has_work, opened, posted, recovered, refused, rules, state
 from tests.support.live import check_fold
@@ -76,6 +79,28 @@ async def test_substitute_takes_from_the_open_agent_s_queue_and_only_then(board:
     assert await board.claim("frontend") == []
     assert len(await board.claim()) == 1
     await check_fold(board)
+
+
+async def test_substitute_is_woken_by_the_opening_and_by_what_comes_meanwhile(board: BoardUnderTest) -> None:
+    await apply(board, rules("failure_threshold: 1, fallback: reassign, substitute: frontend"))
+    backend, frontend = board.agents["backend"], board.agents["frontend"]
+    await posted(board, 3)
+    (claim,) = await board.claim()
+    failed = GiveBack(item=claim.item, fence=claim.fence, outcome=Outcome.FAILED, failure_class=FailureClass.TRANSIENT)
+    _, woken = await board.perform("give_back", returns=[failed])
+    assert frontend in woken
+    async with board.writing() as tx:
+        await intake.post(tx, tasks=[], artifacts=[NewArtifact(task="work", name="more", owner="backend")])
+        await tx.flush()
+        assert tx.woken == {board.id: {backend, frontend}}
+    await board.perform("close_breaker", agent="backend")
+    async with board.writing() as tx:
+        await intake.post(tx, tasks=[], artifacts=[NewArtifact(task="work", name="own", owner="backend")])
+        await tx.flush()
+        assert tx.woken == {board.id: {backend}}
+    async with board.writing() as tx:
+        await breakers.open_breaker(tx, agent="backend", reason="it lies")
+        assert tx.woken == {board.id: {frontend}}
 
 
 async def test_claims_go_on_with_a_warning_until_a_probe_closes_it(board: BoardUnderTest) -> None:

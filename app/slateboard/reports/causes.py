@@ -31,13 +31,22 @@ SELECT w.id AS item, w.reference, w.kind, {PLACE} AS place, w.last_error, w.run_
        q.deadline AS answer_by, v.deadline AS verdict_by,
        coalesce(o.capability <> '' AND NOT EXISTS (
            SELECT FROM agents x WHERE x.board = w.board AND o.capability = ANY (x.capabilities)), false) AS nobody,
-       b.state AS breaker, b.reason AS breaker_reason, b.until, k.reason AS held_for, k.name AS held_name,
-       (SELECT CASE WHEN g.agent = 0 THEN 'the board' ELSE a.name END FROM budgets g
+       b.state AS breaker, b.reason AS breaker_reason, b.until, b.fallback, k.reason AS held_for, k.name AS held_name,
+       (SELECT i.reference FROM touched u JOIN work_items i ON i.board = u.board AND i.id = u.item
+        WHERE u.board = w.board AND u.prefix || CASE WHEN u.whole THEN '' ELSE '*' END = k.name
+        ORDER BY u.fence DESC LIMIT 1) AS holder,
+       {STUCK} AS stuck,
+       (SELECT u.scope || ' ' || u.name FROM limits u
+        WHERE u.board = w.board AND u.inbox = w.inbox
+          AND (floor(in_bucket(u, now())) < 1 OR u.concurrency <= (
+              SELECT count(*) FROM limit_slots t JOIN leases y ON y.board = t.board AND y.item = t.item
+                                                              AND y.fence = t.fence
+              WHERE t.board = u.board AND t.scope = u.scope AND t.name = u.name))
+        ORDER BY u.scope, u.name LIMIT 1) AS limited,
+       (SELECT g.agent FROM budgets g
         WHERE (g.board, g.agent, g.task) IN ((w.board, 0, 0), (w.board, w.inbox, 0)) AND g.exhausted_at IS NOT NULL
-        LIMIT 1) AS exhausted,
-       (SELECT CASE WHEN p.board = 0 THEN 'everything' WHEN p.agent = 0 THEN 'the board' ELSE a.name END
-               || ' is paused' || coalesce(': ' || p.reason, '')
-        FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), (w.board, 0), (w.board, w.inbox)) LIMIT 1) AS paused
+        ORDER BY g.agent LIMIT 1) AS exhausted,
+       p.board AS paused, p.agent AS paused_agent, p.reason AS pause_reason
 FROM unnest($2::bigint[]) AS i (id)
 JOIN work_items w ON w.board = $1 AND w.id = i.id
 {PLACES}
@@ -51,17 +60,21 @@ LEFT JOIN escalations q ON q.board = w.board AND q.item = w.id
 LEFT JOIN circuit_breakers b ON b.board = w.board AND b.agent = w.inbox
 LEFT JOIN holds k ON k.board = w.board AND k.item = w.id
 LEFT JOIN verifications v ON v.board = w.board AND v.item = w.id
+LEFT JOIN LATERAL (SELECT p.* FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), (w.board, 0), (w.board, w.inbox))
+                   ORDER BY p.board, p.agent LIMIT 1) AS p ON true
 """
 
-# Dead letters; what is behind something that ended without a result; what waits for somebody; and what is ready where
-# nobody may claim it: of a paused agent, or of a capability that none has.
+# Dead letters; what is behind something that ended without a result, or held by a budget; what waits for somebody; and
+# what is ready where nobody may claim it: of a paused agent, or of a capability that none has.
 STUCK_ITEMS = f"""
 SELECT item FROM (
     (SELECT d.item, 0 AS kind FROM dead_letters d WHERE d.board = $1 ORDER BY d.died_at LIMIT $2)
     UNION ALL
     (SELECT n.item, 1 FROM waiting n WHERE n.board = $1 ORDER BY n.deadline LIMIT $2)
     UNION ALL
-    (SELECT g.item, 2 FROM (SELECT * FROM gates WHERE board = $1 ORDER BY item LIMIT $3) AS g WHERE {STUCK} LIMIT $2)
+    (SELECT g.item, 2 FROM (SELECT * FROM gates WHERE board = $1 ORDER BY item LIMIT $3) AS g
+     WHERE {STUCK} OR EXISTS (SELECT FROM holds h WHERE h.board = g.board AND h.item = g.item AND h.reason = 'budget')
+     LIMIT $2)
     UNION ALL
     (SELECT r.item, 3 FROM (SELECT * FROM ready WHERE board = $1 LIMIT $3) AS r
      WHERE EXISTS (SELECT FROM pauses p WHERE (p.board, p.agent) IN ((0, 0), ($1, 0), ($1, r.inbox)))
@@ -131,16 +144,15 @@ def _cause(row: Any) -> dict[str, Any]:
         because, deadline = f"{row['held_by']} works on it ({row['worker']})", row["expires_at"]
     elif row["pattern"] is not None or row["wait_deadline"] is not None:
         because = f"waits for {'the event ' + row['pattern'] if row['pattern'] else 'a time'}"
-        deadline = row["wait_deadline"]
+        deadline, release = row["wait_deadline"], f"an event {row['pattern']}" if row["pattern"] else None
     elif place == Place.SCHEDULED:
         because, deadline = "is not to start before its time", row["run_at"]
     elif place == Place.GATED and row["held_for"] is not None:
-        because, moves = f"is held by the {row['held_for']} of {row['held_name']}", row["held_for"] != "budget"
-        release = None if moves else "slate budget set, with more"
+        because, release, moves = _held(row)
+    elif place == Place.GATED and row["stuck"]:
+        because, release, moves = "is behind something dead or cancelled", f"slate why {row['item']}", False
     elif place == Place.GATED:
-        because = "is behind something dead or cancelled, or just about to open"
-        release = f"slate why {row['item']}"
-        moves = False
+        because = "waits for what it is blocked by, or is just about to open"
     else:
         because, release, moves, owner, deadline = _ready(row)
     return {
@@ -149,17 +161,35 @@ def _cause(row: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _held(row: Any) -> tuple[str, str, bool]:
+    """What holds an item that a claim has picked and could not take."""
+    held, name = row["held_for"], row["held_name"]
+    if held == "budget":
+        return f"the budget of the task {name} is used up", f"slate budget set --task {name}, with more", False
+    if held == "resource":
+        holder = row["holder"] or "other work"
+        return f"{holder} has the resource {name}", f"the end of {holder}", True
+    return f"the limit of {name} is reached", f"the end of what runs, or slate limit set {name}, with more", True
+
+
 def _ready(row: Any) -> tuple[str, str | None, bool, str | None, Any]:
     """Why something that can be claimed is not: nobody may, somebody must decide, or nobody has come yet."""
     if row["paused"] is not None:
-        return row["paused"], "slate resume", False, None, None
+        one = "everything" if row["paused"] == 0 else "the board" if row["paused_agent"] == 0 else row["agent"]
+        option = {"everything": " --everything", "the board": ""}.get(one, f" --agent {row['agent']}")
+        because = f"{one} is paused{': ' + row['pause_reason'] if row['pause_reason'] else ''}"
+        return because, f"slate resume{option}", False, None, None
     if row["exhausted"] is not None:
-        return f"the budget of {row['exhausted']} is used up", "slate budget set, with more", False, None, None
-    if row["breaker"] is not None:
+        whose, option = (row["agent"], f" --agent {row['agent']}") if row["exhausted"] else ("the board", "")
+        return f"the budget of {whose} is used up", f"slate budget set{option}, with more", False, None, None
+    if row["breaker"] is not None and row["fallback"] != "proceed_with_warning":
         because = (
             f"the circuit breaker of {row['agent']} is {row['breaker'].replace('_', '-')}: {row['breaker_reason']}"
         )
         return because, f"slate breaker close {row['agent']}", True, None, row["until"]
+    if row["limited"] is not None:
+        because = f"the limit of {row['limited']} is reached"
+        return because, f"the end of what runs, or slate limit set {row['limited']}, with more", True, None, None
     if row["nobody"]:
         return f"no agent has the capability that it is {row['agent']} to", "slate agent add", False, None, None
     if row["kind"] in {ItemKind.ANSWER, ItemKind.VERIFY}:

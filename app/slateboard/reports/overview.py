@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.pages import COUNT_LIMIT, MAX_PAGE
 from slateboard.protocol.rights import Right
-from slateboard.reports import listings
+from slateboard.reports import listings, queries
 from slateboard.reports.listings import READY_LIMIT
 
 if TYPE_CHECKING:
@@ -56,21 +56,20 @@ SELECT count(*) AS items, count(*) FILTER (WHERE x.outcome = 'done') AS done,
 FROM (SELECT outcome FROM work_items WHERE board = $1 LIMIT $2) AS x
 """
 
-STUCK = """
-WITH held AS (
-    SELECT g.item, g.remaining - count(*) FILTER (WHERE b.outcome IS NULL) AS beyond,
-           array_agg(b.reference ORDER BY b.id) FILTER (WHERE b.outcome IN ('dead', 'cancelled')) AS ended
-    FROM (SELECT * FROM gates WHERE board = $1 ORDER BY item LIMIT $2) AS g
-    CROSS JOIN LATERAL (SELECT d.blocker FROM dependencies d
-                        WHERE d.board = $1 AND d.item = g.item AND d.counted OFFSET 0) AS d
-    CROSS JOIN LATERAL (SELECT b.id, b.outcome, b.reference FROM work_items b
-                        WHERE b.board = $1 AND b.id = d.blocker OFFSET 0) AS b
-    GROUP BY g.item, g.remaining
-)
-SELECT w.reference, w.id AS item, h.ended[1:5] AS because_of, count(*) OVER () AS number
-FROM held h JOIN work_items w ON w.board = $1 AND w.id = h.item
-WHERE h.ended IS NOT NULL AND h.beyond > 0
-ORDER BY h.item LIMIT $3
+# Of the first so many gated items, what waits for something that ended without a result.
+STUCK = f"""
+SELECT w.reference, w.id AS item, h.number,
+       ARRAY(SELECT b.reference
+             FROM (SELECT d.blocker FROM dependencies d
+                   WHERE d.board = $1 AND d.item = h.item AND d.counted OFFSET 0) AS d
+             CROSS JOIN LATERAL (SELECT b.id, b.reference, b.outcome FROM work_items b
+                                 WHERE b.board = $1 AND b.id = d.blocker OFFSET 0) AS b
+             WHERE b.outcome IN ('dead', 'cancelled') ORDER BY b.id LIMIT 5) AS because_of
+FROM (SELECT g.item, count(*) OVER () AS number
+      FROM (SELECT * FROM gates WHERE board = $1 ORDER BY item LIMIT $2) AS g
+      WHERE {queries.STUCK} ORDER BY g.item LIMIT $3) AS h
+JOIN work_items w ON w.board = $1 AND w.id = h.item
+ORDER BY h.item
 """
 
 OPEN_INBOXES = """

@@ -22,16 +22,25 @@ CASE WHEN w.outcome IS NOT NULL THEN w.outcome WHEN l.item IS NOT NULL THEN 'cla
          SELECT FROM waiting n WHERE n.board = w.board AND n.item = w.id) THEN 'waiting' ELSE 'gated' END END
 """
 
-# After `PLACES`: whether a gated item waits for something dead or cancelled. A waived blocker is no longer counted by
-# the gate, so what remains must be more than the blockers that may still be finished. `OFFSET 0` keeps the two look-ups
-# what they are: as a join, and without statistics, the planner read all edges of the board for each item.
-STUCK = """
+# After `PLACES` or another `g` of `gates`: what its gate counts besides an awaited event, a hold, and blockers that may
+# still be finished (`{open}`, their number): above 0, something that ended without a result was not waived.
+BEYOND = """
+(g.remaining - {open}
+ - EXISTS (SELECT FROM holds h WHERE h.board = g.board AND h.item = g.item)::int
+ - EXISTS (SELECT FROM event_waits e WHERE e.board = g.board AND e.item = g.item AND e.ended_at IS NULL)::int)
+"""
+
+# After `PLACES`: whether a gated item waits for something dead or cancelled that was not waived. `OFFSET 0` keeps the
+# look-ups what they are: as a join, and without statistics, the planner read all edges of the board for each item.
+STUCK = f"""
 (g.item IS NOT NULL AND coalesce((
-    SELECT bool_or(b.outcome IN ('dead', 'cancelled')) AND g.remaining > count(*) FILTER (WHERE b.outcome IS NULL)
-    FROM (SELECT d.blocker FROM dependencies d
-          WHERE d.board = g.board AND d.item = g.item AND d.counted OFFSET 0) AS d
-    CROSS JOIN LATERAL (SELECT b.outcome FROM work_items b
-                        WHERE b.board = g.board AND b.id = d.blocker OFFSET 0) AS b), false))
+    SELECT x.ended AND {BEYOND.format(open="x.open")} > 0
+    FROM (SELECT bool_or(b.outcome IN ('dead', 'cancelled')) AS ended,
+                 count(*) FILTER (WHERE b.outcome IS NULL) AS open
+          FROM (SELECT d.blocker FROM dependencies d
+                WHERE d.board = g.board AND d.item = g.item AND d.counted OFFSET 0) AS d
+          CROSS JOIN LATERAL (SELECT b.outcome FROM work_items b
+                              WHERE b.board = g.board AND b.id = d.blocker OFFSET 0) AS b OFFSET 0) AS x), false))
 """
 
 # The places that are tables of their own, where few items are found without looking at all; each has the key

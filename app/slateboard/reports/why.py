@@ -15,7 +15,7 @@ from slateboard.protocol.errors import Invalid, UnknownName
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Place
-from slateboard.reports import causes
+from slateboard.reports import causes, queries
 from slateboard.work import gates
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ MAX_PATH = 200
 """Steps of a path that are shown."""
 
 # The unfinished items above one, each with its blockers that are not done; `beyond` is what its gate counts besides
-# those that may still be finished, an event and a limit: 0 says that whatever ended without a result was waived.
-UPSTREAM = """
+# those that may still be finished: 0 says that whatever ended without a result was waived.
+UPSTREAM = f"""
 WITH RECURSIVE upstream (item) AS (
     SELECT $2::bigint
     UNION
@@ -41,20 +41,17 @@ WITH RECURSIVE upstream (item) AS (
     CROSS JOIN LATERAL (SELECT w.id FROM work_items w
                         WHERE w.board = $1 AND w.id = d.blocker AND w.outcome IS NULL OFFSET 0) AS b
 )
-SELECT u.item, x.open, x.ended,
-       g.remaining - cardinality(x.open)
-       - EXISTS (SELECT FROM holds h WHERE h.board = $1 AND h.item = u.item)::int
-       - EXISTS (SELECT FROM event_waits e WHERE e.board = $1 AND e.item = u.item AND e.ended_at IS NULL)::int AS beyond
+SELECT u.item, x.open, x.ended, {queries.BEYOND.format(open="cardinality(x.open)")} AS beyond
 FROM (SELECT item FROM upstream LIMIT $3) AS u
 CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.outcome IS NULL), '{}') AS open,
-           coalesce(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.outcome IS NOT NULL), '{}') AS ended
+    SELECT coalesce(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.outcome IS NULL), '{{}}') AS open,
+           coalesce(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.outcome IS NOT NULL), '{{}}') AS ended
     FROM (SELECT d.blocker FROM dependencies d
           WHERE d.board = $1 AND d.item = u.item AND d.counted OFFSET 0) AS d
     CROSS JOIN LATERAL (SELECT w.id, w.outcome FROM work_items w
                         WHERE w.board = $1 AND w.id = d.blocker AND w.outcome IS DISTINCT FROM 'done' OFFSET 0) AS b
 ) AS x
-LEFT JOIN LATERAL (SELECT g.remaining FROM gates g WHERE g.board = $1 AND g.item = u.item OFFSET 0) AS g ON true
+LEFT JOIN LATERAL (SELECT g.* FROM gates g WHERE g.board = $1 AND g.item = u.item OFFSET 0) AS g ON true
 """
 
 
@@ -82,7 +79,8 @@ async def why(tx: Statement, *, item: int | str) -> dict[str, Any]:
     steps = [told[one] for one in shown]
     for step, blocker in zip(steps, shown[1:], strict=False):
         if step["place"] == Place.GATED:
-            step |= {"because": f"waits for {told[blocker]['reference']}", "release": None}
+            held = {"because": f"waits for {told[blocker]['reference']}", "release": None}
+            step |= {**held, "moves": told[root]["moves"]}
     first = told[number]
     return {
         "item": number, "reference": first["reference"], "place": first["place"], "moves": told[root]["moves"],

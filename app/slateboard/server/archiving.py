@@ -4,7 +4,8 @@ For each board, in this order: the events as an export (JSON Lines, gzip) and th
 beside their final names, flushed and renamed; then, in one transaction, the row in `archives` and the event
 `board.log.archived`, which binds both hashes into the chain; and only when that is so for every board, the day's
 partition is dropped. A crash at any point loses nothing: what has no row is written again. Events whose chain does not
-hold are never moved, nor is a day that something has still to read of: a subscription, a wait, a delivery.
+hold are never moved, nor is a day that something has still to read of: a subscription, a wait, a delivery, or who looks
+for failed tasks.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ SELECT n.position, n.reason FROM (
     SELECT least(d.position, d.positions[1]), 'the delivery ' || d.item || ' is not finished'
     FROM deliveries d JOIN work_items w ON w.board = d.board AND w.id = d.item
     WHERE d.board = {board} AND (w.outcome IS NULL OR w.outcome = 'dead')
+    UNION ALL
+    SELECT c.position + 1, 'it was not looked through for failed tasks, whose steps are undone'
+    FROM compensation_cursors c WHERE c.board = {board}
 ) AS n ORDER BY n.position LIMIT 1
 """
 

@@ -84,6 +84,7 @@ OPEN = "SELECT open_breaker($1, $2, $3, $4, $5, $6, $7, $8)"
 CLOSE = "DELETE FROM circuit_breakers WHERE board = $1 AND agent = $2 RETURNING *"
 FORGET = "DELETE FROM failure_runs WHERE board = $1 AND agent = $2"
 THERE = "SELECT EXISTS (SELECT FROM circuit_breakers WHERE board = $1 AND agent = $2)"
+SUBSTITUTE = "SELECT substitute FROM circuit_breakers WHERE board = $1 AND agent = $2 AND substitute IS NOT NULL"
 INBOXES = "SELECT id FROM open_inboxes WHERE board = $1 LIMIT 1000"
 
 SET = """
@@ -154,6 +155,7 @@ async def open_breaker(
         raise WrongState(f"the breaker of {agent} is open already", remedy=f"see `slate breaker show {agent}`")
     by = (tx.actor.name, tx.actor.authenticated_by, tx.now)
     await tx.fetch(OPEN, tx.board, number, failed, reason, recovery_seconds, *by)
+    tx.wake([row["substitute"] for row in await tx.fetch(SUBSTITUTE, tx.board, number)])
     return dict((await tx.fetch(SHOWN, tx.board, number, tx.now, 1))[0])
 
 

@@ -167,7 +167,7 @@ $$;
 -- What ended claims mean for the breakers of their agents. A verdict for each: `good` (completed), `bad` (the first
 -- failure of an item, that counts), `failed` (another one, or of validation), `none` (released, interrupted, …).
 -- Writes: failure_runs, circuit_breakers, one event for each change. The caller holds the leases and items.
--- Returns the agents whose breakers closed.
+-- Returns whom to wake: the agents whose breakers closed, and who stands in for those whose breakers opened.
 CREATE OR REPLACE FUNCTION settle_breakers(
     p_board bigint, p_items bigint[], p_fences bigint[], p_agents bigint[], p_verdicts text[], p_errors text[],
     p_actor text, p_authenticated_by text, p_now timestamptz
@@ -180,7 +180,7 @@ DECLARE
     v_probe text;
     v_failed int;
     v_rules breaker_settings;
-    v_closed bigint[] := '{}';
+    v_woken bigint[] := '{}';
 BEGIN
     FOR v_one IN
         SELECT g.agent, count(*) FILTER (WHERE g.verdict = 'bad')::int AS bad, bool_or(g.verdict = 'good') AS good,
@@ -202,7 +202,7 @@ BEGIN
                 DELETE FROM circuit_breakers b WHERE b.board = p_board AND b.agent = v_one.agent
                 RETURNING * INTO v_breaker;
                 DELETE FROM failure_runs f WHERE f.board = p_board AND f.agent = v_one.agent;
-                v_closed := v_closed || v_one.agent;
+                v_woken := v_woken || v_one.agent;
                 PERFORM tell_breaker('closed', v_breaker, p_actor, p_authenticated_by, p_now);
             ELSIF v_probe = 'none' THEN
                 UPDATE circuit_breakers b SET state = 'open', probe_item = NULL, probe_fence = NULL
@@ -221,6 +221,7 @@ BEGIN
                     until = p_now + make_interval(secs => v_rules.recovery_seconds)
                 WHERE b.board = p_board AND b.agent = v_one.agent RETURNING * INTO v_breaker;
                 PERFORM tell_breaker('reopened', v_breaker, p_actor, p_authenticated_by, p_now);
+                v_woken := v_woken || array_remove(ARRAY[v_breaker.substitute], NULL);
             END IF;
         ELSIF v_one.bad > 0 THEN
             INSERT INTO failure_runs AS f (board, agent, failed) VALUES (p_board, v_one.agent, v_one.bad)
@@ -232,6 +233,7 @@ BEGIN
                     p_board, v_one.agent, v_failed,
                     v_failed || ' items failed in a row' || coalesce(', the last: ' || v_one.error, ''), NULL,
                     p_actor, p_authenticated_by, p_now);
+                v_woken := v_woken || array_remove(ARRAY[v_rules.substitute], NULL);
             END IF;
         ELSIF v_one.good THEN
             -- Held first, and asked again after it: a breaker that opened meanwhile keeps its row.
@@ -243,6 +245,6 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
-    RETURN v_closed;
+    RETURN v_woken;
 END
 $$;

@@ -30,7 +30,7 @@ DECLARE
     v_agents bigint[];
     v_verdicts text[];
     v_errors text[];
-    v_woken bigint[];
+    v_woken bigint[] := '{}';
 BEGIN
     -- One probe for each claim, in item order; then deleted by position, in a snapshot that has what a heartbeat wrote.
     v_at := ARRAY(
@@ -117,10 +117,10 @@ BEGIN
     END IF;
 
     IF 'bad' = ANY (v_verdicts) OR EXISTS (SELECT FROM circuit_breakers b WHERE b.board = p_board) THEN
-        PERFORM settle_breakers(p_board, v_items, v_fences, v_agents, v_verdicts, v_errors, p_actor, p_authenticated_by,
-                                v_now);
+        v_woken := settle_breakers(p_board, v_items, v_fences, v_agents, v_verdicts, v_errors, p_actor,
+                                   p_authenticated_by, v_now);
     END IF;
-    v_woken := place_items(
+    v_woken := v_woken || place_items(
         p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place <> 'dead'),
         false, v_now);
     IF 'dead' = ANY (v_places) THEN

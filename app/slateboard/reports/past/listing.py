@@ -151,7 +151,9 @@ def _is_stuck(state: State, item: int, remaining: int) -> bool:
     """Whether it waits for something dead or cancelled, as `queries.STUCK` says it."""
     edges, known = state.tables["dependencies"], state.tables["work_items"]
     outcomes = [known[one]["outcome"] for one in state.blockers.get(item, ()) if edges[one, item]["counted"]]
-    return not {"dead", "cancelled"}.isdisjoint(outcomes) and remaining > outcomes.count(None)
+    return not {"dead", "cancelled"}.isdisjoint(outcomes) and (
+        remaining - (item in state.waiting) > outcomes.count(None)
+    )
 
 
 def decisions(state: State) -> list[Row]:
