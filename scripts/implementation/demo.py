@@ -2,7 +2,8 @@
 
 Starts an embedded Postgres and the server in a home of its own, applies `examples/analytics-dashboard`, starts the
 workers, shows the board live, kills one worker in the middle of its work, lets a merge run through the pipeline, and
-ends with what came out: the tree, the attempts, the decisions, the page, an audit report and the proof of the log.
+shows what came out: the tree, the attempts, the decisions, the page. Then comes a bad day (`examples/bad-day`), and at
+the end an audit report and the proof of the log.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -25,8 +25,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from scripts.implementation import pipeline
+from scripts.implementation import bad_day, pipeline
 from scripts.implementation import place as places
+from scripts.implementation.fleet import SLATE, Fleet, run
 from slateboard import connect
 from slateboard.store.run_file import read_run_file
 
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "analytics-dashboard"
+BAD_DAY = ROOT / "examples" / "bad-day"
 FOLDER = ROOT / ".slate" / "demo"
 HOME = FOLDER / "home"
 OUT = FOLDER / "out"
-SLATE = str(Path(sys.executable).with_name("slate"))
 AGENTS = ("ceo", "cto", "backend", "frontend", "devops", "cso", "marketing")
 VICTIM = "frontend"
 SLOW = "dashboard/charts"
@@ -54,46 +55,6 @@ COLOURS = {
 QUERY = "{ artifacts(first: 20) { edges { node { reference status owner version } } } }"
 
 console = Console() if sys.stdout.isatty() else Console(width=130)
-
-
-class Fleet:
-    """The worker processes, one for each agent; `kill` ends one the hard way, `end` tells all to stop."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, agent: str) -> None:
-        """Start a worker for this agent; what it prints goes to a file."""
-        log = (FOLDER / f"{agent}.log").open("ab")
-        command = [SLATE, "worker", "run", f"agents.{agent}:worker"]
-        self.processes[agent] = subprocess.Popen(command, cwd=EXAMPLE, env=self.environment, stdout=log, stderr=log)
-
-    def kill(self, agent: str) -> int:
-        """SIGKILL: no goodbye, no hand-over. Returns the pid."""
-        process = self.processes[agent]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return process.pid
-
-    def end(self) -> None:
-        """SIGTERM to all, SIGKILL to whoever is still there after ten seconds."""
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def run(*arguments: str, environment: dict[str, str]) -> str:
-    """What a `slate` command prints; its failure ends the demo with what it said."""
-    done = subprocess.run([SLATE, *arguments], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"slate {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 async def rows(client: Client, operation: str, **arguments: Any) -> list[dict[str, Any]]:
@@ -192,7 +153,7 @@ async def play(environment: dict[str, str], address: str, *, serve: bool) -> Non
     """The demo between `slate up` and `slate down`."""
     found = read_run_file(HOME)
     assert found is not None
-    fleet = Fleet(environment)
+    fleet = Fleet(EXAMPLE, FOLDER, environment)
     killed: list[int] = []
     async with await connect(found.app_url, board="default") as client:
         try:
@@ -208,6 +169,7 @@ async def play(environment: dict[str, str], address: str, *, serve: bool) -> Non
             sys.exit(f"the killed worker's attempt should have been taken over, but its attempts are {outcomes}")
         console.print(f"\nAll complete after {seconds:.1f} s, with one worker killed on the way.\n")
         await report(client, environment, address)
+        await bad_day.play(client, console, environment, example=BAD_DAY, folder=FOLDER / "bad-day")
         await pipeline.prove(run, environment, correlation, OUT / "report.html")
     if not serve:
         console.print("The server is taken down now; `scripts/demo --serve` keeps it up.")

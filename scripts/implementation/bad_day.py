@@ -1,0 +1,240 @@
+"""The demo's third part: a bad day. A release is rolled back, a circuit breaker opens and closes, a person saves work.
+
+Everything is done by worker processes and the server; here is only what a person would do: look, answer, and bring the
+supplier back. What is shown is also checked: the demo ends with an error where the board did not do what it says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.implementation.fleet import Fleet, run
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rich.console import Console
+
+    from slateboard import Client
+
+PERSON = "olivia"
+PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.05
+PAGE = 500
+ROLLBACK = ["rollback_deployment", "run_down_migration"]
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+FAILURES = 3
+WIDTH = 30
+"""Of the column that says what a line is about."""
+
+
+class Story:
+    """The bad day as it is told: the log is followed, and each event of it that matters is a line."""
+
+    def __init__(self, client: Client, console: Console, environment: dict[str, str], files: Path) -> None:
+        self.client, self.console, self.environment, self.files = client, console, environment, files
+        self.start = time.monotonic()
+        self.position = 0
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    async def begin(self) -> None:
+        """Tell of nothing that was before."""
+        while page := await self.client.read_log(after=self.position, limit=PAGE):
+            self.position = page[-1]["position"]
+
+    async def follow(self) -> None:
+        """Print what happened since the last look."""
+        while page := await self.client.read_log(after=self.position, limit=PAGE):
+            for event in page:
+                self.position, subject, payload = event["position"], event["subject"], event["payload"]
+                self.told.append((subject, payload))
+                if said := _said(subject, payload):
+                    about, what = said
+                    seconds = time.monotonic() - self.start
+                    line = f"  {seconds:5.1f} s  {about:<{WIDTH}} {what}"
+                    self.console.print(line, markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
+
+    async def until(self, what: str, condition: Callable[[], Awaitable[Any]]) -> Any:
+        """Follow the log until something is so; what it is, is returned."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found = await condition()
+            await self.follow()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                sys.exit(f"the bad day did not come to its end: waited {PATIENCE_SECONDS:.0f} s until {what}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def command(self, *arguments: str) -> str:
+        """Run a command, and show it with what it prints."""
+        printed = await asyncio.to_thread(run, *arguments, environment=self.environment)
+        print(f"$ slate {shlex.join(arguments)}\n{printed.rstrip()}\n")
+        return printed
+
+    async def places(self, task: str) -> dict[str, str]:
+        """Where the work of a task is, by the artifact's name."""
+        page = await self.client.call("list_items", first=200)
+        rows = [one for one in page["rows"] if one["kind"] == "produce"]
+        named = [(one["reference"].partition("/"), one["place"]) for one in rows]
+        return {name: place for (of, _, name), place in named if of == task}
+
+    async def question(self, reference: str) -> dict[str, Any] | None:
+        """What the person is asked about a task, if it is."""
+        page = await self.client.call("list_escalations", agent=PERSON, first=100)
+        return next((one for one in page["rows"] if one["reference"] == reference), None)
+
+
+async def play(client: Client, console: Console, environment: dict[str, str], *, example: Path, folder: Path) -> None:
+    """All three troubles, one after the other; `folder` is for what the workers print."""
+    print(await asyncio.to_thread(
+        run, "agent", "add", PERSON, "--kind", "human", "--role", "Answers when agents cannot go on",
+        environment=environment,
+    ), end="")  # fmt: skip
+    await asyncio.to_thread(run, "apply", f"-f{example / 'board.yaml'}", environment=environment)
+    fleet = Fleet(example, folder, environment)
+    story = Story(client, console, environment, Path(environment["SLATE_EXAMPLE_OUT"]) / "bad-day")
+    await story.begin()
+    try:
+        await _rolled_back(story, fleet)
+        await _broken(story, fleet)
+        await _answered(story, fleet)
+    finally:
+        await asyncio.to_thread(fleet.end)
+    seconds = time.monotonic() - story.start
+    stuck = (await client.call("stuck"))["items"]
+    _check(not stuck, f"something is stuck: {[one['reference'] for one in stuck]}")
+    console.print(
+        f"The bad day is over, after {seconds:.1f} s. Nothing is stuck; what is left is {PERSON}'s own word on it.\n"
+    )
+
+
+async def _rolled_back(story: Story, fleet: Fleet) -> None:
+    """A release whose smoke test fails for good is undone, the last step first."""
+    story.console.print("\n[bold]A bad day, 1: the smoke test of a release fails for good[/]")
+    fleet.start("devops")
+
+    async def undone() -> list[dict[str, Any]] | None:
+        rows = (await story.client.call("show", name="release")).get("compensations") or []
+        return rows if len(rows) == len(ROLLBACK) and all(one["state"] == "undone" for one in rows) else None
+
+    await story.until("the release was rolled back", undone)
+    done = [payload["action"] for subject, payload in story.told if subject == "board.compensation.undone"]
+    _check(done == ROLLBACK, f"the release was not rolled back in reverse order: {done}")
+    production = story.files / "production"
+    versions = {
+        name: json.loads((production / f"{name}.json").read_text())["version"] for name in ("schema", "running")
+    }
+    _check(versions == {"schema": 7, "running": 41}, f"production is not what it was: {versions}")
+    shown = await story.command("show", "release")
+    _check(shown.count("undone") == len(ROLLBACK), "`slate show` does not say what was undone")
+    asked = await story.until(f"{PERSON} is asked about the release", lambda: story.question("release"))
+    await story.command("inbox", "--agent", PERSON)
+    await story.command("--as", PERSON, "answer", str(asked["item"]), "leave")
+    await story.follow()
+
+
+async def _broken(story: Story, fleet: Fleet) -> None:
+    """An agent that fails too often gets no more work, until one probe goes through."""
+    story.console.print("\n[bold]A bad day, 2: an agent fails three items, and its circuit breaker opens[/]")
+    fleet.start("importer")
+
+    async def shut() -> dict[str, Any] | None:
+        found = await story.client.call("show_breaker", agent="importer")
+        return found if found["state"] == "open" else None
+
+    found = await story.until("the breaker of importer opened", shut)
+    _check(found["failed"] >= FAILURES, f"the breaker opened after {found['failed']} failures")
+    places = await story.places("catalogue")
+    waiting = [day for day in DAYS if places[day] == "ready"]
+    _check(bool(waiting), f"nothing waits behind the breaker: {places}")
+    shown = await story.command("why", f"catalogue/{waiting[-1]}")
+    _check("circuit breaker of importer" in shown, "`slate why` does not name the breaker")
+    (story.files / "supplier-is-back").touch()
+    story.console.print("The supplier answers again.")
+
+    async def over() -> bool:
+        return set((await story.places("catalogue")).values()) == {"done"}
+
+    await story.until("the catalogue was imported", over)
+    changes = [subject.rpartition(".")[2] for subject, _ in story.told if subject.startswith("board.breaker.")]
+    _check(changes[0] == "opened" and changes[-2:] == ["probed", "closed"], f"the breaker went {changes}")
+    probes = changes.count("probed") - changes.count("reopened") - changes.count("returned")
+    _check(probes == 1, f"not one probe closed the breaker, but {probes}: {changes}")
+
+
+async def _answered(story: Story, fleet: Fleet) -> None:
+    """Work that only a person can save becomes a dead letter, and her answer brings it back."""
+    story.console.print("\n[bold]A bad day, 3: what only a person can save[/]")
+    fleet.start("notary")
+    asked = await story.until(f"{PERSON} is asked about the signature", lambda: story.question("signing"))
+    await story.command("inbox", "--agent", PERSON)
+    (story.files / "key").write_text("2027\n", encoding="utf-8")
+    story.console.print(f"{PERSON} renews the key, and answers.")
+    await story.command("--as", PERSON, "answer", str(asked["item"]), "redrive")
+
+    async def signed() -> bool:
+        return (await story.places("signing")).get("signature") == "done"
+
+    await story.until("the signature was made", signed)
+    redriven = [payload["reference"] for subject, payload in story.told if subject == "board.item.redriven"]
+    _check(redriven == ["signing/signature"], f"redriven was {redriven}")
+    dead = await story.client.call("list_dead_letters", first=100)
+    left = [one["reference"] for one in dead["rows"]]
+    _check(left == ["release/smoke_test"], f"the dead letters are {left}")
+    number = str(dead["rows"][0]["id"])
+    why = "rolled back; the next release has the column"
+    await story.command("dead-letters", "discard", number, "--waive", "--reason", why)
+    await story.follow()
+
+
+def _said(subject: str, payload: dict[str, Any]) -> tuple[str, str] | None:
+    """What an event is about, and what happened; None for those that only tell of moves."""
+    reference, noun = payload.get("reference", ""), subject.removeprefix("board.")
+    if noun == "artifact.completed":
+        return reference, f"done: {payload.get('summary')}"
+    if noun in {"item.failed", "item.died"}:
+        return reference, f"{'failed for good' if noun == 'item.died' else 'failed'}: {payload.get('error')}"
+    if noun == "item.redriven":
+        return reference, "brought back"
+    if noun == "item.discarded":
+        return reference, f"given up: {payload.get('reason')}"
+    if noun.startswith("compensation."):
+        return _undone(reference, noun, payload)
+    if noun.startswith("breaker.") and "breaker" in payload:
+        return f"breaker of {payload.get('name')}", _breaker(noun, payload["breaker"])
+    if noun == "escalation.raised":
+        return reference, f"{PERSON} is asked: {' or '.join(payload['escalation']['options'])}?"
+    if noun == "escalation.answered":
+        return reference, f"{payload['by']} answered: {payload['answer']}"
+    return None
+
+
+def _undone(reference: str, noun: str, payload: dict[str, Any]) -> tuple[str, str] | None:
+    if noun == "compensation.posted":
+        return reference, f"is to be undone by {payload['compensation']['action']}"
+    if noun == "compensation.undone":
+        return reference, f"undone by {payload['action']}: {payload.get('summary')}"
+    return None
+
+
+def _breaker(noun: str, row: dict[str, Any]) -> str:
+    said = {
+        "breaker.opened": f"open until {row['until'][11:19]} UTC: {row['reason']}",
+        "breaker.probed": "half-open: one probe goes through",
+        "breaker.reopened": f"the probe failed: open until {row['until'][11:19]} UTC",
+        "breaker.returned": "the probe came to no outcome: the next claim is the probe",
+        "breaker.closed": "closed",
+    }
+    return said.get(noun, noun)
+
+
+def _check(so: bool, otherwise: str) -> None:  # noqa: FBT001  what is to be so
+    if not so:
+        sys.exit(f"the bad day went otherwise than it should: {otherwise}")
