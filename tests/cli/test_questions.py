@@ -26,6 +26,9 @@ async def test_question_is_asked_shown_and_answered(slate: Slate, board: BoardUn
     shown = await slate("inbox", "--agent", "cto")
     assert "Which port?  [80 | 8080]  default: 80" in shown.out
     number = asked[1]["escalation"]
+    told = (await slate("work", "claim", "--as", "cto", "--item", str(number))).out
+    assert "asked by backend (one of: 80, 8080); unanswered, it is 80\n      Which port?" in told
+    assert f"slate answer {number} TEXT" in told
     assert (await slate.wrong(2, "answer", number, "90"))["code"] == "invalid"
     assert (await slate.ok("answer", number, "8080", "--as", "cto"))["answer"] == "8080"
     assert (await slate.wrong(5, "answer", number, "80", "--as", "cto"))["code"] == "wrong_state"
@@ -33,6 +36,8 @@ async def test_question_is_asked_shown_and_answered(slate: Slate, board: BoardUn
     assert (await slate.wrong(4, "inbox", "--agent", "nobody"))["code"] == "unknown_name"
     again = await slate.ok("work", "claim", "--as", "backend")
     assert again["briefing"]["answers"][0]["answer"] == "8080"
+    await slate.ok("work", "release", again["claim"]["item"], "--fence", again["claim"]["fence"], "--as", "backend")
+    assert "Answers\n  cto: 8080\n      Which port?" in (await slate("work", "claim", "--as", "backend")).out
     assert (await board.perform("status"))["places"]["waiting"] == 1
 
 

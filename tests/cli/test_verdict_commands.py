@@ -30,3 +30,24 @@ async def test_verdicts_are_given_by_reference_or_by_number(slate: Slate, board:
     judged = await slate.ok("work", "approve", row["item"], "--as", "cto")
     assert (judged["verdict"], judged["version"], judged["hashed_again"]) == ("approved", 2, True)
     assert (await slate.wrong(4, "work", "approve", "work/page"))["code"] == "unknown_name"
+
+
+async def test_shell_says_what_is_demanded_handed_in_and_judged(slate: Slate, board: BoardUnderTest) -> None:
+    rules = {"verify": "cto", "criteria": "every figure has its source", "evidence": ["link"]}
+    await board.post(
+        NewArtifact(task="work", name="page", owner="backend", rules=rules),
+        tasks=[NewTask(name="work", title="work")],
+    )
+    shown = (await slate("work", "claim", "--as", "backend")).out
+    assert "criteria:   every figure has its source" in shown
+    assert "--evidence link=TEXT" in shown
+    (mine,) = await slate.ok("mine", "--as", "backend")
+    end = ("work", "finish", "work/page", "--fence", mine["fence"], "--content", "v1", "--evidence", "link=https://ci")
+    assert "is handed in, and is to be judged: version 1" in (await slate(*end, "--as", "backend")).out
+    asked = (await slate("work", "claim", "--as", "cto")).out
+    assert "To judge\n  version 1 by backend: inline (sha256:" in asked
+    assert "slate work approve" in asked
+    await slate.ok("work", "reject", "work/page", "--reason", "no source", "--as", "cto")
+    again = (await slate("work", "claim", "--as", "backend")).out
+    assert "Reviews\n  version 1 was rejected by cto\n      no source" in again
+    assert "rejected" in (await slate("show", "work/page")).out

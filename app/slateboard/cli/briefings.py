@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slateboard.cli import tables
+from slateboard.protocol.states import ItemKind
 
 MAX_SHOWN = 2_000
 """Signs of one input's content that are shown; the whole is in the JSON."""
@@ -27,6 +28,8 @@ def text(claim: Mapping[str, Any], briefing: Mapping[str, Any]) -> str:
             "brief": briefing["brief"],
             "path": briefing["path"],
             "due": claim["due"],
+            "criteria": briefing["criteria"],
+            "evidence": ", ".join(briefing["evidence"] or ()) or None,
             "last error": briefing["last_error"],
             "note": briefing["note"],
             "checkpoint": briefing["checkpoint"],
@@ -34,11 +37,14 @@ def text(claim: Mapping[str, Any], briefing: Mapping[str, Any]) -> str:
     )
     parts = [
         head,
+        _duty(briefing),
+        _part("Reviews", [_review(one) for one in briefing["reviews"]]),
+        _part("Answers", [_answer(one) for one in briefing["answers"]]),
         _part("Wanted for", [_task(one) for one in briefing["chain"]]),
         _part("Inputs", [_input(one) for one in briefing["inputs"]]),
         _part("Decisions in force", [_decision(one) for one in briefing["decisions"]]),
         _part("Earlier attempts", [_attempt(one) for one in briefing["attempts"]]),
-        _next_steps(claim["item"], claim["fence"]),
+        _next_steps(claim["item"], claim["fence"], claim["kind"], briefing),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -60,9 +66,47 @@ def explanation(found: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in (tables.facts(facts), _part("Waits for", map(_blocker, blockers))) if part)
 
 
-def _next_steps(item: int, fence: int) -> str:
+def _duty(briefing: Mapping[str, Any]) -> str:
+    """What somebody must judge, answer or undo."""
+    if one := briefing["verification"]:
+        return _part("To judge", [_version(one, f"version {one['version']} by {one['author']}")])
+    if one := briefing["question"]:
+        options = f" (one of: {', '.join(one['options'])})" if one["options"] else ""
+        default = f"; unanswered, it is {one['default']}" if one["default"] else ""
+        return _part("To answer", [f"asked by {one['asked_by']}{options}{default}" + _indented(one["question"])])
+    if one := briefing["compensation"]:
+        head = f"{one['step']} version {one['version']} by {one['author']}, by {one['action']}"
+        because = _indented(f"because {one['because']}\nidempotency key {one['idempotency_key']}")
+        return _part("To undo", [_version(one, head) + because])
+    return ""
+
+
+def _version(one: Mapping[str, Any], head: str) -> str:
+    where = tables.clean(one["path"] or one["uri"] or ("inline" if one["content"] else "nothing"))
+    proof = one["hash"] or "without a hash: unproven"
+    return f"{head}: {where} ({proof})" + _indented(one["summary"]) + _indented((one["content"] or "")[:MAX_SHOWN])
+
+
+def _review(one: Mapping[str, Any]) -> str:
+    return f"version {one['version']} was {one['verdict']} by {one['judged_by']}" + _indented(one["reason"])
+
+
+def _answer(one: Mapping[str, Any]) -> str:
+    return f"{one['answered_by']}: {tables.clean(one['answer'])}" + _indented(one["question"])
+
+
+def _next_steps(item: int, fence: int, kind: str, briefing: Mapping[str, Any]) -> str:
+    ending = f"slate work finish {item} --fence {fence} --path FILE --summary TEXT"
+    if kind == ItemKind.VERIFY:
+        ending = f"slate work approve {item}, or slate work reject {item} --reason TEXT"
+    elif kind == ItemKind.ANSWER:
+        ending = f"slate answer {item} TEXT"
+    elif kind == ItemKind.COMPENSATE:
+        ending = f"slate work finish {item} --fence {fence} --note TEXT"
+    elif demanded := briefing["evidence"]:
+        ending += "".join(f" --evidence {one}=TEXT" for one in demanded)
     return (
-        f"Hand it in:   slate work finish {item} --fence {fence} --path FILE --summary TEXT\n"
+        f"Hand it in:   {ending}\n"
         f"Keep it:      slate work heartbeat {item} --fence {fence}\n"
         f"Give it back: slate work release {item} --fence {fence} --note TEXT"
     )

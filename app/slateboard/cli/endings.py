@@ -14,7 +14,7 @@ from slateboard.cli import completion, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.parameters import DURATION
 from slateboard.protocol.errors import Invalid, TooLarge
-from slateboard.protocol.states import FailureClass, Outcome
+from slateboard.protocol.states import FailureClass, Outcome, Place
 from slateboard.protocol.work import MAX_CONTENT_BYTES, Finish, GiveBack, Result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -72,10 +72,13 @@ def finish(
             (finished,) = await client.finish([Finish(item=number, fence=fence, result=hashed)])
             if finished.error:
                 raise finished.error
-            return {"item": number, "version": finished.version, "hash": hashed.hash}
+            shown = await client.call("show", name=str(number))
+            return {"item": number, "version": finished.version, "hash": hashed.hash, "place": shown["place"]}
 
     answer = invocation.run(act())
-    invocation.answer(answer, f"item {answer['item']} is done: version {answer['version']}")
+    made = "" if answer["version"] is None else f": version {answer['version']}"
+    state = "handed in, and is to be judged" if answer["place"] == Place.WAITING else "done"
+    invocation.answer(answer, f"item {answer['item']} is {state}{made}")
 
 
 @click.command()

@@ -18,7 +18,7 @@ ATTEMPTS: list[Column] = [
 VERSIONS: list[Column] = [
     field("version"), field("author"), since("age", "created_at"),
     Column("where", lambda row: row.get("path") or row.get("uri") or ("inline" if row.get("has_content") else None)),
-    field("size"), field("proven"), field("summary", flexible=True),
+    field("size"), field("proven"), field("review"), field("summary", flexible=True),
 ]  # fmt: skip
 NEIGHBOURS = [field("reference"), field("status"), field("owner"), field("stuck")]
 
