@@ -127,6 +127,8 @@ ENDS: dict[str, dict[int, str]] = {
     "board delete": {4: "no such board", 5: "it is not archived", 6: "only for the server's administrator"},
     "board deleted": {6: "only for the server's administrator"},
     "agent list": {},
+    "agent find": {},
+    "agent change": {4: "no such agent", 5: "a circle of managers", 6: "only for administrators"},
     "agent add": {4: "no such manager", 5: "the name is taken", 6: "only for administrators"},
     "token list": {4: "no such agent", 6: "only for administrators"},
     "token issue": {4: "no such agent", 6: "only for administrators"},

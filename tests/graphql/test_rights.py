@@ -53,6 +53,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "pause": {},
     "resume": {},
     "add_agent": {"name": "another"},
+    "change_agent": {"name": "somebody"},
+    "attend": {"worker": "w"},
     "issue_token": {"agent": "somebody"},
     "rotate_token": {"token_id": NOWHERE},
     "revoke_token": {"token_id": NOWHERE},

@@ -73,7 +73,6 @@ def test_the_task_tree_of_the_guide_is_read_as_it_stands() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "line"),
     [
-        ("agent-config.yaml", "AgentConfig", 2),
         ("routing-table.yaml", "RoutingTable", 2),
     ],
 )

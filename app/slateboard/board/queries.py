@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[])"
-AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 ORDER BY name LIMIT 1000"
+AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[]) AND removed_at IS NULL"
+AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 AND removed_at IS NULL ORDER BY name LIMIT 1000"
+REMOVED_AGENT = "SELECT removed_at FROM agents WHERE board = $1 AND name = $2 AND removed_at IS NOT NULL"
 
 # Artifacts by (task, name), each with the item that now produces it. One probe for each: where the planner knows little
 # of a board, a join reads all of its artifacts.

@@ -80,12 +80,32 @@ agents = Table(
     Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
     Column("manager", BigInteger),
     Column("grant", Text, nullable=False, server_default="agent"),
+    # Who may delegate to it: anybody where this is null, nobody where it is empty.
+    Column("accepts_from", ARRAY(BigInteger)),
+    # Whether it is invited to meetings.
+    Column("availability", Text, nullable=False, server_default="always"),
     _created_at(),
+    # The row stays when the agent goes: history names it.
+    Column("removed_at", DateTime(timezone=True)),
     UniqueConstraint("board", "name", name="agents_board_name_key"),
     CheckConstraint(NAME, name="name"),
     CheckConstraint("kind IN ('agent', 'human', 'service')", name="kind"),
     CheckConstraint("\"grant\" IN ('reader', 'agent', 'operator', 'admin')", name="grant"),
+    CheckConstraint("availability IN ('always', 'never')", name="availability"),
     ForeignKeyConstraint(["board"], ["boards.id"], name="agents_board_fkey"),
+)
+
+# When an agent was last heard of. No part of the log: it tells nothing of the work.
+presence = Table(
+    "presence",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("agent", BigInteger, primary_key=True, autoincrement=False),
+    # Its last call with its own credential, to within ten seconds.
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    # When a worker of it last said that it is there, and which one.
+    Column("worker_seen_at", DateTime(timezone=True)),
+    Column("worker", Text),
 )
 
 tokens = Table(

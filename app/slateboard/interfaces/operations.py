@@ -14,6 +14,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slateboard.board.presence import noted
 from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
@@ -116,6 +117,9 @@ OPERATIONS: dict[str, Operation] = {
     "pause": Operation("slateboard.board.boards:pause", WRITE, OPERATOR),
     "resume": Operation("slateboard.board.boards:resume", WRITE, OPERATOR),
     "add_agent": Operation("slateboard.board.agents:add", WRITE, ADMIN),
+    "change_agent": Operation("slateboard.board.profiles:change_agent", WRITE, ADMIN),
+    "find_agents": Operation("slateboard.reports.directory:find_agents", READ, READER),
+    "attend": Operation("slateboard.board.presence:attend", HOT, AGENT),
     "issue_token": Operation("slateboard.board.agents:issue_token", WRITE, ADMIN),
     "rotate_token": Operation("slateboard.board.agents:rotate_token", WRITE, ADMIN),
     "revoke_token": Operation("slateboard.board.agents:revoke_token", WRITE, ADMIN),
@@ -212,7 +216,9 @@ async def perform(
                 return await action(tx, **arguments)
         return await _write(database, actor, board, entry, arguments, wake, correlation, under)
 
-    return await repeated(operation, once)
+    answer = await repeated(operation, once)
+    await noted.call_of(database, actor, board)
+    return answer
 
 
 async def repeated(what: str, once: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents, decisions, graph, tasks
 from slateboard.board import queries as board_queries
-from slateboard.manifests import circuit_breaker, compensation, kinds, pipelines, plan, state
+from slateboard.manifests import agent_config, circuit_breaker, compensation, kinds, pipelines, plan, state
 from slateboard.manifests.places import Place, located
 from slateboard.protocol.errors import DependencyCycle, SlateError
 from slateboard.protocol.names import RESULT
@@ -55,6 +55,7 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
     piped = await pipelines.compare(tx, declared)
     undone = await compensation.compare(tx, declared, strict=strict)
     guarded = await circuit_breaker.compare(tx, declared)
+    profiles = await agent_config.compare(tx, declared)
     touched = todo.touched(found)
     if touched:
         # What exists and is to change is held, in the order of all locks, and looked at again.
@@ -65,6 +66,7 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
         todo = plan.compare(declared, found, tx.now)
     try:
         created = await agents.ensure(tx, missing) if missing else []
+        await agent_config.execute(tx, profiles)
         await _execute(tx, declared, found, todo)
         await pipelines.execute(tx, piped)
         await compensation.execute(tx, undone)
@@ -75,11 +77,11 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
             raise
         raise located(error, place) from error
     return {
-        "created": [*todo.created, *piped.created, *undone.created, *guarded.created],
-        "changed": [*todo.changed, *piped.changed, *undone.changed, *guarded.changed],
+        "created": [*profiles.created, *todo.created, *piped.created, *undone.created, *guarded.created],
+        "changed": [*profiles.changed, *todo.changed, *piped.changed, *undone.changed, *guarded.changed],
         "removed": [*piped.removed, *undone.removed, *guarded.removed],
-        "unchanged": todo.unchanged + piped.unchanged + undone.unchanged + guarded.unchanged,
-        "agents_created": created,
+        "unchanged": profiles.unchanged + todo.unchanged + piped.unchanged + undone.unchanged + guarded.unchanged,
+        "agents_created": [name for name in created if name not in declared.profiles],
         "notes": [*todo.notes, *undone.notes],
     }
 

@@ -152,6 +152,29 @@ class DeclaredBreaker:
         return self.document.at(self.node)
 
 
+@dataclass(kw_only=True, slots=True)
+class DeclaredAgent:
+    """An agent and what is said of it: `given` holds arguments of `profiles.change_agent`.
+
+    `limit` and `budget` are arguments of theirs; `channels` names the agents that it may write to. A manifest that says
+    nothing of who may delegate means anyone, and of meetings means always.
+    """
+
+    document: Document
+    node: Node
+    name: str
+    source: str
+    given: dict[str, Any]
+    channels: list[tuple[str, Node]]
+    limit: dict[str, Any] | None = None
+    budget: dict[str, Any] | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
 @dataclass(slots=True)
 class Declarations:
     """Everything that one apply declares, in the order of the files."""
@@ -165,6 +188,7 @@ class Declarations:
     compensation_sources: set[str] = field(default_factory=set)
     breakers: dict[str, DeclaredBreaker] = field(default_factory=dict)
     breaker_sources: set[str] = field(default_factory=set)
+    profiles: dict[str, DeclaredAgent] = field(default_factory=dict)
     agents: dict[str, Place] = field(default_factory=dict)
 
     def add_task(self, one: DeclaredTask) -> None:
@@ -209,6 +233,13 @@ class Declarations:
         self.breakers[one.agent] = one
         self._bound(one.place)
 
+    def add_profile(self, one: DeclaredAgent) -> None:
+        """Take in what is said of an agent; each stands once."""
+        if one.name in self.profiles:
+            raise _twice(one.place, "agent", one.name, self.profiles[one.name].place)
+        self.profiles[one.name] = one
+        self._bound(one.place)
+
     def add_agent(self, name: str | None, document: Document, node: Node) -> None:
         """Note where an agent is named first."""
         if name is not None and name not in self.agents:
@@ -241,7 +272,7 @@ class Declarations:
 
     def _bound(self, place: Place) -> None:
         count = len(self.tasks) + len(self.artifacts) + len(self.decisions) + len(self.subscriptions)
-        count += len(self.compensations)
+        count += len(self.compensations) + len(self.profiles)
         if count > MAX_POST:
             what = "tasks, artifacts, decisions and subscriptions"
             raise wrong(place, f"found more than {MAX_POST:,} {what}", "fewer in one apply")

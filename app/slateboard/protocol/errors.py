@@ -122,6 +122,12 @@ class DependencyCycle(Conflict):
     code = "dependency_cycle"
 
 
+class ManagerCircle(Conflict):
+    """The manager would be managed, directly or not, by the agent itself; the circle is in the message."""
+
+    code = "manager_circle"
+
+
 class AlreadyStarted(Conflict):
     """The item was started or finished, so its dependencies can no longer change."""
 

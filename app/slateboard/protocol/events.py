@@ -19,6 +19,8 @@ class Subject(StrEnum):
     BOARD_ARCHIVED = "board.board.archived"
     BOARD_UNARCHIVED = "board.board.unarchived"
     AGENT_ADDED = "board.agent.added"
+    AGENT_CHANGED = "board.agent.changed"
+    AGENT_REMOVED = "board.agent.removed"
     TOKEN_ISSUED = "board.token.issued"  # noqa: S105  a subject
     TOKEN_REVOKED = "board.token.revoked"  # noqa: S105  a subject
     PAUSED = "board.work.paused"

@@ -72,6 +72,13 @@ class AgentKind(StrEnum):
     SERVICE = "service"
 
 
+class Availability(StrEnum):
+    """Whether an agent is invited to meetings."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class ItemKind(StrEnum):
     """What a work item asks for."""
 

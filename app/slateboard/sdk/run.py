@@ -19,6 +19,7 @@ from slateboard.protocol.errors import LeaseLost, SlateError, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import Finish, GiveBack
 from slateboard.sdk.appetite import Appetite
+from slateboard.sdk.attending import attend
 from slateboard.sdk.backoff import Backoff, Outage
 from slateboard.sdk.claiming import Claiming
 from slateboard.sdk.failures import Failure, HandlerEnded, class_of, text_of
@@ -68,6 +69,7 @@ class Run:
         self.loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._transport = transport
+        self._worker = worker
         self._handlers = handlers
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
@@ -111,6 +113,7 @@ class Run:
             asyncio.create_task(self._heartbeats.run(), name="slateboard-heartbeats"),
             asyncio.create_task(self._claiming.hear(watch), name="slateboard-hints"),
             asyncio.create_task(self._tend(), name="slateboard-tend"),
+            asyncio.create_task(attend(self._transport, self._worker), name="slateboard-attend"),
         ]
         stopping = asyncio.create_task(_wait(self._stopping))
         try:

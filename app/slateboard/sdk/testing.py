@@ -178,6 +178,8 @@ class _MadeUp:
                     trial.checkpoints.append(arguments["data"])
                 trial.note = arguments.get("note") or trial.note
                 return None
+            case "attend":
+                return None
             case "post":
                 return self._post(arguments["artifacts"])
             case "decide":

@@ -10,6 +10,6 @@ DROP FUNCTION end_waits, deliver_events, judge_deliveries, event_fits, event_jso
 DROP AGGREGATE chain_hash(bytea, bytea);
 DROP FUNCTION chain_step;
 DROP TABLE agents, archives, artifact_versions, artifacts, attempts, boards, breaker_settings, budgets, chains, checkpoints, circuit_breakers, compensation_cursors, compensation_rules, compensations, dead_letters, decisions, deleted_boards, deliveries, dependencies, escalations,
-    event_heads, event_lane, event_outbox, event_waits, events, failure_runs, gates, gatherings, holds, leaders, leases, limit_slots, limits, open_inboxes, pauses, published_ids, rating_changes, ready,
+    event_heads, event_lane, event_outbox, event_waits, events, failure_runs, gates, gatherings, holds, leaders, leases, limit_slots, limits, open_inboxes, pauses, presence, published_ids, rating_changes, ready,
     scheduled, schedules, schema_protocol, subscriptions, tasks, tokens, touched, unlocks, usage_ledger, verifications, waiting, work_items;
 DROP SEQUENCE ids, event_ids, fences;

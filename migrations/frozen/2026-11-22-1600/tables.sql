@@ -495,6 +495,15 @@ CREATE TABLE pauses (
     CONSTRAINT pauses_pkey PRIMARY KEY (board, agent)
 );
 
+CREATE TABLE presence (
+    board BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    worker_seen_at TIMESTAMP WITH TIME ZONE, 
+    worker TEXT, 
+    CONSTRAINT presence_pkey PRIMARY KEY (board, agent)
+);
+
 CREATE TABLE published_ids (
     board BIGINT NOT NULL, 
     id TEXT NOT NULL, 
@@ -742,11 +751,15 @@ CREATE TABLE agents (
     capabilities TEXT[] DEFAULT '{}' NOT NULL, 
     manager BIGINT, 
     "grant" TEXT DEFAULT 'agent' NOT NULL, 
+    accepts_from BIGINT[], 
+    availability TEXT DEFAULT 'always' NOT NULL, 
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+    removed_at TIMESTAMP WITH TIME ZONE, 
     CONSTRAINT agents_pkey PRIMARY KEY (board, id), 
     CONSTRAINT agents_board_name_key UNIQUE (board, name), 
     CONSTRAINT agents_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63), 
     CONSTRAINT agents_kind_check CHECK (kind IN ('agent', 'human', 'service')), 
     CONSTRAINT agents_grant_check CHECK ("grant" IN ('reader', 'agent', 'operator', 'admin')), 
+    CONSTRAINT agents_availability_check CHECK (availability IN ('always', 'never')), 
     CONSTRAINT agents_board_fkey FOREIGN KEY(board) REFERENCES boards (id)
 );

@@ -20,6 +20,7 @@ from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
 from slateboard.interfaces.graphql.breakers import BreakerQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.compensation import CompensationQuery
+from slateboard.interfaces.graphql.directory import DirectoryQuery
 from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
@@ -91,6 +92,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 @strawberry.type
 class Query(
     BreakerQuery,
+    DirectoryQuery,
     UsageQuery,
     WhyQuery,
     CompensationQuery,

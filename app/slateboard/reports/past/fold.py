@@ -22,7 +22,8 @@ Row = dict[str, Any]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "boards": ("id", "name", "prefix", "created_at", "archived_at"),
-    "agents": ("id", "name", "kind", "role", "capabilities", "manager", "grant", "created_at"),
+    "agents": ("id", "name", "kind", "role", "capabilities", "manager", "grant", "accepts_from",
+               "availability", "created_at", "removed_at"),
     "pauses": ("agent", "reason", "actor", "paused_at"),
     "tasks": ("id", "name", "parent", "title", "brief", "agent", "delegator", "priority", "due", "source",
               "created_by", "created_at"),
@@ -86,7 +87,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 TIMES = frozenset((
     "created_at", "archived_at", "paused_at", "due", "stale_at", "decided_at", "run_at", "finished_at", "claimed_at",
     "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at", "judged_at", "posted_at",
-    "until",
+    "until", "removed_at",
     "reported_at", "warned_at", "exhausted_at", "set_at",
 ))  # fmt: skip
 

@@ -21,7 +21,7 @@ def _board_changed(state: State, payload: dict[str, Any], _entry: Entry) -> None
     state.put("boards", payload["board"])
 
 
-def _agent_added(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+def _agent_told(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     state.put("agents", payload["agent"])
 
 
@@ -68,7 +68,9 @@ BOARD_HANDLERS: dict[str, Handler] = {
     Subject.BOARD_CREATED.value: _board_changed,
     Subject.BOARD_ARCHIVED.value: _board_changed,
     Subject.BOARD_UNARCHIVED.value: _board_changed,
-    Subject.AGENT_ADDED.value: _agent_added,
+    Subject.AGENT_ADDED.value: _agent_told,
+    Subject.AGENT_CHANGED.value: _agent_told,
+    Subject.AGENT_REMOVED.value: _agent_told,
     Subject.PAUSED.value: _paused,
     Subject.RESUMED.value: _resumed,
     Subject.TASK_POSTED.value: _task_posted,
