@@ -65,7 +65,7 @@ COMMANDS: dict[str, Entry] = {
     "log": Entry("log:log", "Log", "Read and follow the board's events."),
     "report": Entry("report:report", "Log", "The audit trail, the decisions as files, what agents did."),
     "board": Entry("board:board", "Administration", "Add, list, archive and delete boards."),
-    "agent": Entry("agent:agent", "Administration", "Add, list, find and change agents."),
+    "agent": Entry("agent:agent", "Administration", "Add, find, change and remove agents; agendas."),
     "token": Entry("token:token", "Administration", "Issue, rotate and revoke tokens."),
 }
 

@@ -1,4 +1,4 @@
-"""`slate agent`: adds, lists, finds and changes agents."""
+"""`slate agent`: adds, lists, finds, changes and removes agents, and shows their agendas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slateboard.protocol.states import AgentKind
 
 @click.group()
 def agent() -> None:
-    """Add, list, find and change agents.
+    """Add, list, find, change and remove agents.
 
     Example: slate agent add backend --role "Builds the API" --capability python
     """
@@ -21,6 +21,8 @@ def agent() -> None:
 agent.add_command(get.agents, "list")
 agent.add_command(directory.find)
 agent.add_command(directory.change)
+agent.add_command(directory.remove)
+agent.add_command(directory.agenda)
 
 
 @agent.command()

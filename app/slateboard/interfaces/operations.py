@@ -82,6 +82,8 @@ OPERATIONS: dict[str, Operation] = {
     "cancel": Operation("slateboard.work.endings:cancel", WRITE, AGENT),
     "redrive": Operation("slateboard.work.dead_letters:redrive", WRITE, OPERATOR),
     "discard": Operation("slateboard.work.dead_letters:discard", WRITE, OPERATOR),
+    "agenda": Operation("slateboard.work.agendas:agenda", READ, READER),
+    "override": Operation("slateboard.work.agendas:override", WRITE, OPERATOR),
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
     # waiting on people
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
@@ -118,6 +120,7 @@ OPERATIONS: dict[str, Operation] = {
     "resume": Operation("slateboard.board.boards:resume", WRITE, OPERATOR),
     "add_agent": Operation("slateboard.board.agents:add", WRITE, ADMIN),
     "change_agent": Operation("slateboard.board.profiles:change_agent", WRITE, ADMIN),
+    "remove_agent": Operation("slateboard.patterns.removal:remove_agent", WRITE, ADMIN),
     "find_agents": Operation("slateboard.reports.directory:find_agents", READ, READER),
     "attend": Operation("slateboard.board.presence:attend", HOT, AGENT),
     "issue_token": Operation("slateboard.board.agents:issue_token", WRITE, ADMIN),

@@ -42,7 +42,7 @@ SELECT coalesce(
     (SELECT a.manager FROM agents a WHERE a.board = $1 AND a.id = $2),
     (SELECT t.delegator FROM work_items w JOIN artifacts f ON f.board = w.board AND f.id = w.artifact
      JOIN tasks t ON t.board = f.board AND t.id = f.task WHERE w.board = $1 AND w.id = $3 AND t.delegator <> $2),
-    (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human' AND h.id <> $2))
+    (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human' AND h.removed_at IS NULL AND h.id <> $2))
 """
 
 # One level up: the owner's manager, else a person who was not asked yet.
@@ -50,7 +50,7 @@ ABOVE = """
 SELECT coalesce(
     (SELECT a.manager FROM agents a WHERE a.board = $1 AND a.id = $2),
     (SELECT min(h.id) FROM agents h
-     WHERE h.board = $1 AND h.kind = 'human'
+     WHERE h.board = $1 AND h.kind = 'human' AND h.removed_at IS NULL
        AND (SELECT a.kind FROM agents a WHERE a.board = $1 AND a.id = $2) <> 'human'))
 """
 

@@ -128,6 +128,12 @@ class ManagerCircle(Conflict):
     code = "manager_circle"
 
 
+class HasWork(Conflict):
+    """The agent has unfinished work, and nobody was named to whom it goes."""
+
+    code = "has_work"
+
+
 class AlreadyStarted(Conflict):
     """The item was started or finished, so its dependencies can no longer change."""
 

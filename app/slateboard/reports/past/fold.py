@@ -224,6 +224,7 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
     from slateboard.reports.past.fold_breakers import BREAKER_HANDLERS
     from slateboard.reports.past.fold_compensations import COMPENSATION_HANDLERS
     from slateboard.reports.past.fold_duties import DUTY_HANDLERS
+    from slateboard.reports.past.fold_moves import MOVE_HANDLERS
     from slateboard.reports.past.fold_queue import QUEUE_HANDLERS
     from slateboard.reports.past.fold_usage import USAGE_HANDLERS
     from slateboard.reports.past.fold_verdicts import VERDICT_HANDLERS
@@ -232,6 +233,7 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
         **BREAKER_HANDLERS,
         **BOARD_HANDLERS,
         **QUEUE_HANDLERS,
+        **MOVE_HANDLERS,
         **DUTY_HANDLERS,
         **VERDICT_HANDLERS,
         **COMPENSATION_HANDLERS,

@@ -70,7 +70,6 @@ BOARD_HANDLERS: dict[str, Handler] = {
     Subject.BOARD_UNARCHIVED.value: _board_changed,
     Subject.AGENT_ADDED.value: _agent_told,
     Subject.AGENT_CHANGED.value: _agent_told,
-    Subject.AGENT_REMOVED.value: _agent_told,
     Subject.PAUSED.value: _paused,
     Subject.RESUMED.value: _resumed,
     Subject.TASK_POSTED.value: _task_posted,
