@@ -154,6 +154,26 @@ tasks = Table(
     CheckConstraint("priority IN ('urgent', 'high', 'medium', 'low')", name="priority"),
 )
 
+# One row for each task that one agent gave to another.
+delegations = Table(
+    "delegations",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("task", BigInteger, primary_key=True, autoincrement=False),
+    Column("delegator", BigInteger, nullable=False),
+    Column("agent", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    # What becomes of it where the agent is not heard of.
+    Column("on_no_ack", Text, nullable=False, server_default="reassign_or_escalate"),
+    Column("delegated_at", DateTime(timezone=True), nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    # Why it was declined.
+    Column("reason", Text),
+    Index("delegations_pending_idx", "delegated_at", postgresql_where=text("state = 'pending'")),
+    CheckConstraint("state IN ('pending', 'acknowledged', 'declined', 'unanswered')", name="state"),
+    CheckConstraint("on_no_ack IN ('reassign_or_escalate', 'escalate')", name="on_no_ack"),
+)
+
 artifacts = Table(
     "artifacts",
     metadata,

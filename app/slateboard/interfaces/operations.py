@@ -85,6 +85,12 @@ OPERATIONS: dict[str, Operation] = {
     "agenda": Operation("slateboard.work.agendas:agenda", READ, READER),
     "override": Operation("slateboard.work.agendas:override", WRITE, OPERATOR),
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
+    # delegation
+    "delegate": Operation("slateboard.patterns.delegation:delegate", WRITE, AGENT),
+    "decline": Operation("slateboard.patterns.delegation:decline", WRITE, AGENT),
+    "reassign": Operation("slateboard.patterns.delegation:reassign", WRITE, AGENT),
+    "cancel_task": Operation("slateboard.patterns.delegation:cancel_task", WRITE, AGENT),
+    "accountability": Operation("slateboard.reports.accountability:accountability", READ, READER),
     # waiting on people
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
     "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),

@@ -36,6 +36,7 @@ class DeclaredTask:
     priority: str | None = None
     due: Moment | None = None
     status: str | None = None
+    on_no_ack: str | None = None
     has_children: bool = False
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from slateboard.board import agents, boards
+from slateboard.board import agents, boards, delegations
 from slateboard.patterns import subscriptions
 from slateboard.protocol.errors import HasWork, Invalid, TooLarge
 from slateboard.protocol.events import Subject
@@ -99,6 +99,7 @@ async def remove_agent(
     await boards.pause(tx, agent=name, reason="removed")
     does, delegated = ([one["id"] for one in tasks if one[key]] for key in ("does", "delegated"))
     await tx.fetch(HAND_ON, tx.board, does, heir, delegated)
+    await delegations.renew(tx, [one["id"] for one in tasks])
     numbers = [one["id"] for one in managed]
     await tx.fetch(MANAGE, tx.board, numbers, row["manager"])
     image = dict(await tx.fetchrow(REMOVE, tx.board, own, tx.now))

@@ -134,6 +134,18 @@ class HasWork(Conflict):
     code = "has_work"
 
 
+class DelegationLoop(Conflict):
+    """The agent stands in the chain of the task already; the chain is in the message."""
+
+    code = "delegation_loop"
+
+
+class TooDeep(Conflict):
+    """The task would be more than five delegations below the root of its tree."""
+
+    code = "too_deep"
+
+
 class AlreadyStarted(Conflict):
     """The item was started or finished, so its dependencies can no longer change."""
 
@@ -204,6 +216,12 @@ class NotYours(Denied):
     """The item belongs to another agent."""
 
     code = "not_yours"
+
+
+class NotAccepted(Denied):
+    """The agent does not accept work from this delegator."""
+
+    code = "not_accepted"
 
 
 class BadName(Invalid):

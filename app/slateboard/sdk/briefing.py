@@ -20,6 +20,8 @@ class Hop:
     title: str = ""
     brief: str = ""
     agent: str | None = None
+    cut: bool = False
+    """Whether its brief was too long for the briefing, and is cut."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

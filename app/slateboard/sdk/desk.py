@@ -28,6 +28,10 @@ class Desk(Protocol):
         """Give a claim back until others are complete."""
         ...
 
+    async def delegated(self, fence: int, **given: Any) -> None:
+        """Give tasks to others, and a claim back until they are complete."""
+        ...
+
     async def awaiting(self, fence: int, **wanted: Any) -> None:
         """Give a claim back until an event has come."""
         ...

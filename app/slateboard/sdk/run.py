@@ -294,6 +294,12 @@ class Run:
         await self.call("block_on", item=held.claim.item, fence=fence, on=on, note=note)
         self._forget(held, None)
 
+    async def delegated(self, fence: int, **given: Any) -> None:
+        """Give tasks to others, and a claim back until they are complete."""
+        held = self._running(fence)
+        await self.call("delegate", item=held.claim.item, fence=fence, **given)
+        self._forget(held, None)
+
     async def awaiting(self, fence: int, **wanted: Any) -> None:
         """Give a claim back until an event has come, or the time is up."""
         held = self._running(fence)

@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING, Any
 from slateboard.protocol.errors import DuplicateName, Invalid
 from slateboard.protocol.names import slug, split_reference
 from slateboard.protocol.states import FailureClass, Outcome
-from slateboard.protocol.work import Beat, Claim, Finish, Finished, GiveBack, GivenBack, NewArtifact, Renewed, Result
+from slateboard.protocol.work import (
+    Beat,
+    Claim,
+    Finish,
+    Finished,
+    GiveBack,
+    GivenBack,
+    NewArtifact,
+    NewTask,
+    Renewed,
+    Result,
+)
 from slateboard.sdk.briefing import Briefing, Decision, EarlierAttempt, Event, Hop, Input
 from slateboard.sdk.run import Run
 
@@ -43,6 +54,7 @@ class Trial:
     note: str | None = None
     delay_seconds: float | None = None
     posted: list[NewArtifact] = field(default_factory=list[NewArtifact])
+    delegated: list[NewTask] = field(default_factory=list[NewTask])
     blocked_on: list[str] = field(default_factory=list[str])
     progress: list[tuple[int | None, str | None]] = field(default_factory=list[tuple[int | None, str | None]])
     checkpoints: list[Any] = field(default_factory=list[Any])
@@ -190,6 +202,11 @@ class _MadeUp:
                 return {"event": len(trial.published), "subject": arguments["subject"], "repeated": False}
             case "wait_for":
                 trial.outcome, trial.waited_for = Outcome.BLOCKED, dict(arguments)
+                trial.note = arguments.get("note") or trial.note
+                self.ended()
+                return {"item": arguments["item"], "place": "gated"}
+            case "delegate":
+                trial.outcome, trial.delegated = Outcome.BLOCKED, list(arguments["tasks"])
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
                 return {"item": arguments["item"], "place": "gated"}

@@ -1,7 +1,7 @@
 """The work in hand: what a handler is given, and what it can do while it holds the claim.
 
-Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `ask`, `block_on`, `wait_for` and
-`release` give the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which
+Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `ask`, `block_on`, `delegate`, `wait_for`
+and `release` give the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which
 has the same methods without `await`.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
     from datetime import datetime, timedelta
 
-    from slateboard.protocol.work import Claim
+    from slateboard.protocol.work import Claim, NewTask
     from slateboard.sdk.desk import Desk
 
 
@@ -268,6 +268,17 @@ class Work:
         await self._desk.blocked(self.fence, list(references), note)
         raise HandlerEnded
 
+    async def delegate(
+        self, tasks: Iterable[NewTask], artifacts: Iterable[NewArtifact] = (), *, note: str | None = None
+    ) -> NoReturn:
+        """Give tasks to others, all or nothing, and the claim back until they are complete; end this handler here.
+
+        They stand below the task in hand. The handler then starts from its beginning, with their results among its
+        inputs. Raises `NotAccepted`, `DelegationLoop`, `TooDeep`, `UnknownName`, `DuplicateName`, `DependencyCycle`.
+        """
+        await self._desk.delegated(self.fence, tasks=list(tasks), artifacts=list(artifacts), note=note)
+        raise HandlerEnded
+
     async def approve(self, reason: str | None = None) -> NoReturn:
         """Approve the version that this verification is about, and end this handler.
 
@@ -354,6 +365,13 @@ class SyncWork:
     def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """See `Work.block_on`."""
         self._wait(self._work.block_on(*references, note=note))
+        raise HandlerEnded
+
+    def delegate(
+        self, tasks: Iterable[NewTask], artifacts: Iterable[NewArtifact] = (), *, note: str | None = None
+    ) -> NoReturn:
+        """See `Work.delegate`."""
+        self._wait(self._work.delegate(tasks, artifacts, note=note))
         raise HandlerEnded
 
     def approve(self, reason: str | None = None) -> NoReturn:

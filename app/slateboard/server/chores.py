@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from slateboard.board import boards
 from slateboard.patterns import (
+    delegation,
     escalations,
     failures,
     forgetting,
@@ -144,6 +145,13 @@ async def escalate(duty: Duty) -> float:
     return 0.0 if max(moved, asked, opened) >= ESCALATIONS else PROMOTE_SECONDS
 
 
+async def settle_delegations(duty: Duty) -> float:
+    """Acknowledge what agents were heard of after, and find others for what they were silent about."""
+    async with _writing(duty) as tx:
+        settled = await delegation.settle(tx, limit=BATCH)
+    return 0.0 if settled >= BATCH else SCHEDULE_SECONDS
+
+
 async def undo_failures(duty: Duty) -> float:
     """Undo what was completed of tasks that failed, board by board."""
     async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
@@ -207,6 +215,7 @@ CHORES = (
     Chore(sealing.NAME, sealing.seal_for_ever),
     Chore(routing.NAME, routing.route_for_ever),
     Chore("escalate what nobody answers", escalate),
+    Chore("settle delegations", settle_delegations),
     Chore("undo what failed", undo_failures),
     Chore("archive dead letters", archive_dead_letters),
     Chore("watch the budgets", watch_budgets),

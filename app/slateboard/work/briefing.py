@@ -16,6 +16,9 @@ from slateboard.work import queries
 if TYPE_CHECKING:
     from slateboard.transaction import Statement
 
+MOST_BRIEF_BYTES = 65_536
+"""Of the briefs of all tasks above an item, together."""
+
 BRIEFING = f"""
 WITH RECURSIVE item AS (
     SELECT w.*, a.task, a.name AS artifact_name, a.title, a.brief, a.path, a.rules
@@ -117,7 +120,19 @@ async def briefing(tx: Statement, *, item: int) -> dict[str, Any]:
     if text is None:
         raise UnknownName(f"there is no work item {item}", remedy="see `slate work list`", item=item)
     found: dict[str, Any] = json.loads(text)
+    _shorten(found["chain"])
     events = found.pop("events")
     if events:
         found |= {"event": events[-1], "events": events if len(events) > 1 else []}
     return found
+
+
+def _shorten(chain: list[dict[str, Any]]) -> None:
+    """Cut the briefs of the hops to `MOST_BRIEF_BYTES` in all, the most specific first; what was cut says so."""
+    room = MOST_BRIEF_BYTES
+    for hop in chain:
+        brief = hop["brief"].encode()
+        hop["cut"] = len(brief) > room
+        if hop["cut"]:
+            hop["brief"] = brief[:room].decode(errors="ignore")
+        room -= min(room, len(brief))

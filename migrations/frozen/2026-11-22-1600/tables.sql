@@ -241,6 +241,23 @@ CREATE TABLE decisions (
 
 CREATE UNIQUE INDEX decisions_one_accepted_key ON decisions (board, subject) WHERE status = 'accepted';
 
+CREATE TABLE delegations (
+    board BIGINT NOT NULL, 
+    task BIGINT NOT NULL, 
+    delegator BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    state TEXT DEFAULT 'pending' NOT NULL, 
+    on_no_ack TEXT DEFAULT 'reassign_or_escalate' NOT NULL, 
+    delegated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    settled_at TIMESTAMP WITH TIME ZONE, 
+    reason TEXT, 
+    CONSTRAINT delegations_pkey PRIMARY KEY (board, task), 
+    CONSTRAINT delegations_state_check CHECK (state IN ('pending', 'acknowledged', 'declined', 'unanswered')), 
+    CONSTRAINT delegations_on_no_ack_check CHECK (on_no_ack IN ('reassign_or_escalate', 'escalate'))
+);
+
+CREATE INDEX delegations_pending_idx ON delegations (delegated_at) WHERE state = 'pending';
+
 CREATE TABLE deleted_boards (
     board BIGINT NOT NULL, 
     name TEXT NOT NULL, 

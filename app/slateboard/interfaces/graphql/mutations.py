@@ -25,6 +25,7 @@ from slateboard.interfaces.graphql.boards import BoardEndMutation
 from slateboard.interfaces.graphql.breakers import BreakerMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
 from slateboard.interfaces.graphql.compensation import CompensationMutation
+from slateboard.interfaces.graphql.delegation import DelegationMutation
 from slateboard.interfaces.graphql.directory import DirectoryMutation
 from slateboard.interfaces.graphql.escalations import EscalationMutation
 from slateboard.interfaces.graphql.inputs import (
@@ -277,6 +278,7 @@ class BoardMutation(WorkMutation):
 @strawberry.type
 class Mutation(
     BreakerMutation,
+    DelegationMutation,
     DirectoryMutation,
     EscalationMutation,
     UsageMutation,

@@ -20,6 +20,7 @@ from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
 from slateboard.interfaces.graphql.breakers import BreakerQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.compensation import CompensationQuery
+from slateboard.interfaces.graphql.delegation import DelegationQuery
 from slateboard.interfaces.graphql.directory import DirectoryQuery
 from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.prefetch import Key, connection
@@ -92,6 +93,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 @strawberry.type
 class Query(
     BreakerQuery,
+    DelegationQuery,
     DirectoryQuery,
     UsageQuery,
     WhyQuery,

@@ -27,6 +27,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "pauses": ("agent", "reason", "actor", "paused_at"),
     "tasks": ("id", "name", "parent", "title", "brief", "agent", "delegator", "priority", "due", "source",
               "created_by", "created_at"),
+    "delegations": ("task", "delegator", "agent", "state", "on_no_ack", "delegated_at", "settled_at", "reason"),
     "artifacts": ("id", "task", "name", "title", "brief", "owner", "capability", "path", "newest_item", "rules",
                   "stale_at", "stale_because", "created_by", "created_at"),
     "artifact_versions": ("artifact", "version", "item", "fence", "author", "path", "uri", "hash", "size", "summary",
@@ -64,6 +65,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 KEYS: dict[str, tuple[str, ...]] = {
     "pauses": ("agent",),
+    "delegations": ("task",),
     "artifact_versions": ("artifact", "version"),
     "dependencies": ("blocker", "item"),
     "places": ("item",),
@@ -87,7 +89,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 TIMES = frozenset((
     "created_at", "archived_at", "paused_at", "due", "stale_at", "decided_at", "run_at", "finished_at", "claimed_at",
     "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at", "judged_at", "posted_at",
-    "until", "removed_at",
+    "until", "removed_at", "delegated_at", "settled_at",
     "reported_at", "warned_at", "exhausted_at", "set_at",
 ))  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
+from slateboard.protocol.work import DEFAULT_ON_NO_ACK
 from slateboard.reports.past.fold import moment
 
 if TYPE_CHECKING:
@@ -40,14 +41,30 @@ def _task_posted(state: State, payload: dict[str, Any], entry: Entry) -> None:
     task = payload["task"]
     state.put("tasks", {**task, "created_by": entry.actor, "created_at": entry.happened_at})
     state.task_ids[task["name"]] = task["id"]
+    delegate(state, task["id"], entry, on_no_ack=task.get("on_no_ack", DEFAULT_ON_NO_ACK))
 
 
-def _task_changed(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+def delegate(state: State, task: int, entry: Entry, *, on_no_ack: str | None = None) -> None:
+    """A task was given to its agent just now, by whoever delegates it; or it is nobody's, or its delegator's own."""
+    row, given = state.tables["tasks"][task], state.tables["delegations"]
+    before = given.pop(task, None)
+    if row["agent"] is None or row["delegator"] in {None, row["agent"]}:
+        return
+    given[task] = {
+        "task": task, "delegator": row["delegator"], "agent": row["agent"], "state": "pending",
+        "on_no_ack": on_no_ack or (before["on_no_ack"] if before else DEFAULT_ON_NO_ACK),
+        "delegated_at": entry.happened_at, "settled_at": None, "reason": None,
+    }  # fmt: skip
+
+
+def _task_changed(state: State, payload: dict[str, Any], entry: Entry) -> None:
     given = payload["task"]
     row = state.tables["tasks"][given["id"]]
     for name in CHANGEABLE:
         row[name] = given[name]
     row["due"] = moment(given["due"])
+    if "agent" in payload["changed"]:
+        delegate(state, given["id"], entry)
 
 
 def _staled(state: State, payload: dict[str, Any], entry: Entry) -> None:

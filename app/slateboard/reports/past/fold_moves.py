@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
+from slateboard.reports.past.fold_board import delegate
 from slateboard.reports.past.fold_queue import end_attempt, stand
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _moved(state: State, payload: dict[str, Any], entry: Entry) -> None:
             waiting["owner"] = to
 
 
-def _removed(state: State, payload: dict[str, Any], _entry: Entry) -> None:
+def _removed(state: State, payload: dict[str, Any], entry: Entry) -> None:
     state.put("agents", payload["agent"])
     agents, tasks = state.tables["agents"], state.tables["tasks"]
     for one in payload["managed"]:
@@ -53,10 +54,39 @@ def _removed(state: State, payload: dict[str, Any], _entry: Entry) -> None:
         tasks[one]["agent"] = payload["to"]
     for one in payload["delegated"]:
         tasks[one]["delegator"] = payload["to"]
+    for one in {*payload["tasks"], *payload["delegated"]}:
+        delegate(state, one, entry)
+
+
+def _settled(state: State, tasks: list[int], how: str, entry: Entry, reason: str | None = None) -> None:
+    for task in tasks:
+        state.tables["delegations"][task].update(state=how, settled_at=entry.happened_at, reason=reason)
+
+
+def _acknowledged(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    _settled(state, payload["tasks"], "acknowledged", entry)
+
+
+def _unanswered(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    _settled(state, [payload["task"]], "unanswered", entry)
+
+
+def _declined(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    state.tables["tasks"][payload["task"]]["agent"] = payload["to"]
+    _settled(state, [payload["task"]], "declined", entry, payload["reason"])
+
+
+def _reassigned(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    state.tables["tasks"][payload["task"]]["agent"] = payload["agent"]
+    delegate(state, payload["task"], entry)
 
 
 MOVE_HANDLERS: dict[str, Handler] = {
     Subject.ITEM_MOVED.value: _moved,
     Subject.DELIVERY_MOVED.value: _moved,
     Subject.AGENT_REMOVED.value: _removed,
+    Subject.TASK_ACKNOWLEDGED.value: _acknowledged,
+    Subject.TASK_UNANSWERED.value: _unanswered,
+    Subject.TASK_DECLINED.value: _declined,
+    Subject.TASK_REASSIGNED.value: _reassigned,
 }
