@@ -98,6 +98,18 @@ OPERATIONS: dict[str, Operation] = {
     # verification
     "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
     "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),
+    # meetings
+    "schedule_meeting": Operation("slateboard.patterns.meetings.schedule:schedule_meeting", WRITE, AGENT),
+    "join_meeting": Operation("slateboard.patterns.meetings.gathering:join_meeting", WRITE, AGENT),
+    "say": Operation("slateboard.patterns.meetings.speaking:say", WRITE, AGENT),
+    "concern": Operation("slateboard.patterns.meetings.speaking:concern", WRITE, AGENT),
+    "settle_concern": Operation("slateboard.patterns.meetings.speaking:settle_concern", WRITE, AGENT),
+    "propose": Operation("slateboard.patterns.meetings.speaking:propose", WRITE, AGENT),
+    "vote": Operation("slateboard.patterns.meetings.voting:vote", WRITE, AGENT),
+    "pass_turn": Operation("slateboard.patterns.meetings.speaking:pass_turn", WRITE, AGENT),
+    "adjourn_meeting": Operation("slateboard.patterns.meetings.schedule:adjourn_meeting", WRITE, AGENT),
+    "list_meetings": Operation("slateboard.patterns.meetings.minutes:list_meetings", READ, READER),
+    "minutes": Operation("slateboard.patterns.meetings.minutes:minutes", READ, READER),
     # circuit breakers
     "list_breakers": Operation("slateboard.work.breakers:list_breakers", READ, READER),
     "show_breaker": Operation("slateboard.work.breakers:show_breaker", READ, READER),
@@ -185,6 +197,7 @@ OPERATIONS: dict[str, Operation] = {
 hooks.HOOKS |= {
     "answer": "slateboard.patterns.escalations:finished",
     "compensate": "slateboard.patterns.compensation:finished",
+    "meet": "slateboard.patterns.meetings.finishing:finished",
     "produce": "slateboard.patterns.verification:finished",
     "verify": "slateboard.patterns.verdicts:judged",
 }

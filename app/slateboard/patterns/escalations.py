@@ -78,6 +78,7 @@ CONSEQUENCES: dict[str, str] = {
     "irreversible": "slateboard.patterns.compensation:decided",
     "compensation": "slateboard.patterns.compensation:decided",
     "breaker": "slateboard.patterns.openings:answered",
+    "quorum": "slateboard.patterns.meetings.gathering:decided",
 }
 """By kind, what an answer does beside letting go on what waited for it: an import path, `module:function`."""
 

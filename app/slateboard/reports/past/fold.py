@@ -57,6 +57,20 @@ COLUMNS: dict[str, tuple[str, ...]] = {
                       "because", "outcome", "posted_at", "ended_at"),
     "usage_ledger": ("fence", "number", "item", "agent", "task", "input_tokens", "cached_tokens", "output_tokens",
                      "cost", "model", "reported_at"),
+    "meetings": ("id", "title", "state", "scheduled_by", "organiser", "chair", "decision_required", "max_seconds",
+                 "quorum", "decision_model", "veto_roles", "turn_seconds", "vote_seconds", "source", "starts_at",
+                 "waits_until", "moves", "escalation", "opened_at", "ends_at", "adjourned_at", "ended_because",
+                 "scheduled_at"),
+    "meeting_seats": ("meeting", "agent", "position", "required", "seated", "present", "may_veto", "joined_at"),
+    "agenda_items": ("meeting", "number", "title", "stage", "round", "motion", "outcome", "reason", "decision",
+                     "opened_at", "closed_at"),
+    "meeting_turns": ("item", "meeting", "number", "round", "agent", "kind", "deadline", "outcome", "ended_at"),
+    "statements": ("id", "meeting", "number", "round", "agent", "kind", "text", "said_at", "settled", "settled_by",
+                   "settled_because", "settled_at"),
+    "motions": ("id", "meeting", "number", "agent", "text", "rationale", "subject", "proposed_at"),
+    "action_items": ("id", "meeting", "motion", "position", "title", "brief", "owner", "due_seconds", "task"),
+    "votes": ("meeting", "number", "agent", "seated", "choice", "rationale", "changes", "voted_at"),
+    "vote_changes": ("meeting", "number", "agent", "change", "choice", "rationale", "voted_at"),
     "limits": ("scope", "name", "concurrency", "rate", "per_seconds", "set_by", "set_at"),
     "holds": ("item", "reason", "name", "since"),
     "budgets": ("agent", "task", "tokens", "cost", "warned_at", "exhausted_at", "set_by", "set_at"),
@@ -81,6 +95,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "compensations": ("item",),
     "usage_ledger": ("fence", "number"),
     "budgets": ("agent", "task"),
+    "meeting_seats": ("meeting", "agent"),
+    "agenda_items": ("meeting", "number"),
+    "meeting_turns": ("item",),
+    "votes": ("meeting", "number", "agent"),
+    "vote_changes": ("meeting", "number", "agent", "change"),
     "limits": ("scope", "name"),
     "holds": ("item",),
 }
@@ -91,6 +110,8 @@ TIMES = frozenset((
     "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at", "judged_at", "posted_at",
     "until", "removed_at", "delegated_at", "settled_at",
     "reported_at", "warned_at", "exhausted_at", "set_at",
+    "starts_at", "waits_until", "opened_at", "ends_at", "adjourned_at", "scheduled_at", "joined_at", "closed_at",
+    "said_at", "proposed_at", "voted_at",
 ))  # fmt: skip
 
 TIMES_OF = {table: tuple(name for name in columns if name in TIMES) for table, columns in COLUMNS.items()}
@@ -226,6 +247,7 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
     from slateboard.reports.past.fold_breakers import BREAKER_HANDLERS
     from slateboard.reports.past.fold_compensations import COMPENSATION_HANDLERS
     from slateboard.reports.past.fold_duties import DUTY_HANDLERS
+    from slateboard.reports.past.fold_meetings import MEETING_HANDLERS
     from slateboard.reports.past.fold_moves import MOVE_HANDLERS
     from slateboard.reports.past.fold_queue import QUEUE_HANDLERS
     from slateboard.reports.past.fold_usage import USAGE_HANDLERS
@@ -237,6 +259,7 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
         **QUEUE_HANDLERS,
         **MOVE_HANDLERS,
         **DUTY_HANDLERS,
+        **MEETING_HANDLERS,
         **VERDICT_HANDLERS,
         **COMPENSATION_HANDLERS,
         **USAGE_HANDLERS,
