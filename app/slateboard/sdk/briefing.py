@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slateboard.sdk.meetings import Meeting
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -160,8 +162,8 @@ class Briefing:
     what is to be handled, and `events` every event of an `all_of`, in the log's order. `awaited` is how the last
     `wait_for` ended; None without one. `verification` is what a verifier judges; `reviews` are the verdicts on what was
     handed in before, `criteria` what it is judged by, and `evidence` what a result must name.
-    `compensation` is the step that is to be undone. `question` is what is to be answered, and `answers` what was said
-    to the questions that this work asked, the newest last.
+    `compensation` is the step that is to be undone, `meeting` what a meeting asks. `question` is what is to be
+    answered, and `answers` what was said to the questions that this work asked, the newest last.
     """
 
     item: int
@@ -189,6 +191,7 @@ class Briefing:
     criteria: str | None = None
     evidence: tuple[str, ...] = ()
     compensation: Compensation | None = None
+    meeting: Meeting | None = None
     question: Question | None = None
     answers: tuple[Answer, ...] = ()
 
@@ -208,6 +211,7 @@ class Briefing:
                 "reviews": tuple(_known(Review, one) for one in given.get("reviews") or ()),
                 "evidence": tuple(given.get("evidence") or ()),
                 "compensation": _compensation(given.get("compensation")),
+                "meeting": Meeting.of(given["meeting"]) if given.get("meeting") else None,
                 "question": _question(given.get("question")),
                 "answers": tuple(
                     _known(Answer, {**one, "answered_at": _time(one.get("answered_at"))})

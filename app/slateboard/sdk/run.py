@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import LeaseLost, SlateError, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
-from slateboard.protocol.work import Finish, GiveBack
+from slateboard.protocol.work import NOTHING, Finish, GiveBack
 from slateboard.sdk.appetite import Appetite
 from slateboard.sdk.attending import attend
 from slateboard.sdk.backoff import Backoff, Outage
 from slateboard.sdk.claiming import Claiming
-from slateboard.sdk.failures import Failure, HandlerEnded, class_of, text_of
+from slateboard.sdk.failures import Failure, HandlerEnded, TurnPassed, class_of, text_of
 from slateboard.sdk.heartbeats import Heartbeats
 from slateboard.sdk.holding import Held, Stage
 from slateboard.sdk.results import result_of
@@ -181,6 +181,8 @@ class Run:
             held.work = Work(claim, self)
             result = await result_of(await handler(held.work))
             ending = Finish(claim.item, claim.fence, result)
+        except TurnPassed:
+            ending = Finish(claim.item, claim.fence, NOTHING)
         except HandlerEnded:
             pass
         except asyncio.CancelledError as error:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import DuplicateName, Invalid
 from slateboard.protocol.names import slug, split_reference
-from slateboard.protocol.states import FailureClass, Outcome
+from slateboard.protocol.states import FailureClass, ItemKind, Outcome
 from slateboard.protocol.work import (
     Beat,
     Claim,
@@ -59,6 +59,8 @@ class Trial:
     progress: list[tuple[int | None, str | None]] = field(default_factory=list[tuple[int | None, str | None]])
     checkpoints: list[Any] = field(default_factory=list[Any])
     decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    meeting: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    """What it did in a meeting: the operations, each with its arguments."""
     published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     waited_for: dict[str, Any] | None = None
     asked: dict[str, Any] | None = None
@@ -92,7 +94,8 @@ async def run(
     `posted_before` are artifacts of the task that are there already. Raises `TimeoutError` after `limit_seconds`.
     """
     kind = "handle" if event else kind
-    reference = "/".join(split_reference(f"{task}/{artifact}"))
+    whole = f"{task}/{artifact}"
+    reference = whole if kind == ItemKind.MEET else "/".join(split_reference(whole))
     briefing = Briefing(
         item=1, kind=kind, reference=reference, artifact=artifact, title=title or artifact, brief=brief, path=path,
         due=due, attempt=attempt, last_error=last_error, chain=tuple(chain) or (Hop(task=task),), inputs=tuple(inputs),
@@ -220,6 +223,9 @@ class _MadeUp:
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
                 return {"item": arguments["item"], "place": "gated"}
+            case "say" | "concern" | "propose" | "vote" | "settle_concern":
+                trial.meeting.append((operation, dict(arguments)))
+                return {"meeting": arguments.get("meeting"), "concern": len(trial.meeting)}
             case _:
                 raise Invalid(f"a made-up board has no {operation!r}", remedy="test this against a Postgres")
 

@@ -19,6 +19,7 @@ from slateboard.protocol.work import NewArtifact
 from slateboard.sdk import verdicts
 from slateboard.sdk.briefing import Briefing, Event
 from slateboard.sdk.failures import HandlerEnded
+from slateboard.sdk.meetings import MeetingWork, SyncMeetingWork
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from slateboard.sdk.desk import Desk
 
 
-class Work:
+class Work(MeetingWork):
     """One claimed work item."""
 
     __slots__ = ("_cancelled", "_claim", "_desk", "_is_cancelled")
@@ -309,8 +310,10 @@ class Work:
         raise HandlerEnded
 
 
-class SyncWork:
+class SyncWork(SyncMeetingWork):
     """The methods of `Work` for a plain function, which runs in a thread."""
+
+    _work: Work
 
     def __init__(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
         self._work = work

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
 from slateboard.work import queries
+from slateboard.work.meeting_briefing import MEETING
 
 if TYPE_CHECKING:
     from slateboard.transaction import Statement
@@ -102,6 +103,7 @@ SELECT json_build_object(
                      FROM compensations c JOIN boards o ON o.id = c.board JOIN artifact_versions v
                        ON v.board = c.board AND v.artifact = c.artifact AND v.version = c.version
                      WHERE c.board = $1 AND c.item = i.id),
+    'meeting', {MEETING},
     'criteria', i.rules ->> 'criteria', 'evidence', i.rules -> 'evidence',
     'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
     'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)
