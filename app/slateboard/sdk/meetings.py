@@ -113,15 +113,19 @@ class MeetingWork:
 
     async def resolve(self, concern: int, reason: str) -> None:
         """Resolve a concern that this agent raised."""
-        await self._desk.call("settle_concern", concern=concern, how="resolved", reason=reason)
+        await self._settle(concern, "resolved", reason)
 
     async def overrule(self, concern: int, reason: str) -> None:
         """Overrule a concern, as the chair."""
-        await self._desk.call("settle_concern", concern=concern, how="overruled", reason=reason)
+        await self._settle(concern, "overruled", reason)
 
     async def pass_turn(self) -> NoReturn:
         """End this turn, and this handler. A handler that returns without a word does the same."""
         raise TurnPassed
+
+    async def _settle(self, concern: int, how: str, reason: str) -> None:
+        claim = {"item": self._claim.item, "fence": self._claim.fence}
+        await self._desk.call("settle_concern", concern=concern, how=how, reason=reason, **claim)
 
     async def _act(self, operation: str, **given: Any) -> Any:
         claim = self._claim

@@ -89,19 +89,22 @@ class Held:
 
     def view(self, item: Row) -> rules.View:
         """The current item, for the rules."""
+        verdict = self.verdict()
+        # What the chair is asked about concerns is nobody's wait once they hold nothing any more.
+        moot = {TurnKind.CONCERNS} if not self.concerns or verdict is not rules.Verdict.APPROVED else set[TurnKind]()
         about = [one for one in self.turns if one["number"] == item["number"] and one["kind"] != TurnKind.JOIN]
         chairs = TurnKind.CONCERNS if item["stage"] == Stage.VOTING else TurnKind.MOTION
         left = {TurnEnd.PASSED, TurnEnd.SPOKE}
         return rules.View(
             stage=Stage(item["stage"]),
             round=item["round"],
-            waiting=sum(one["ended_at"] is None for one in about),
+            waiting=sum(one["ended_at"] is None and one["kind"] not in moot for one in about),
             spoke=any(one["round"] == item["round"] and one["outcome"] == TurnEnd.SPOKE for one in about),
             motion=item["motion"] is not None,
             concerns=len(self.concerns),
             present=len(self.present),
             declined=any(one["kind"] == chairs and one["outcome"] in left for one in about),
-            verdict=self.verdict(),
+            verdict=verdict,
         )
 
     def require_open(self, tx: Transaction) -> Row:

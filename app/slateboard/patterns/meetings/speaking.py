@@ -84,11 +84,12 @@ async def pass_turn(tx: Transaction, *, meeting: int, agent: str | None = None) 
 
 
 async def settle_concern(
-    tx: Transaction, *, concern: int, how: str, reason: str, agent: str | None = None
-) -> dict[str, Any]:
+    tx: Transaction, *, concern: int, how: str, reason: str, agent: str | None = None, item: int | None = None,
+    fence: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Resolve a concern, as who raised it does, or overrule it, as the chair does; an operator may do both.
 
-    Gives `{meeting, concern, settled}`. Raises `UnknownName`, `NotYours`, `WrongState` (settled, or closed).
+    Under a claim (item and fence) the meeting goes on when that ends. Gives `{meeting, concern, settled}`. Raises `UnknownName`, `NotYours`, `WrongState` (settled, or closed).
     """
     tx.require(Right.AGENT)
     if how not in {RESOLVED, OVERRULED}:
@@ -100,6 +101,7 @@ async def settle_concern(
         raise UnknownName(message, remedy="see `slate meeting show`", concern=concern)
     held = await records.hold(tx, meeting)
     held.require_open(tx)
+    await own(tx, item, fence)
     row = next((one for one in held.concerns if one["id"] == concern), None)
     if row is None:
         raise WrongState(f"the concern {concern} is not open", remedy="see `slate meeting show`", concern=concern)
@@ -116,7 +118,8 @@ async def settle_concern(
     settled = dict(await tx.fetchrow(queries.SETTLE, tx.board, concern, how, by, reason.strip(), tx.now))
     held.concerns.remove(row)
     records.tell(tx, held, Subject.CONCERN_SETTLED, {"statements": [settled]}, concern=concern, settled=how, by=by)
-    await progress.advance(tx, held)
+    if item is None:
+        await progress.advance(tx, held)
     return {"meeting": meeting, "concern": concern, "settled": how}
 
 
