@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "revise": Entry("revise:revise", "Board", "Ask for a new version of a complete artifact."),
     "cancel": Entry("cancel:cancel", "Board", "End work that is no longer wanted."),
     "task": Entry("task:task", "Board", "Delegate, decline, reassign, cancel tasks; who answers."),
+    "meeting": Entry("meeting:meeting", "Board", "Schedule and hold meetings; vote; read minutes."),
     "compensate": Entry("compensate:compensate", "Board", "Undo what was completed of a task."),
     "decide": Entry("decide:decide", "Board", "Record a decision: what, why, over which options."),
     "inbox": Entry("questions:inbox", "Work", "What waits for somebody's answer."),

@@ -124,8 +124,8 @@ class MeetingWork:
         raise TurnPassed
 
     async def _settle(self, concern: int, how: str, reason: str) -> None:
-        claim = {"item": self._claim.item, "fence": self._claim.fence}
-        await self._desk.call("settle_concern", concern=concern, how=how, reason=reason, **claim)
+        item, fence = self._claim.item, self._claim.fence
+        await self._desk.call("settle_concern", concern=concern, how=how, reason=reason, item=item, fence=fence)
 
     async def _act(self, operation: str, **given: Any) -> Any:
         claim = self._claim

@@ -127,7 +127,9 @@ async def _concerned(board: BoardUnderTest) -> bool:
     return await board.fetchval("SELECT count(*) > 0 FROM statements WHERE board = $1 AND kind = 'concern'")
 
 
-async def test_meeting_in_which_everybody_dies_defers_and_ends(board: BoardUnderTest, meeting: MeetingUnderTest) -> None:
+async def test_meeting_in_which_everybody_dies_defers_and_ends(
+    board: BoardUnderTest, meeting: MeetingUnderTest
+) -> None:
     await board.perform("add_agent", name="olivia", kind="human")
     await meeting.schedule(SEATS, ["a", "b"], decision_required=True, max_duration_minutes=60)
     await meeting.gather()

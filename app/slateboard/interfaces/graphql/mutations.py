@@ -37,6 +37,7 @@ from slateboard.interfaces.graphql.inputs import (
     GiveBackInput,
     TaskInput,
 )
+from slateboard.interfaces.graphql.meetings import MeetingMutation
 from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
@@ -281,6 +282,7 @@ class Mutation(
     DelegationMutation,
     DirectoryMutation,
     EscalationMutation,
+    MeetingMutation,
     UsageMutation,
     CompensationMutation,
     VerificationMutation,

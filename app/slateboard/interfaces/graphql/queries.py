@@ -23,6 +23,7 @@ from slateboard.interfaces.graphql.compensation import CompensationQuery
 from slateboard.interfaces.graphql.delegation import DelegationQuery
 from slateboard.interfaces.graphql.directory import DirectoryQuery
 from slateboard.interfaces.graphql.escalations import Escalation
+from slateboard.interfaces.graphql.meetings import MeetingQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -95,6 +96,7 @@ class Query(
     BreakerQuery,
     DelegationQuery,
     DirectoryQuery,
+    MeetingQuery,
     UsageQuery,
     WhyQuery,
     CompensationQuery,

@@ -89,7 +89,8 @@ async def settle_concern(
 ) -> dict[str, Any]:  # fmt: skip
     """Resolve a concern, as who raised it does, or overrule it, as the chair does; an operator may do both.
 
-    Under a claim (item and fence) the meeting goes on when that ends. Gives `{meeting, concern, settled}`. Raises `UnknownName`, `NotYours`, `WrongState` (settled, or closed).
+    Under a claim (item and fence) the meeting goes on when that ends. Gives `{meeting, concern, settled}`. Raises
+    `UnknownName`, `NotYours`, `WrongState` (settled, or closed), `LeaseLost`.
     """
     tx.require(Right.AGENT)
     if how not in {RESOLVED, OVERRULED}:
