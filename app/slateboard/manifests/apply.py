@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents, decisions, graph, tasks
 from slateboard.board import queries as board_queries
-from slateboard.manifests import agent_config, circuit_breaker, compensation, kinds, pipelines, plan, state
+from slateboard.manifests import agent_config, circuit_breaker, compensation, kinds, meeting, pipelines, plan, state
 from slateboard.manifests.places import Place, located
 from slateboard.protocol.errors import DependencyCycle, SlateError
 from slateboard.protocol.names import RESULT
@@ -56,6 +56,7 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
     undone = await compensation.compare(tx, declared, strict=strict)
     guarded = await circuit_breaker.compare(tx, declared)
     profiles = await agent_config.compare(tx, declared)
+    meetings = await meeting.compare(tx, declared)
     touched = todo.touched(found)
     if touched:
         # What exists and is to change is held, in the order of all locks, and looked at again.
@@ -71,18 +72,20 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
         await pipelines.execute(tx, piped)
         await compensation.execute(tx, undone)
         await circuit_breaker.execute(tx, guarded)
+        await meeting.execute(tx, meetings)
     except SlateError as error:
         place = _place_of(error, declared)
         if place is None or "line" in error.details:
             raise
         raise located(error, place) from error
+    parts = (profiles, todo, piped, undone, guarded, meetings)
     return {
-        "created": [*profiles.created, *todo.created, *piped.created, *undone.created, *guarded.created],
-        "changed": [*profiles.changed, *todo.changed, *piped.changed, *undone.changed, *guarded.changed],
+        "created": [one for part in parts for one in part.created],
+        "changed": [one for part in parts for one in part.changed],
         "removed": [*piped.removed, *undone.removed, *guarded.removed],
-        "unchanged": profiles.unchanged + todo.unchanged + piped.unchanged + undone.unchanged + guarded.unchanged,
+        "unchanged": sum(part.unchanged for part in parts),
         "agents_created": [name for name in created if name not in declared.profiles],
-        "notes": [*todo.notes, *undone.notes],
+        "notes": [*todo.notes, *undone.notes, *meetings.notes],
     }
 
 

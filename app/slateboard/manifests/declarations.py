@@ -176,6 +176,23 @@ class DeclaredAgent:
         return self.document.at(self.node)
 
 
+@dataclass(kw_only=True, slots=True)
+class DeclaredMeeting:
+    """A meeting to be held once: `given` holds arguments of `schedule.schedule_meeting`."""
+
+    document: Document
+    node: Node
+    name: str
+    source: str
+    given: dict[str, Any]
+    starts_at: Moment | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
 @dataclass(slots=True)
 class Declarations:
     """Everything that one apply declares, in the order of the files."""
@@ -190,6 +207,7 @@ class Declarations:
     breakers: dict[str, DeclaredBreaker] = field(default_factory=dict)
     breaker_sources: set[str] = field(default_factory=set)
     profiles: dict[str, DeclaredAgent] = field(default_factory=dict)
+    meetings: dict[str, DeclaredMeeting] = field(default_factory=dict)
     agents: dict[str, Place] = field(default_factory=dict)
 
     def add_task(self, one: DeclaredTask) -> None:
@@ -241,6 +259,13 @@ class Declarations:
         self.profiles[one.name] = one
         self._bound(one.place)
 
+    def add_meeting(self, one: DeclaredMeeting) -> None:
+        """Take a meeting in; each stands once."""
+        if one.name in self.meetings:
+            raise _twice(one.place, "meeting", one.name, self.meetings[one.name].place)
+        self.meetings[one.name] = one
+        self._bound(one.place)
+
     def add_agent(self, name: str | None, document: Document, node: Node) -> None:
         """Note where an agent is named first."""
         if name is not None and name not in self.agents:
@@ -273,7 +298,7 @@ class Declarations:
 
     def _bound(self, place: Place) -> None:
         count = len(self.tasks) + len(self.artifacts) + len(self.decisions) + len(self.subscriptions)
-        count += len(self.compensations) + len(self.profiles)
+        count += len(self.compensations) + len(self.profiles) + len(self.meetings)
         if count > MAX_POST:
             what = "tasks, artifacts, decisions and subscriptions"
             raise wrong(place, f"found more than {MAX_POST:,} {what}", "fewer in one apply")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slateboard.manifests import agent_config, circuit_breaker, compensation, event_pipeline, task_board, task_tree
+from slateboard.manifests import (
+    agent_config,
+    circuit_breaker,
+    compensation,
+    event_pipeline,
+    meeting,
+    task_board,
+    task_tree,
+)
 from slateboard.manifests.declarations import Declarations
 from slateboard.manifests.documents import Document, read
 from slateboard.manifests.fields import A_NAME, Fields, name, text
@@ -24,8 +32,8 @@ BARE = {
     "compensation": "Compensation",
 }
 """A key at the top of a document without a kind, and the kind that it stands for."""
-SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker", "AgentConfig")
-KINDS = (*SUPPORTED, "RoutingTable", "Meeting")
+SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker", "AgentConfig", "Meeting")
+KINDS = (*SUPPORTED, "RoutingTable")
 
 
 def declared(texts: Sequence[Mapping[str, str]]) -> Declarations:
@@ -65,6 +73,8 @@ def _declare(found: Declarations, document: Document) -> None:
         compensation.declare(found, document, spec, own or "")
     elif kind == "CircuitBreaker":
         circuit_breaker.declare(found, document, spec, own)
+    elif kind == "Meeting":
+        meeting.declare(found, document, spec, own or "")
     elif kind == "AgentConfig":
         agent_config.declare(found, document, spec, own or "")
     else:
