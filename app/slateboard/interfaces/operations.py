@@ -95,6 +95,15 @@ OPERATIONS: dict[str, Operation] = {
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
     "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
     "list_escalations": Operation("slateboard.reports.escalations:escalations", READ, READER),
+    # peers
+    "consult": Operation("slateboard.patterns.peers.consults:consult", WRITE, AGENT),
+    "request": Operation("slateboard.patterns.peers.requests:request", WRITE, AGENT),
+    "notify": Operation("slateboard.patterns.peers.notices:notify", WRITE, AGENT),
+    "reply": Operation("slateboard.patterns.peers.threads:reply", WRITE, AGENT),
+    "acknowledge": Operation("slateboard.patterns.peers.threads:acknowledge", WRITE, AGENT),
+    "list_threads": Operation("slateboard.patterns.peers.threads:list_threads", READ, READER),
+    "show_thread": Operation("slateboard.patterns.peers.threads:show_thread", READ, READER),
+    "list_routes": Operation("slateboard.patterns.peers.routes:list_routes", READ, READER),
     # verification
     "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
     "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),

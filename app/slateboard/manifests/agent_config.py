@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.board import profiles
-from slateboard.manifests import circuit_breaker
+from slateboard.manifests import circuit_breaker, routing_table
 from slateboard.manifests.declarations import Declarations, DeclaredAgent, DeclaredSubscription
 from slateboard.manifests.event_pipeline import named_after, pattern_of
 from slateboard.manifests.fields import A_NAME, Fields, check, text
@@ -88,11 +88,11 @@ def declare(found: Declarations, document: Document, spec: Node, own: str) -> No
             name=agent,
             source=source,
             given={key: value for key, value in given.items() if value is not None or key == "accepts_from"},
-            channels=_channels(found, fields, agent),
             limit=_limit(fields),
             budget=_budget(fields),
         )
     )
+    routing_table.add_channels(found, document, agent, source, _channels(found, fields, agent))
     found.pipelines.add(source)
     for node in fields.items("event_subscriptions", "a list of subjects"):
         found.add_subscription(_subscription(document, node, agent, source))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slateboard.manifests.places import Place, wrong
+from slateboard.patterns.peers.routes import shown
 from slateboard.protocol.names import RESULT
 from slateboard.protocol.work import MAX_POST
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
     from slateboard.manifests.fields import Moment
     from slateboard.manifests.places import Node
+    from slateboard.patterns.peers.routes import Route
     from slateboard.protocol.work import Result
 
 
@@ -157,8 +159,8 @@ class DeclaredBreaker:
 class DeclaredAgent:
     """An agent and what is said of it: `given` holds arguments of `profiles.change_agent`.
 
-    `limit` and `budget` are arguments of theirs; `channels` names the agents that it may write to. A manifest that says
-    nothing of who may delegate means anyone, and of meetings means always.
+    `limit` and `budget` are arguments of theirs. A manifest that says nothing of who may delegate means anyone, and of
+    meetings means always.
     """
 
     document: Document
@@ -166,9 +168,28 @@ class DeclaredAgent:
     name: str
     source: str
     given: dict[str, Any]
-    channels: list[tuple[str, Node]]
     limit: dict[str, Any] | None = None
     budget: dict[str, Any] | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
+@dataclass(kw_only=True, slots=True)
+class DeclaredRoute:
+    """A way from one agent to another. `source` is the manifest that says it."""
+
+    document: Document
+    node: Node
+    route: Route
+    source: str
+
+    @property
+    def reference(self) -> str:
+        """The route in a line."""
+        return shown(*self.route[:4])
 
     @property
     def place(self) -> Place:
@@ -206,6 +227,8 @@ class Declarations:
     compensation_sources: set[str] = field(default_factory=set)
     breakers: dict[str, DeclaredBreaker] = field(default_factory=dict)
     breaker_sources: set[str] = field(default_factory=set)
+    routes: dict[tuple[str, str, str, str], DeclaredRoute] = field(default_factory=dict)
+    route_sources: set[str] = field(default_factory=set)
     profiles: dict[str, DeclaredAgent] = field(default_factory=dict)
     meetings: dict[str, DeclaredMeeting] = field(default_factory=dict)
     agents: dict[str, Place] = field(default_factory=dict)
@@ -250,6 +273,14 @@ class Declarations:
         if one.agent in self.breakers:
             raise _twice(one.place, "circuit breaker", one.agent or "default", self.breakers[one.agent].place)
         self.breakers[one.agent] = one
+        self._bound(one.place)
+
+    def add_route(self, one: DeclaredRoute) -> None:
+        """Take a route in; each stands once."""
+        key = one.route[:4]
+        if key in self.routes:
+            raise _twice(one.place, "route", one.reference, self.routes[key].place)
+        self.routes[key] = one
         self._bound(one.place)
 
     def add_profile(self, one: DeclaredAgent) -> None:
@@ -298,7 +329,7 @@ class Declarations:
 
     def _bound(self, place: Place) -> None:
         count = len(self.tasks) + len(self.artifacts) + len(self.decisions) + len(self.subscriptions)
-        count += len(self.compensations) + len(self.profiles) + len(self.meetings)
+        count += len(self.compensations) + len(self.profiles) + len(self.meetings) + len(self.routes)
         if count > MAX_POST:
             what = "tasks, artifacts, decisions and subscriptions"
             raise wrong(place, f"found more than {MAX_POST:,} {what}", "fewer in one apply")

@@ -10,6 +10,7 @@ from slateboard.manifests import (
     compensation,
     event_pipeline,
     meeting,
+    routing_table,
     task_board,
     task_tree,
 )
@@ -32,8 +33,9 @@ BARE = {
     "compensation": "Compensation",
 }
 """A key at the top of a document without a kind, and the kind that it stands for."""
-SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker", "AgentConfig", "Meeting")
-KINDS = (*SUPPORTED, "RoutingTable")
+SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker", "AgentConfig", "RoutingTable",
+             "Meeting")  # fmt: skip
+KINDS = SUPPORTED
 
 
 def declared(texts: Sequence[Mapping[str, str]]) -> Declarations:
@@ -77,6 +79,8 @@ def _declare(found: Declarations, document: Document) -> None:
         meeting.declare(found, document, spec, own or "")
     elif kind == "AgentConfig":
         agent_config.declare(found, document, spec, own or "")
+    elif kind == "RoutingTable":
+        routing_table.declare(found, document, spec, own)
     else:
         task_tree.declare(found, document, spec, own or "")
 
@@ -98,6 +102,8 @@ def _declare_bare(found: Declarations, document: Document) -> None:
         compensation.declare(found, document, root, compensation.BARE_NAME)
     elif BARE[key] == "CircuitBreaker":
         circuit_breaker.declare(found, document, root, None)
+    elif BARE[key] == "RoutingTable":
+        routing_table.declare(found, document, root, None)
     else:
         task_board.declare(found, document, root, None)
 

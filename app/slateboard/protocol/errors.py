@@ -140,6 +140,12 @@ class DelegationLoop(Conflict):
     code = "delegation_loop"
 
 
+class ConsultLoop(Conflict):
+    """Whoever is to be asked waits for the answer of the one that asks; the path is in the message."""
+
+    code = "consult_loop"
+
+
 class TooDeep(Conflict):
     """The task would be more than five delegations below the root of its tree."""
 
@@ -222,6 +228,12 @@ class NotAccepted(Denied):
     """The agent does not accept work from this delegator."""
 
     code = "not_accepted"
+
+
+class NoChannel(Denied):
+    """No route leads from this agent to whom it wants to ask or tell; the refusal stands in the log."""
+
+    code = "no_channel"
 
 
 class BadName(Invalid):

@@ -9,7 +9,7 @@ DROP FUNCTION end_waits, deliver_events, judge_deliveries, event_fits, event_jso
     take_guarded, guard_items, free_held, look_up_names, open_items, place_items, rating_of, mark_stale;
 DROP AGGREGATE chain_hash(bytea, bytea);
 DROP FUNCTION chain_step;
-DROP TABLE action_items, agenda_items, meeting_seats, meeting_turns, meetings, motions, statements, vote_changes, votes, agents, archives, artifact_versions, artifacts, attempts, boards, breaker_settings, budgets, chains, checkpoints, circuit_breakers, compensation_cursors, compensation_rules, compensations, dead_letters, decisions, delegations, deleted_boards, deliveries, dependencies, escalations,
-    event_heads, event_lane, event_outbox, event_waits, events, failure_runs, gates, gatherings, holds, leaders, leases, limit_slots, limits, open_inboxes, pauses, presence, published_ids, rating_changes, ready,
-    scheduled, schedules, schema_protocol, subscriptions, tasks, tokens, touched, unlocks, usage_ledger, verifications, waiting, work_items;
+DROP TABLE action_items, agenda_items, meeting_seats, meeting_turns, meetings, motions, statements, vote_changes, votes, agents, archives, artifact_versions, artifacts, attempts, boards, breaker_settings, budgets, chains, checkpoints, circuit_breakers, compensation_cursors, compensation_rules, compensations, consults, dead_letters, decisions, delegations, deleted_boards, deliveries, dependencies, escalations,
+    event_heads, event_lane, event_outbox, event_waits, events, failure_runs, gates, gatherings, holds, leaders, leases, limit_slots, limits, messages, open_inboxes, pauses, presence, published_ids, rating_changes, ready, requests, routes,
+    scheduled, schedules, schema_protocol, subscriptions, tasks, thread_members, threads, tokens, touched, unlocks, usage_ledger, verifications, waiting, work_items;
 DROP SEQUENCE ids, event_ids, fences;

@@ -243,6 +243,22 @@ CREATE INDEX compensations_question_idx ON compensations (board, question) WHERE
 
 CREATE INDEX compensations_task_idx ON compensations (board, task);
 
+CREATE TABLE consults (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    asker BIGINT NOT NULL, 
+    other BIGINT, 
+    thread BIGINT NOT NULL, 
+    request BIGINT, 
+    correlation TEXT NOT NULL, 
+    CONSTRAINT consults_pkey PRIMARY KEY (board, item), 
+    CONSTRAINT consults_not_of_itself_check CHECK (asker <> other)
+);
+
+CREATE INDEX consults_correlation_idx ON consults (board, correlation, asker);
+
+CREATE INDEX consults_request_idx ON consults (board, request, item);
+
 CREATE TABLE dead_letters (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
@@ -612,6 +628,21 @@ CREATE INDEX meetings_starts_at_idx ON meetings (starts_at) WHERE state = 'sched
 
 CREATE INDEX meetings_waits_until_idx ON meetings (waits_until) WHERE state = 'waiting';
 
+CREATE TABLE messages (
+    board BIGINT NOT NULL, 
+    thread BIGINT NOT NULL, 
+    id BIGINT DEFAULT nextval('ids') NOT NULL, 
+    kind TEXT NOT NULL, 
+    author BIGINT, 
+    said_by TEXT NOT NULL, 
+    text TEXT NOT NULL, 
+    data TEXT, 
+    consult BIGINT, 
+    said_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT messages_pkey PRIMARY KEY (board, thread, id), 
+    CONSTRAINT messages_kind_check CHECK (kind IN ('question', 'answer', 'notice', 'overdue', 'reply'))
+);
+
 CREATE TABLE motions (
     board BIGINT NOT NULL, 
     id BIGINT DEFAULT nextval('ids') NOT NULL, 
@@ -682,6 +713,38 @@ CREATE TABLE ready (
     CONSTRAINT ready_board_item_key UNIQUE (board, item)
 )
  WITH (autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
+
+CREATE TABLE requests (
+    board BIGINT NOT NULL, 
+    id BIGINT DEFAULT nextval('ids') NOT NULL, 
+    capability TEXT NOT NULL, 
+    asker BIGINT NOT NULL, 
+    thread BIGINT NOT NULL, 
+    answers SMALLINT NOT NULL, 
+    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    closed_at TIMESTAMP WITH TIME ZONE, 
+    CONSTRAINT requests_pkey PRIMARY KEY (board, id), 
+    CONSTRAINT requests_answers_check CHECK (answers BETWEEN 1 AND 100)
+);
+
+CREATE TABLE routes (
+    board BIGINT NOT NULL, 
+    id BIGINT DEFAULT nextval('ids') NOT NULL, 
+    agent BIGINT NOT NULL, 
+    other BIGINT NOT NULL, 
+    kind TEXT NOT NULL, 
+    label TEXT DEFAULT '' NOT NULL, 
+    subject TEXT, 
+    source TEXT, 
+    created_by TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT routes_pkey PRIMARY KEY (board, id), 
+    CONSTRAINT routes_once_key UNIQUE (board, agent, other, kind, label), 
+    CONSTRAINT routes_kind_check CHECK (kind IN ('consult', 'notify', 'channel')), 
+    CONSTRAINT routes_not_to_itself_check CHECK (agent <> other), 
+    CONSTRAINT routes_subject_check CHECK (subject IS NULL OR kind = 'notify')
+);
 
 CREATE TABLE scheduled (
     board BIGINT NOT NULL, 
@@ -785,6 +848,27 @@ CREATE TABLE tasks (
 );
 
 CREATE INDEX tasks_board_parent_idx ON tasks (board, parent);
+
+CREATE TABLE thread_members (
+    board BIGINT NOT NULL, 
+    thread BIGINT NOT NULL, 
+    agent BIGINT NOT NULL, 
+    read_to BIGINT DEFAULT '0' NOT NULL, 
+    joined_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT thread_members_pkey PRIMARY KEY (board, thread, agent)
+);
+
+CREATE INDEX thread_members_agent_idx ON thread_members (board, agent, thread);
+
+CREATE TABLE threads (
+    board BIGINT NOT NULL, 
+    id BIGINT DEFAULT nextval('ids') NOT NULL, 
+    topic TEXT NOT NULL, 
+    correlation TEXT NOT NULL, 
+    opened_by TEXT NOT NULL, 
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT threads_pkey PRIMARY KEY (board, id)
+);
 
 CREATE TABLE tokens (
     id BIGINT DEFAULT nextval('ids') NOT NULL, 

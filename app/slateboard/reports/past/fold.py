@@ -71,6 +71,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "action_items": ("id", "meeting", "motion", "position", "title", "brief", "owner", "due_seconds", "task"),
     "votes": ("meeting", "number", "agent", "seated", "choice", "rationale", "changes", "voted_at"),
     "vote_changes": ("meeting", "number", "agent", "change", "choice", "rationale", "voted_at"),
+    "routes": ("id", "agent", "other", "kind", "label", "subject", "source", "created_by", "created_at"),
+    "threads": ("id", "topic", "correlation", "opened_by", "opened_at"),
+    "thread_members": ("thread", "agent", "read_to", "joined_at"),
+    "messages": ("id", "thread", "kind", "author", "said_by", "text", "data", "consult", "said_at"),
+    "consults": ("item", "asker", "other", "thread", "request", "correlation"),
+    "requests": ("id", "capability", "asker", "thread", "answers", "deadline", "asked_at", "closed_at"),
     "limits": ("scope", "name", "concurrency", "rate", "per_seconds", "set_by", "set_at"),
     "holds": ("item", "reason", "name", "since"),
     "budgets": ("agent", "task", "tokens", "cost", "warned_at", "exhausted_at", "set_by", "set_at"),
@@ -100,6 +106,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "meeting_turns": ("item",),
     "votes": ("meeting", "number", "agent"),
     "vote_changes": ("meeting", "number", "agent", "change"),
+    "thread_members": ("thread", "agent"),
+    "consults": ("item",),
     "limits": ("scope", "name"),
     "holds": ("item",),
 }
@@ -249,6 +257,7 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
     from slateboard.reports.past.fold_duties import DUTY_HANDLERS
     from slateboard.reports.past.fold_meetings import MEETING_HANDLERS
     from slateboard.reports.past.fold_moves import MOVE_HANDLERS
+    from slateboard.reports.past.fold_peers import PEER_HANDLERS
     from slateboard.reports.past.fold_queue import QUEUE_HANDLERS
     from slateboard.reports.past.fold_usage import USAGE_HANDLERS
     from slateboard.reports.past.fold_verdicts import VERDICT_HANDLERS
@@ -260,6 +269,7 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
         **MOVE_HANDLERS,
         **DUTY_HANDLERS,
         **MEETING_HANDLERS,
+        **PEER_HANDLERS,
         **VERDICT_HANDLERS,
         **COMPENSATION_HANDLERS,
         **USAGE_HANDLERS,
