@@ -31,6 +31,14 @@ REACHED_BY = {
     "ask": "work ask",
     "answer": "answer",
     "list_escalations": "inbox",
+    "consult": "consult",
+    "request": "request",
+    "notify": "notify",
+    "reply": "thread reply",
+    "acknowledge": "thread read",
+    "list_threads": "thread list",
+    "show_thread": "thread show",
+    "list_routes": "peers",
     "schedule_meeting": "meeting schedule",
     "join_meeting": "meeting join",
     "say": "meeting say",
@@ -174,7 +182,7 @@ def test_no_command_touches_the_database_itself() -> None:
     """They ask through the client; only the verbs of the server look behind it."""
     ours = ["apply", "get", "show", "tree", "mine", "work", "endings", "has_work", "decide", "post", "depend", "revise",
             "cancel", "dead_letters", "pause", "log", "report", "agent", "board", "token", "publish",
-            "subscription", "schedule"]  # fmt: skip
+            "subscription", "schedule", "peers", "thread"]  # fmt: skip
     for name in ours:
         path: Path = PACKAGE / f"cli/{name}.py"
         assert not re.search(r"slateboard\.(store|board|work|log|transaction|reports)\b", text(path)), name

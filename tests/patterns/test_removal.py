@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from slateboard.board import agents
+from slateboard.patterns.peers import routes
+from slateboard.patterns.peers.routes import Route
 from slateboard.protocol.errors import HasWork, Invalid, NotAuthenticated, Paused, SlateError, UnknownName, WrongState
 from slateboard.protocol.work import NewArtifact, NewTask
 from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold
+from tests.support.meetings import MeetingUnderTest
 
 
 async def work_of(board: BoardUnderTest) -> dict[str, int]:
@@ -125,4 +128,37 @@ async def test_an_operator_overrules_and_the_log_says_who_and_why(board: BoardUn
     for wrong in ({"reason": "no what"}, {"reason": " ", "rating": 1}):
         with pytest.raises(SlateError):
             await board.perform("override", by="boss", item=items["b"], **wrong)
+    await check_fold(board)
+
+
+async def test_its_routes_are_taken_away_and_its_seats_stay_empty(board: BoardUnderTest) -> None:
+    async with board.writing() as tx:
+        await routes.add(
+            tx,
+            routes=[
+                Route("backend", "cto", "consult", "security"),
+                Route("frontend", "backend", "channel"),
+                Route("frontend", "cto", "channel"),
+            ],
+        )
+    await board.perform("consult", by="frontend", to="backend", question="Which port?")
+    meeting = MeetingUnderTest(board)
+    await meeting.schedule(["cto", "backend", "frontend"], ["REST?"], quorum=2)
+    await meeting.gather()
+    left = await board.perform("remove_agent", name="backend", dry_run=True)
+    assert left["routes"] == ["backend → cto (consult: security)", "frontend → backend (channel)"]
+    assert left["seats"] == [f"meeting:{meeting.id}"]
+    await board.perform("remove_agent", name="backend", to="frontend", reason="it leaves")
+    assert [(one["agent"], one["other"]) for one in await board.perform("list_routes")] == [("frontend", "cto")]
+    for _ in range(3):
+        for turn in await meeting.asked("turn"):
+            if turn["name"] != "backend":
+                if turn["name"] == "cto":
+                    await meeting.do("propose", "cto", motion="REST")
+                await meeting.answer(turn)
+            else:
+                await meeting.after(minutes=2)
+    await meeting.vote()
+    (votes,) = await board.fetch("SELECT array_agg(agent) AS agents FROM votes WHERE board = $1")
+    assert board.agents["backend"] not in (votes["agents"] or [])
     await check_fold(board)

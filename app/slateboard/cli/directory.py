@@ -132,6 +132,6 @@ def _left(left: Mapping[str, Any]) -> list[str]:
     places = ", ".join(f"{number} {place}" for place, number in sorted(left["places"].items()))
     verb = "would leave" if left["dry_run"] else "left"
     lines = [f"{left['agent']} {verb} {f'items: {places}' if places else 'no unfinished item'}"]
-    parts = ("tasks", "delegated", "subscriptions", "managed")
+    parts = ("tasks", "delegated", "subscriptions", "routes", "seats", "managed")
     lines += [f"{key}: {', '.join(left[key])}" for key in parts if left[key]]
     return [*lines, f"to: {left['to'] or 'nobody'}"]

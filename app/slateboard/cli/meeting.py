@@ -54,7 +54,10 @@ def schedule(invocation: Invocation, title: str, starts_at: datetime | None, **g
 
     Example: slate meeting schedule "API review" --with cto --with backend --item "REST or GraphQL?"
     """
-    known = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    known: dict[str, Any] = {
+        name: list[str](value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
+        for name, value in given.items()
+    }
     known = parameters.given({**known, "starts_at": starts_at})
     made = parameters.call(invocation, "schedule_meeting", title=title, **known)
     when = tables.moment(made["starts_at"])
@@ -214,4 +217,4 @@ def _actions_of(file: Path) -> list[Any]:
         raise Invalid(f"{file} is no JSON: {error}", remedy="write a list of {title, owner, brief, due}") from error
     if not isinstance(found, list):
         raise Invalid(f"{file} is no list", remedy="write a list of {title, owner, brief, due}")
-    return list[Any](found)
+    return list[Any](found)  # pyright: ignore[reportUnknownArgumentType]

@@ -1,6 +1,7 @@
 """Removing an agent: what it leaves and to whom that goes, told before it is done.
 
 The agent's row stays, for history names it; but it can claim nothing, be named for nothing, and its tokens are refused.
+Its routes are taken away, both ways. Its seats in meetings stay empty: nobody speaks or votes for another.
 Whoever it managed is managed by its manager from then on.
 """
 
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents, boards, delegations
 from slateboard.patterns import subscriptions
+from slateboard.patterns.peers import routes
 from slateboard.protocol.errors import HasWork, Invalid, TooLarge
 from slateboard.protocol.events import Subject
 from slateboard.protocol.rights import Right
@@ -47,6 +49,20 @@ SELECT name, patterns, all_of, filter, action, ordered_by, priority, source FROM
 WHERE board = $1 AND agent = $2 ORDER BY name
 """
 
+# Both ways.
+ROUTES = """
+SELECT r.id, a.name AS agent, o.name AS other, r.kind, r.label
+FROM routes r
+JOIN agents a ON a.board = r.board AND a.id = r.agent
+JOIN agents o ON o.board = r.board AND o.id = r.other
+WHERE r.board = $1 AND $2 IN (r.agent, r.other) ORDER BY r.id
+"""
+
+SEATS = """
+SELECT 'meeting:' || m.id AS meeting FROM meetings m JOIN meeting_seats s ON s.board = m.board AND s.meeting = m.id
+WHERE m.board = $1 AND s.agent = $2 AND m.adjourned_at IS NULL ORDER BY m.id LIMIT $3
+"""
+
 MANAGED = "SELECT id, name FROM agents WHERE board = $1 AND manager = $2 AND removed_at IS NULL ORDER BY id"
 HAND_ON = """
 WITH done AS (UPDATE tasks SET agent = $3 WHERE board = $1 AND id = ANY ($2::bigint[]))
@@ -61,8 +77,9 @@ async def remove_agent(
 ) -> dict[str, Any]:
     """Remove an agent; its unfinished work, its tasks and subscriptions go `to` another, its claims end at once.
 
-    Returns what it left: `{agent, to, dry_run, places, items, tasks, delegated, subscriptions, managed}`, the items at
-    most 100 of them; a `dry_run` changes nothing. Raises `UnknownName`, `HasWork` (there is something, and no `to`).
+    Returns what it left: `{agent, to, dry_run, places, items, tasks, delegated, subscriptions, routes, seats,
+    managed}`, items and seats at most 100 of them; a `dry_run` changes nothing. Raises `UnknownName`, `HasWork` (there
+    is something, and no `to`).
     """
     tx.require(Right.ADMIN)
     if to == name:
@@ -74,12 +91,15 @@ async def remove_agent(
     tasks = await tx.fetch(TASKS, tx.board, own, MOST_ITEMS + 1)
     subscribed = await tx.fetch(SUBSCRIBED, tx.board, own)
     managed = await tx.fetch(MANAGED, tx.board, own)
+    routed = await tx.fetch(ROUTES, tx.board, own)
     left: dict[str, Any] = {
         "agent": name, "to": to, "dry_run": dry_run, "places": dict(Counter(one["place"] for one in items)),
         "items": [dict(one) for one in items[:SHOWN]],
         "tasks": [one["name"] for one in tasks if one["does"]],
         "delegated": [one["name"] for one in tasks if one["delegated"]],
         "subscriptions": [one["name"] for one in subscribed],
+        "routes": [routes.shown(one["agent"], one["other"], one["kind"], one["label"]) for one in routed],
+        "seats": [one["meeting"] for one in await tx.fetch(SEATS, tx.board, own, SHOWN)],
         "managed": [one["name"] for one in managed],
     }  # fmt: skip
     if dry_run:
@@ -96,6 +116,7 @@ async def remove_agent(
         for one in subscribed:
             wanted: dict[str, Any] = {**dict(one), "agent": to}
             await subscriptions.change_subscription(tx, **wanted)
+    await routes.remove(tx, routes=[one["id"] for one in routed])
     await boards.pause(tx, agent=name, reason="removed")
     does, delegated = ([one["id"] for one in tasks if one[key]] for key in ("does", "delegated"))
     await tx.fetch(HAND_ON, tx.board, does, heir, delegated)

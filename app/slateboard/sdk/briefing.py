@@ -111,6 +111,8 @@ class Question:
     options: tuple[str, ...] = ()
     default: str | None = None
     asked_by: str | None = None
+    thread: int | None = None
+    """Where it is talked about, if a peer asks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +123,7 @@ class Answer:
     answer: str | None = None
     answered_by: str | None = None
     answered_at: datetime | None = None
+    thread: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +134,15 @@ class Review:
     verdict: str
     reason: str | None = None
     judged_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """An agent that this one may `consult` (for the `topic`), has a `channel` to, or must `notify` (when)."""
+
+    agent: str
+    kind: str = "consult"
+    topic: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +175,8 @@ class Briefing:
     `wait_for` ended; None without one. `verification` is what a verifier judges; `reviews` are the verdicts on what was
     handed in before, `criteria` what it is judged by, and `evidence` what a result must name.
     `compensation` is the step that is to be undone, `meeting` what a meeting asks. `question` is what is to be
-    answered, and `answers` what was said to the questions that this work asked, the newest last.
+    answered, and `answers` what was said to the questions that this work asked, the newest last. `peers` are those whom
+    its agent may consult or must tell.
     """
 
     item: int
@@ -194,6 +207,7 @@ class Briefing:
     meeting: Meeting | None = None
     question: Question | None = None
     answers: tuple[Answer, ...] = ()
+    peers: tuple[Peer, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
@@ -217,6 +231,7 @@ class Briefing:
                     _known(Answer, {**one, "answered_at": _time(one.get("answered_at"))})
                     for one in given.get("answers") or ()
                 ),
+                "peers": tuple(_known(Peer, one) for one in given.get("peers") or ()),
                 "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
                 "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),

@@ -36,8 +36,8 @@ class Desk(Protocol):
         """Give a claim back until an event has come."""
         ...
 
-    async def asked(self, fence: int, **question: Any) -> None:
-        """Give a claim back until somebody has answered."""
+    async def asked(self, fence: int, operation: str, **question: Any) -> None:
+        """Give a claim back until somebody has answered: `ask`, `consult` or `request`."""
         ...
 
     async def judged(self, fence: int, **verdict: Any) -> None:

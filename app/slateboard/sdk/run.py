@@ -308,10 +308,10 @@ class Run:
         await self.call("wait_for", item=held.claim.item, fence=fence, **wanted)
         self._forget(held, None)
 
-    async def asked(self, fence: int, **question: Any) -> None:
-        """Give a claim back until somebody has answered."""
+    async def asked(self, fence: int, operation: str, **question: Any) -> None:
+        """Give a claim back until somebody has answered; the operation says who is asked."""
         held = self._running(fence)
-        await self.call("ask", item=held.claim.item, fence=fence, **question)
+        await self.call(operation, item=held.claim.item, fence=fence, **question)
         self._forget(held, None)
 
     async def judged(self, fence: int, **verdict: Any) -> None:

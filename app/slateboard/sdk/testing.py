@@ -61,6 +61,8 @@ class Trial:
     decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     meeting: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     """What it did in a meeting: the operations, each with its arguments."""
+    said: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    """What it said to its peers without waiting for an answer: the operations, each with its arguments."""
     published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     waited_for: dict[str, Any] | None = None
     asked: dict[str, Any] | None = None
@@ -213,7 +215,7 @@ class _MadeUp:
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
                 return {"item": arguments["item"], "place": "gated"}
-            case "ask":
+            case "ask" | "consult" | "request" if "item" in arguments:
                 trial.outcome, trial.asked = Outcome.BLOCKED, dict(arguments)
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
@@ -223,6 +225,9 @@ class _MadeUp:
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
                 return {"item": arguments["item"], "place": "gated"}
+            case "consult" | "request" | "notify" | "reply" | "acknowledge":
+                trial.said.append((operation, dict(arguments)))
+                return {"thread": arguments.get("thread", len(trial.said))}
             case "say" | "concern" | "propose" | "vote" | "settle_concern":
                 trial.meeting.append((operation, dict(arguments)))
                 return {"meeting": arguments.get("meeting"), "concern": len(trial.meeting)}

@@ -1,8 +1,8 @@
 """The work in hand: what a handler is given, and what it can do while it holds the claim.
 
-Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `ask`, `block_on`, `delegate`, `wait_for`
-and `release` give the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which
-has the same methods without `await`.
+Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `ask`, `consult`, `request`, `block_on`,
+`delegate`, `wait_for` and `release` give the claim back and end the handler. A plain function (which runs in a thread)
+uses `work.sync`, which has the same methods without `await`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from slateboard.sdk import verdicts
 from slateboard.sdk.briefing import Briefing, Event
 from slateboard.sdk.failures import HandlerEnded
 from slateboard.sdk.meetings import MeetingWork, SyncMeetingWork
+from slateboard.sdk.peers import PeerWork, SyncPeerWork
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from slateboard.sdk.desk import Desk
 
 
-class Work(MeetingWork):
+class Work(MeetingWork, PeerWork):
     """One claimed work item."""
 
     __slots__ = ("_cancelled", "_claim", "_desk", "_is_cancelled")
@@ -258,7 +259,7 @@ class Work(MeetingWork):
         seconds = None if deadline is None else deadline.total_seconds()
         given = {"of": of, "default": default, "deadline_seconds": seconds, "severity": severity, "note": note}
         known = {name: value for name, value in given.items() if value is not None}
-        await self._desk.asked(self.fence, question=question, options=list(options), **known)
+        await self._desk.asked(self.fence, "ask", question=question, options=list(options), **known)
         raise HandlerEnded
 
     async def block_on(self, *references: str, note: str | None = None) -> NoReturn:
@@ -310,7 +311,7 @@ class Work(MeetingWork):
         raise HandlerEnded
 
 
-class SyncWork(SyncMeetingWork):
+class SyncWork(SyncMeetingWork, SyncPeerWork):
     """The methods of `Work` for a plain function, which runs in a thread."""
 
     _work: Work

@@ -95,6 +95,8 @@ class RemovedAgent:
     tasks: list[str]
     delegated: list[str]
     subscriptions: list[str]
+    routes: list[str]
+    seats: list[str]
     managed: list[str]
 
 

@@ -38,6 +38,7 @@ from slateboard.interfaces.graphql.inputs import (
     TaskInput,
 )
 from slateboard.interfaces.graphql.meetings import MeetingMutation
+from slateboard.interfaces.graphql.peers import PeerMutation
 from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
@@ -283,6 +284,7 @@ class Mutation(
     DirectoryMutation,
     EscalationMutation,
     MeetingMutation,
+    PeerMutation,
     UsageMutation,
     CompensationMutation,
     VerificationMutation,

@@ -24,6 +24,7 @@ from slateboard.interfaces.graphql.delegation import DelegationQuery
 from slateboard.interfaces.graphql.directory import DirectoryQuery
 from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.meetings import MeetingQuery
+from slateboard.interfaces.graphql.peers import PeerQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -97,6 +98,7 @@ class Query(
     DelegationQuery,
     DirectoryQuery,
     MeetingQuery,
+    PeerQuery,
     UsageQuery,
     WhyQuery,
     CompensationQuery,
