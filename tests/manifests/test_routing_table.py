@@ -108,6 +108,19 @@ async def test_channels_of_an_agent_config_are_routes(board: BoardUnderTest) -> 
     await check_fold(board)
 
 
+@pytest.mark.parametrize(
+    ("channel", "strict", "expected"),
+    [("elsewhere.agents.cto.inbox", False, "genbrain.agents.cto.inbox"), ("genbrain.agents.ctoo.inbox", True, "cto")],
+)
+async def test_channel_that_does_not_exist_is_an_error_at_its_place(
+    board: BoardUnderTest, channel: str, strict: bool, expected: str
+) -> None:
+    with pytest.raises(SlateError, match=r"routes.yaml:\d+:\d+: ") as error:
+        await apply(board, HEAD + f"  peer_channels: [{channel}]\n", strict=strict)
+    assert expected in f"{error.value} {error.value.remedy} {error.value.details}"
+    assert await routes(board) == []
+
+
 async def test_agents_give_themselves_no_routes(board: BoardUnderTest) -> None:
     with pytest.raises(Denied):
         await board.perform("apply", by="backend", documents=[{"source": "routes.yaml", "text": TABLE + ROUTES}])

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from slateboard import Work, Worker
+from slateboard import NewArtifact, NewTask, Work, Worker
 from slateboard.patterns.peers import routes
 from slateboard.patterns.peers.routes import Route
 from slateboard.protocol.errors import ConsultLoop, LeaseLost, NoChannel
 from slateboard.protocol.states import Outcome
 from slateboard.sdk import testing
 from slateboard.sdk.briefing import Answer, Peer
+from slateboard.store.notifications import listener_of
 
 ROUTES = [
     Route("backend", "cto", "consult", "security review"),
@@ -77,6 +78,31 @@ async def test_handler_goes_on_with_what_its_peer_answered(peers, workers, reach
         Peer(agent="cto", kind="consult", topic="security review"),
         Peer(agent="frontend", kind="notify", topic="API contract changes"),
     )
+
+
+async def test_idle_workers_are_woken_by_the_question_and_by_the_answer(peers, workers, reached, until, client) -> None:
+    worker, cto = Worker("backend", poll_seconds=3600), Worker("cto", poll_seconds=3600)
+    done = asyncio.Event()
+
+    @worker.artifact("api")
+    async def api(work: Work) -> None:
+        if not (await work.briefing()).answers:
+            await work.consult("cto", "Is it safe?")
+        done.set()
+
+    @cto.handler(kind="answer")
+    async def answer(work: Work) -> str:
+        return "yes"
+
+    workers.start(worker)
+    workers.start(cto)
+    listener = listener_of(client.transport._database.url)
+    await until(lambda: len(listener._watches) == 2)
+    await listener.listening.wait()
+    await client.post(
+        tasks=[NewTask(name="t", title="t")], artifacts=[NewArtifact(task="t", name="api", owner="backend")]
+    )
+    await reached(done)
 
 
 async def test_handler_that_does_not_wait_tells_and_is_told_on_threads(peers, workers, reached) -> None:

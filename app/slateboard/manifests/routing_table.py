@@ -39,6 +39,8 @@ BARE_NAME = "agents"
 ACTION = "notified"
 """What a notice by a subject asks of the agent that is told."""
 
+PREFIX = "SELECT prefix FROM boards WHERE id = $1"
+
 THERE = """
 SELECT r.id, a.name AS agent, o.name AS other, r.kind, r.label, r.subject, r.source
 FROM routes r
@@ -143,6 +145,7 @@ async def compare(tx: Statement, declared: Declarations) -> Routes:
     found = Routes()
     if not declared.route_sources:
         return found
+    await _check_channels(tx, declared)
     agents = {one.route.agent for one in declared.routes.values()}
     there: dict[tuple[str, str, str, str], Any] = {
         (row["agent"], row["other"], row["kind"], row["label"]): row
@@ -168,6 +171,16 @@ async def compare(tx: Statement, declared: Declarations) -> Routes:
         if key not in declared.routes and row["source"] in declared.route_sources
     }
     return found
+
+
+async def _check_channels(tx: Statement, declared: Declarations) -> None:
+    """Refuse the inboxes of another board: no such channel exists here."""
+    channels = [one for one in declared.routes.values() if one.route.kind == "channel"]
+    prefix = await tx.fetchval(PREFIX, tx.board) if channels else ""
+    for one in channels:
+        if one.node.value.partition(".")[0] != prefix:
+            wanted = f"{prefix}.agents.{one.route.other}.inbox"
+            raise wrong(one.place, f"there is no channel {one.node.value!r} on this board", wanted)
 
 
 async def execute(tx: Transaction, todo: Routes) -> None:
