@@ -163,6 +163,29 @@ async def test_consult_in_a_longer_circle_is_refused(peers: BoardUnderTest) -> N
         await peers.perform("consult", by="cto", to="frontend", question="?", item=second.item, fence=second.fence)
 
 
+@pytest.mark.parametrize("meanwhile", ["answered", "overdue", "nothing"])
+async def test_question_for_an_answer_that_nobody_needs_any_more_comes_to_its_end(
+    peers: BoardUnderTest, meanwhile: str
+) -> None:
+    await peers.tolerate_failures()
+    (item,) = (await peers.post_graph({"page": []}, owner="frontend")).values()
+    claim = await peers.claim_item(item, "frontend")
+    asked = await peers.perform(
+        "consult", by="frontend", to="backend", question="?", item=item, fence=claim.fence, deadline_seconds=60
+    )
+    (first,) = await peers.claim("backend")
+    more = await peers.perform("consult", by="backend", to="cto", question="?", item=first.item, fence=first.fence)
+    if meanwhile == "answered":
+        await peers.perform("answer", escalation=asked["consult"], answer="yes")
+        await peers.perform("answer", by="cto", escalation=more["consult"], answer="too late")
+    elif meanwhile == "overdue":
+        await late(peers, 1)
+    await late(peers, 100)
+    assert (await peers.perform("list_escalations")).rows == []
+    assert await peers.place(asked["consult"]) == await peers.place(more["consult"]) == "done"
+    assert await peers.place(item) == ("ready" if meanwhile == "answered" else "dead")
+
+
 async def test_whoever_must_answer_now_is_in_the_circle_not_who_was_asked_first(peers: BoardUnderTest) -> None:
     await peers.perform("change_agent", name="backend", manager="cto")
     async with peers.writing() as tx:
