@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -153,6 +154,9 @@ leases = Table(
     Column("hooked", Boolean, nullable=False, server_default="false"),
     Column("worker", Text, nullable=False),
     Column("progress", Text),
+    # When it last changed its report or kept a checkpoint; and when it was last told that it does not.
+    Column("progressed_at", DateTime(timezone=True)),
+    Column("stalled_at", DateTime(timezone=True)),
     CheckConstraint("lease_seconds > 0 AND lease_seconds <= 86400", name="lease_seconds"),
     CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
     postgresql_with={"fillfactor": 60, **CHURN},
@@ -235,6 +239,7 @@ circuit_breakers = Table(
     Column("escalation", BigInteger),
     CheckConstraint("state IN ('open', 'half_open')", name="state"),
     CheckConstraint("(state = 'half_open') = (probe_fence IS NOT NULL)", name="probe"),
+    Index("circuit_breakers_substitute_idx", "board", "substitute", postgresql_where=text("substitute IS NOT NULL")),
 )
 
 # The rules of an agent's breaker, or with agent 0 of all that have none of their own.
@@ -275,6 +280,18 @@ rating_changes = Table(
     Column("changes_at", DateTime(timezone=True), primary_key=True),
     Column("unblocked", Boolean, nullable=False),
     Index("rating_changes_changes_at_idx", "changes_at"),
+)
+
+# When an unfinished item is to be told of for its `due`. What ends before leaves its marks, which then say nothing.
+due_marks = Table(
+    "due_marks",
+    metadata,
+    _board(),
+    _item(),
+    Column("mark", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("mark IN ('due_soon', 'overdue')", name="mark"),
+    Index("due_marks_at_idx", "at"),
 )
 
 leaders = Table(

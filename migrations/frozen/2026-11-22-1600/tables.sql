@@ -162,6 +162,8 @@ CREATE TABLE circuit_breakers (
     CONSTRAINT circuit_breakers_probe_check CHECK ((state = 'half_open') = (probe_fence IS NOT NULL))
 );
 
+CREATE INDEX circuit_breakers_substitute_idx ON circuit_breakers (board, substitute) WHERE substitute IS NOT NULL;
+
 CREATE TABLE compensation_cursors (
     board BIGINT NOT NULL, 
     position BIGINT NOT NULL, 
@@ -287,6 +289,17 @@ CREATE TABLE dependencies (
 );
 
 CREATE INDEX dependencies_board_item_idx ON dependencies (board, item);
+
+CREATE TABLE due_marks (
+    board BIGINT NOT NULL, 
+    item BIGINT NOT NULL, 
+    mark TEXT NOT NULL, 
+    at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT due_marks_pkey PRIMARY KEY (board, item, mark), 
+    CONSTRAINT due_marks_mark_check CHECK (mark IN ('due_soon', 'overdue'))
+);
+
+CREATE INDEX due_marks_at_idx ON due_marks (at);
 
 CREATE TABLE escalations (
     board BIGINT NOT NULL, 
@@ -445,6 +458,8 @@ CREATE TABLE leases (
     hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     worker TEXT NOT NULL, 
     progress TEXT, 
+    progressed_at TIMESTAMP WITH TIME ZONE, 
+    stalled_at TIMESTAMP WITH TIME ZONE, 
     CONSTRAINT leases_pkey PRIMARY KEY (board, item), 
     CONSTRAINT leases_lease_seconds_check CHECK (lease_seconds > 0 AND lease_seconds <= 86400), 
     CONSTRAINT leases_percent_check CHECK (percent BETWEEN 0 AND 100)
