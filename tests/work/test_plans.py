@@ -29,9 +29,10 @@ SIZES = {"empty": 0, "small": 100, "large": 100_000}
 CHURN = {"ready", "leases", "gates", "scheduled"}
 """What is emptied again and again, so that its statistics may say that it is empty."""
 LARGE = {"ready", "leases", "work_items", "dependencies", "gates", "scheduled", "artifacts", "artifact_versions",
-         "checkpoints", "attempts", "events", "dead_letters", "escalations", "circuit_breakers", "failure_runs"}  # fmt: skip
+         "checkpoints", "attempts", "events", "dead_letters", "escalations", "circuit_breakers",
+         "failure_runs"}  # fmt: skip
 BY_KEY = ("item", "id", "blocker", "rank", "artifact", "task", "run_at", "changes_at", "position", "inbox", "agent",
-          "substitute", "reference")
+          "substitute", "reference")  # fmt: skip
 """An index condition on the board alone would read all of it: one of these must stand beside it."""
 
 ITEMS = "ARRAY[7, 20007, 40007]::bigint[]"
