@@ -16,7 +16,7 @@ FROZEN = Path(__file__).parents[1] / "frozen" / "2026-11-22-1600"
 
 SCRIPTS = (
     "tables", "append", "rating", "place", "enter", "breakers", "claim", "stale", "losses", "finish", "give_back",
-    "dead_letters", "seal", "route", "erase", "delete", "usage", "guard", "rules",
+    "dead_letters", "seal", "route", "erase", "delete", "usage", "guard", "health", "rules",
 )  # fmt: skip
 
 

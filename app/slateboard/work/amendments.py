@@ -78,6 +78,8 @@ async def amend(tx: Transaction, *, amendments: Sequence[Amendment]) -> None:
         times(one.run_at for one in amendments),
         numbers(one.max_attempts for one in amendments),
     )
+    if later := [one.item for one in amendments if "due" in one.changed]:
+        await tx.fetch(queries.MARK_DUE_AGAIN, tx.board, later)
     await _move(tx, sorted(one.item for one in amendments if MOVING & set(one.changed)))
     for one, inbox in zip(amendments, into, strict=True):
         image = {name: getattr(one, name) for name in Amendment.__slots__ if name not in {"changed", "reference"}}

@@ -118,6 +118,7 @@ async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> No
     leases = await endings.leave_places(tx, [duty])
     await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error="handed over", note=None)
     await tx.fetch(HAND_OVER, tx.board, duty, to, due)
+    await tx.fetch(queries.MARK_DUE_AGAIN, tx.board, [duty])
     tx.wake(await tx.fetchval(queries.PLACE, tx.board, [duty], False, tx.now))
 
 

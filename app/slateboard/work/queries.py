@@ -34,7 +34,8 @@ SELECT e.traceparent FROM deliveries d JOIN events e ON e.board = d.board AND e.
 WHERE d.board = $1 AND d.item = $2
 """
 
-# Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. No indexed
+# Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. Only what
+# differs from what was reported before is progress. No indexed
 # column changes, so every update is HOT.
 RENEW = """
 WITH held AS MATERIALIZED (
@@ -48,7 +49,10 @@ WITH held AS MATERIALIZED (
 UPDATE leases l
 SET expires_at = clock_timestamp() + make_interval(secs => coalesce($6, l.lease_seconds)),
     lease_seconds = coalesce($6, l.lease_seconds),
-    percent = coalesce(b.percent, l.percent), progress = coalesce(b.progress, l.progress)
+    percent = coalesce(b.percent, l.percent), progress = coalesce(b.progress, l.progress),
+    progressed_at = CASE WHEN b.percent <> coalesce(l.percent, -1) OR b.progress IS DISTINCT FROM l.progress
+                              AND b.progress IS NOT NULL
+                         THEN clock_timestamp() ELSE l.progressed_at END
 FROM held b
 WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
 RETURNING l.item, l.fence, l.expires_at
@@ -109,7 +113,8 @@ LIMIT 1000
 # Keep a checkpoint or note for the attempt that follows; only under a held claim, which it renews.
 CHECKPOINT = """
 WITH held AS (
-    UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => lease_seconds)
+    UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => lease_seconds),
+                      progressed_at = clock_timestamp()
     WHERE board = $1 AND item = $2 AND fence = $3 AND ($4::bigint IS NULL OR agent = $4)
       AND (SELECT outbox_lane($1)) IS NOT NULL
     RETURNING item
@@ -345,6 +350,9 @@ UPDATE work_items w SET inbox = g.inbox, base_rating = g.base_rating, due = g.du
                         max_attempts = g.max_attempts
 FROM g WHERE w.board = g.board AND w.id = g.id AND w.outcome IS NULL
 """
+
+# Arm what is told of `due` anew.
+MARK_DUE_AGAIN = "SELECT mark_due_again($1, $2)"
 
 MARK_DONE = "UPDATE work_items SET outcome = 'done', finished_at = $3 WHERE board = $1 AND id = ANY ($2::bigint[])"
 

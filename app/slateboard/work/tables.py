@@ -1,6 +1,7 @@
 """The tables of the queue: narrow rows that churn. An unfinished item stands in exactly one of `gates`, `scheduled`,
 `ready` and `leases`; a finished one has an `outcome`. No foreign keys here: `item_places` and the invariant check
 watch what they would have watched.
+Long because a queue of narrow tables has many of them, and they are read beside each other.
 """
 
 from __future__ import annotations

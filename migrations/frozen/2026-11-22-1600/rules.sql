@@ -67,6 +67,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON artifact_versions FOR EACH
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON usage_ledger FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage AFTER INSERT ON attempts FOR EACH ROW WHEN (NEW.usage IS NOT NULL) EXECUTE FUNCTION book_usage();
+CREATE TRIGGER due AFTER INSERT ON work_items FOR EACH ROW WHEN (NEW.due IS NOT NULL AND NEW.outcome IS NULL)
+    EXECUTE FUNCTION mark_due();
 
 -- The application works as a role that owns nothing. A schema owner that may not create roles is told what to run.
 DO $$

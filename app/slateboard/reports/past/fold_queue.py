@@ -133,7 +133,7 @@ def _claimed(state: State, payload: dict[str, Any], entry: Entry) -> None:
             continue
         leases[item] = {
             "item": item, "fence": fence, "agent": agent, "worker": worker, "attempt": attempt,
-            "claimed_at": entry.happened_at, "cause": entry.id,
+            "claimed_at": entry.happened_at, "cause": entry.id, "stalled_at": None,
         }  # fmt: skip
         move(state, item, "claimed")
 
@@ -299,6 +299,10 @@ def _opened(state: State, payload: dict[str, Any], entry: Entry) -> None:
         stand(state, item, entry.happened_at)
 
 
+def _stalled(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    state.tables["leases"][payload["item"]]["stalled_at"] = entry.happened_at
+
+
 def _waived(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     state.waived.update(payload["items"])
     waiting = state.tables["waiting"]
@@ -321,6 +325,7 @@ LIFE: dict[Subject, Handler] = {
     Subject.ITEM_DISCARDED: _cancelled,
     Subject.ITEM_REDRIVEN: _redriven,
     Subject.ITEM_PINNED: _pinned,
+    Subject.ITEM_STALLED: _stalled,
 }
 
 QUEUE_HANDLERS: dict[str, Handler] = {
