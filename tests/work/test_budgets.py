@@ -157,3 +157,13 @@ async def test_budget_that_cannot_be_is_refused(
         await board.perform("set_budget", **given)
     with pytest.raises(UnknownName):
         await board.perform("remove_budget")
+
+
+async def test_post_into_a_task_without_a_budget_beside_one_that_has_one(board: BoardUnderTest) -> None:
+    tasks = [NewTask(name="paid", title="p"), NewTask(name="free", title="f")]
+    await board.post(NewArtifact(task="paid", name="x", owner="backend"), tasks=tasks[:1])
+    await board.perform("set_budget", task="paid", tokens=10)
+    await board.post(NewArtifact(task="free", name="x", owner="backend"), tasks=tasks[1:])
+    assert await board.fetch("SELECT reference, guarded FROM work_items WHERE board = $1 ORDER BY id") == [
+        ("paid/x", True), ("free/x", False)
+    ]  # fmt: skip
