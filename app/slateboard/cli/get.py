@@ -81,7 +81,7 @@ COLUMNS: dict[str, list[Column]] = {
     "decisions": [field("id"), field("subject", flexible=True), field("status"), field("by", "agent"), field("task"),
                   field("decision", flexible=True), since("age", "decided_at")],
     "dead-letters": [field("item", "id"), field("reference"), field("agent"), field("class"), field("attempts"),
-                     since("age", "died_at"), field("error", flexible=True)],
+                     since("age", "died_at"), field("event", "subject"), field("error", flexible=True)],
     "tokens": [field("id"), field("agent"), field("live"), since("age", "created_at"), field("expires", "expires_at"),
                field("revoked", "revoked_at")],
     "events": [field("position"), field("time", "happened_at"), field("actor"), field("subject"),

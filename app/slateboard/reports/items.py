@@ -112,11 +112,13 @@ def _candidates(place: str | None, finished: bool | None) -> str:  # noqa: FBT00
 
 DEAD_LETTERS = """
 SELECT x.item AS id, w.reference, w.kind, w.artifact, g.name AS agent, x.class, x.error, x.died_at, w.attempts,
-       w.failures, w.interruptions, w.correlation, o.name AS owner
+       w.failures, w.interruptions, w.correlation, o.name AS owner, d.position, e.subject
 FROM dead_letters x
 JOIN work_items w ON w.board = x.board AND w.id = x.item
 LEFT JOIN agents g ON g.board = x.board AND g.id = x.agent
 LEFT JOIN agents o ON o.board = w.board AND o.id = w.inbox
+LEFT JOIN deliveries d ON d.board = x.board AND d.item = x.item
+LEFT JOIN events e ON e.board = d.board AND e.position = d.position
 WHERE x.board = $1{filters} ORDER BY x.died_at DESC, x.item DESC LIMIT {limit}
 """
 
@@ -137,7 +139,8 @@ async def dead_letters(
     """What will not be tried again until somebody redrives or discards it, the newest first.
 
     `search` is a part of the error or of the reference, in small or capital letters; `subject` a pattern of what was
-    delivered; an age counts from the death.
+    delivered; an age counts from the death. A delivery's row has the `subject` and `position` of its event, which stays
+    in the log, with its payload, while the delivery may be redriven.
     """
     tx.require(Right.READER)
     check_first(first)

@@ -302,7 +302,10 @@ class Item:
 
 @strawberry.type
 class DeadLetter:
-    """A work item that will not be tried again until somebody redrives or discards it; `id` is the item's."""
+    """A work item that will not be tried again until somebody redrives or discards it; `id` is the item's.
+
+    A delivery has the `subject` of the event that was delivered, and its `position` in the log.
+    """
 
     id: BigInt
     reference: str
@@ -316,6 +319,8 @@ class DeadLetter:
     failures: int
     interruptions: int
     correlation: str | None
+    subject: str | None
+    position: BigInt | None
 
     @strawberry.field(metadata=MARK)
     def artifact(self) -> Artifact | None:
