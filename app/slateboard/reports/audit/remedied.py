@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.reports.audit import words
 from slateboard.reports.audit.remedies import openings
+from slateboard.reports.audit.troubles import BY_PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,8 +64,11 @@ def _opening(rows: Sequence[Row]) -> str:
         said += f", {counted['reopened']:,} failed" if counted["reopened"] else ""
     if last["change"] != "closed":
         return f"{said}; it is not closed"
-    how = f"was closed by {last['by']} ({words.cut(last['reason'])})" if last["reason"] else "closed"
-    return f"{said}; it {how} at {words.moment(last['happened_at'])}"
+    when = f"at {words.moment(last['happened_at'])}"
+    if last["reason"] == BY_PROBE:
+        return f"{said}; it closed {when}, since {BY_PROBE}"
+    because = f" ({words.cut(last['reason'])})" if last["reason"] else ""
+    return f"{said}; {last['by']} closed it {when}{because}"
 
 
 def _undone(rows: Sequence[Row]) -> Iterator[str]:

@@ -31,6 +31,10 @@ CHANGES = frozenset(("opened", "probed", "returned", "reopened", "closed"))
 """Of a breaker; that its rules were set, or somebody was asked about it, is told elsewhere."""
 
 
+BY_PROBE = "its probe was completed"
+"""Why a breaker closed that nobody closed by hand."""
+
+
 class Troubles:
     """What was read so far, in the order of the log; moves of items are made in the fold."""
 
@@ -152,7 +156,9 @@ class Troubles:
 
     def _breaker(self, verb: str, event: Event, payload: Payload) -> None:
         image = payload["breaker"]
-        reason = payload.get("reason") if verb == "closed" else image["reason"] if verb.endswith("opened") else None
+        reason = payload.get("reason", BY_PROBE) if verb == "closed" else None
+        if verb.endswith("opened"):
+            reason = image["reason"]
         self.breakers.append({
             **_at(event), "agent": image["agent"], "change": verb, "by": event["actor"], "reason": reason,
             "failed": image["failed"], "fallback": image["fallback"], "probe": image["probe_item"],
