@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 GONE_WRONG = frozenset(("failed", "died", "interrupted", "cancelled", "discarded"))
-UNMOVED = frozenset(("staled", "pinned"))
+ENDINGS = GONE_WRONG | {"completed", "released", "returned", "blocked", "waiting", "redriven"}
+"""What ends a claim, or was decided about an item; what else is told of one moves nothing."""
 ENTRIES = frozenset(("posted", "revised"))
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 
@@ -106,7 +107,7 @@ class Fold:
         elif verb == "imported":
             self._imported(event, payload)
         elif noun == "artifact" and verb == "changed":
-            self._changed(event, payload["artifact"])
+            self._changed(event, payload)
         elif noun == "item" and verb == "posted":
             self._posted(event, payload)
         elif verb == "held":
@@ -114,7 +115,7 @@ class Fold:
                 self.item(number).move("gated", event["happened_at"], from_place="ready")
         elif verb in ENTRIES:
             self._entered(event, payload)
-        elif verb not in UNMOVED and "item" in payload:
+        elif verb in ENDINGS:
             self._ended(self._touched(noun, event, payload), verb, event, payload)
 
     def _posted(self, event: Mapping[str, Any], payload: Payload) -> None:
@@ -184,13 +185,14 @@ class Fold:
         found = self.items.get(number)
         return number in self.waived or (found is not None and found.place == "done")
 
-    def _changed(self, event: Mapping[str, Any], given: Payload) -> None:
+    def _changed(self, event: Mapping[str, Any], payload: Payload) -> None:
+        given = payload["artifact"]
         item = self.item(given["item"])
         self._correlate(item, event["correlation"])
         item.owner, item.capability = given["owner"], given["capability"]
         item.title, item.path = given["title"], given["path"]
         item.run_at = moment(given["run_at"])
-        if MOVING & set(given["changed"]) and item.place in {"ready", "scheduled"}:
+        if MOVING & set(payload["changed"]) and item.place in {"ready", "scheduled"}:
             item.stand(event["happened_at"])
 
     def _delivered(self, event: Mapping[str, Any], payload: Payload) -> None:
