@@ -18,6 +18,8 @@ from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold
 
 MOST_STATEMENTS = 200
+GONE = "SELECT position FROM compensation_cursors WHERE board = $1 FOR UPDATE"
+"""Waits until the database has noticed that a connection is gone; until then others pass over what it held."""
 
 
 async def look(board: BoardUnderTest, database: Database) -> None:
@@ -53,6 +55,7 @@ async def test_server_dies_between_any_two_statements_of_a_rollback(board: Board
                 raise
             died += 1
         await board.seal()
+        await board.fetch(GONE)
         await look(board, board.database)
         assert await states(board, f"t{statement}") == [("deploy", "ready"), ("schema", "gated")]
         assert await board.place(items["left"]) == "cancelled"
