@@ -14,7 +14,7 @@ from slateboard.reports.past.listing import KINDS
 from tests.support.boards import BoardUnderTest
 
 LIVE = {kind: f"list_{kind}" for kind in KINDS}
-NOT_TOLD = {"rating", "percent", "progress", "expires_at", "updated_at", "task_id"}
+NOT_TOLD = {"rating", "percent", "progress", "stalled_since", "expires_at", "updated_at", "task_id"}
 """Fields of the listings that no event tells of."""
 OF_THE_EVENT = {"position", "subject"}
 """Of a delivery's dead letter: looked up in the log itself."""

@@ -35,7 +35,7 @@ def newer(url: str) -> Iterator[str]:
     yield url
     run(
         url,
-        f"UPDATE alembic_version SET version_num = '{schema.head()}'",
+        f"UPDATE alembic_version SET version_num = '{migrations.head()}'",
         "UPDATE schema_protocol SET version = 1, oldest_client = 1",
     )
 
@@ -102,8 +102,8 @@ def test_head_is_what_alembic_says() -> None:
     from alembic.script import ScriptDirectory
 
     directory = ScriptDirectory.from_config(migrations.configuration("postgresql://x"))
-    assert schema.head() == directory.get_current_head()
-    assert set(schema.known_revisions()) == {script.revision for script in directory.walk_revisions()}
+    assert migrations.head() == directory.get_current_head()
+    assert set(migrations.known_revisions()) == {script.revision for script in directory.walk_revisions()}
 
 
 async def test_postgres_older_than_15_is_refused() -> None:

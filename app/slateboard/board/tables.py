@@ -154,6 +154,7 @@ artifacts = Table(
     Column("created_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("board", "task", "name", name="artifacts_board_task_name_key"),
+    Index("artifacts_stale_idx", "board", "id", postgresql_where=text("stale_at IS NOT NULL")),
     CheckConstraint(NAME, name="name"),
 )
 

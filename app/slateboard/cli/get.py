@@ -45,6 +45,8 @@ def _open(row: Mapping[str, Any]) -> str:
 
 def _about(row: Mapping[str, Any]) -> Any:
     """The one thing worth saying of an artifact or item: progress, what it waits for, the last error, the summary."""
+    if row.get("stalled_since"):
+        return f"no progress for {tables.age(row['stalled_since'])}"
     if row.get("progress") or row.get("percent") is not None:
         return " ".join(str(one) for one in (_percent(row), row.get("progress")) if one)
     if row.get("stuck"):

@@ -154,6 +154,8 @@ OPERATIONS: dict[str, Operation] = {
     "show": Operation("slateboard.reports.details:show", READ, READER),
     "why": Operation("slateboard.reports.why:why", READ, READER),
     "stuck": Operation("slateboard.reports.causes:stuck", READ, READER),
+    "health": Operation("slateboard.reports.health:health", READ, READER),
+    "doctor": Operation("slateboard.reports.doctor:doctor", READ, READER),
     "tree": Operation("slateboard.reports.tree:tree", READ, READER),
     "status": Operation("slateboard.reports.overview:status", READ, READER),
     "report_audit": Operation("slateboard.reports.audit.report:report_audit", READ, READER),

@@ -36,7 +36,9 @@ SELECT w.id, w.kind, w.reference, w.artifact, w.revision, {queries.PLACE} AS pla
        -r.rank AS rating, w.pinned_rating AS pinned, coalesce(s.run_at, w.run_at) AS run_at, w.attempts, w.failures,
        w.interruptions, w.max_attempts, w.last_error, w.correlation, w.created_at, w.finished_at,
        {queries.STUCK} AS stuck, coalesce(g.remaining, 0) AS remaining,
-       c.name AS claimed_by, l.worker, l.fence, l.claimed_at, l.expires_at, l.percent, l.progress
+       c.name AS claimed_by, l.worker, l.fence, l.claimed_at, l.expires_at, l.percent, l.progress,
+       CASE WHEN l.stalled_at > coalesce(l.progressed_at, l.claimed_at)
+            THEN coalesce(l.progressed_at, l.claimed_at) END AS stalled_since
 FROM page w {queries.PLACES}
 LEFT JOIN agents c ON c.board = l.board AND c.id = l.agent
 ORDER BY {{shown_order}}

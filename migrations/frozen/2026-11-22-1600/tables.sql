@@ -59,6 +59,8 @@ CREATE TABLE artifacts (
     CONSTRAINT artifacts_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63)
 );
 
+CREATE INDEX artifacts_stale_idx ON artifacts (board, id) WHERE stale_at IS NOT NULL;
+
 CREATE TABLE attempts (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 

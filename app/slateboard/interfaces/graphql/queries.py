@@ -21,6 +21,7 @@ from slateboard.interfaces.graphql.breakers import BreakerQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.compensation import CompensationQuery
 from slateboard.interfaces.graphql.escalations import Escalation
+from slateboard.interfaces.graphql.health import HealthQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -93,6 +94,7 @@ class Query(
     BreakerQuery,
     UsageQuery,
     WhyQuery,
+    HealthQuery,
     CompensationQuery,
     VerificationQuery,
     ChoreographyQuery,

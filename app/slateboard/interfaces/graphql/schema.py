@@ -24,6 +24,7 @@ from slateboard.interfaces.graphql import (
     choreography,
     compensation,
     escalations,
+    health,
     inputs,
     proof,
     reports,
@@ -77,6 +78,7 @@ def schema() -> Schema:
         *_types(boards),
         *_types(reports),
         *_types(why),
+        *_types(health),
     ):
         _describe(described)
     return Schema(

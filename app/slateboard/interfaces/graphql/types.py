@@ -221,6 +221,7 @@ class Artifact:
     expires_at: datetime | None
     percent: int | None
     progress: str | None
+    stalled_since: datetime | None
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -291,6 +292,7 @@ class Item:
     expires_at: datetime | None
     percent: int | None
     progress: str | None
+    stalled_since: datetime | None
     created_at: datetime
     finished_at: datetime | None
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from slateboard.reports.past.fold import Row, State
 
-UNTOLD = dict.fromkeys(("rating", "percent", "progress", "expires_at"))
+UNTOLD = dict.fromkeys(("rating", "percent", "progress", "expires_at", "stalled_since"))
 LEFT = {"checkpoint": None, "note": None}
 """What an attempt leaves for the next one."""
 TREE = frozenset(("task", "depth", "artifacts"))
