@@ -24,7 +24,7 @@ STATUSES = frozenset(ArtifactStatus)
 RESULT_KEYS = ("uri", "content", "hash")
 """What only a result that exists already has."""
 WORK_KEYS = ("owner", "capability", "priority", "due", "run_at", "max_attempts", "blocked_by", "verify",
-             "criteria", "evidence", "touches", "keys")  # fmt: skip
+             "criteria", "evidence", "touches", "keys", "time_limit")  # fmt: skip
 ARTIFACT_KEYS = frozenset((*WORK_KEYS, *RESULT_KEYS, "title", "brief", "path", "status"))
 EVIDENCE = frozenset(("link", "hash", "note"))
 DECISION_TEXTS = ("rationale", "context", "consequences", "confirmation", "supersedes")
@@ -103,6 +103,8 @@ def _rules(found: Declarations, fields: Fields, owner: str | None) -> dict[str, 
             raise wrong(document.at(nodes[0]), f"found {', '.join(values)[:80]!r}", wanted)
         if nodes:
             rules[name] = values
+    if (limit := fields.length("time_limit")) is not None:
+        rules["time_limit_seconds"] = limit
     return rules
 
 

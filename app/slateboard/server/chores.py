@@ -51,7 +51,8 @@ EXPIRE_SECONDS = 0.5
 PROMOTE_SECONDS = 0.25
 UNLOCK_SECONDS = 0.1
 RATE_SECONDS = 1.0
-HEALTH_SECONDS = 1.0
+DUE_SECONDS = 1.0
+TIME_LIMIT_SECONDS = 2.0
 STALL_SECONDS = 5.0
 SWEEP_SECONDS = 60.0
 FORGET_SECONDS = 30.0
@@ -81,7 +82,7 @@ async def end_overlong(duty: Duty) -> float:
         rows = await health.end_overlong(tx, limit=BATCH, now=duty.now)
     for board in {row["board"] for row in rows}:
         duty.wake(BoardId(board), {inbox for row in rows if row["board"] == board for inbox in row["woken"]})
-    return 0.0 if len(rows) == BATCH else HEALTH_SECONDS
+    return 0.0 if len(rows) == BATCH else TIME_LIMIT_SECONDS
 
 
 async def tell_stalled(duty: Duty) -> float:
@@ -95,7 +96,7 @@ async def tell_due(duty: Duty) -> float:
     """Tell of what comes near its `due`, or has passed it."""
     async with _writing(duty) as tx:
         told = await health.tell_due(tx, limit=BATCH)
-    return 0.0 if told >= BATCH else HEALTH_SECONDS
+    return 0.0 if told >= BATCH else DUE_SECONDS
 
 
 async def promote_scheduled(duty: Duty) -> float:
