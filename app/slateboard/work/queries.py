@@ -35,7 +35,8 @@ WHERE d.board = $1 AND d.item = $2
 """
 
 # Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. Only what
-# differs from what was reported before is progress. No indexed
+# differs from what was reported before is progress. Whether the board may be written is asked before anything is read:
+# further down, a plan that begins with the leases never asks where there are none. No indexed
 # column changes, so every update is HOT.
 RENEW = """
 WITH held AS MATERIALIZED (
@@ -44,7 +45,6 @@ WITH held AS MATERIALIZED (
     LATERAL (SELECT l.item, l.fence FROM leases l
              WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND ($7::bigint IS NULL OR l.agent = $7)
              FOR NO KEY UPDATE) AS h
-    WHERE (SELECT outbox_lane($1)) IS NOT NULL
 )
 UPDATE leases l
 SET expires_at = clock_timestamp() + make_interval(secs => coalesce($6, l.lease_seconds)),
@@ -54,7 +54,7 @@ SET expires_at = clock_timestamp() + make_interval(secs => coalesce($6, l.lease_
                               AND b.progress IS NOT NULL
                          THEN clock_timestamp() ELSE l.progressed_at END
 FROM held b
-WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
+WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND (SELECT outbox_lane($1)) IS NOT NULL
 RETURNING l.item, l.fence, l.expires_at
 """
 
