@@ -105,7 +105,7 @@ async def ask(
 ) -> dict[str, Any]:
     """Give a claim back and wait for the answer of somebody: `of`, else the manager, the delegator, or a person.
 
-    Returns `{escalation, item, place, owner, deadline}`. Raises `LeaseLost`, `UnknownName`, `Invalid`.
+    Returns `{escalation, item, place, owner, deadline}`. Raises `LeaseLost`, `UnknownName`, `NoProgress`, `Invalid`.
     """
     tx.require(Right.AGENT)
     _check(question, options, default, deadline_seconds, severity)
@@ -115,6 +115,7 @@ async def ask(
         raise Invalid("there is nobody to ask", remedy="name somebody, give the agent a manager, or add a person")
     if owner == lease["agent"]:
         raise Invalid("an agent cannot wait for its own answer", remedy="ask somebody else")
+    await leases.check_progress(tx, item)
     row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
     told = await raise_(
         tx, kind="question", about=item, reference=row["reference"], owner=owner, severity=severity, question=question,

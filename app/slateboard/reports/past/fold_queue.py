@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Handler = Callable[[State, dict[str, Any], Entry], None]
 
 AMENDED = ("title", "brief", "path", "owner", "capability")
+CLASS_OF_END = {"interrupted": "poison", "released": "no_progress"}
+"""Of a dead letter whose last attempt did not fail."""
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 
 
@@ -181,6 +183,8 @@ def _completed(state: State, payload: dict[str, Any], entry: Entry) -> None:
         return
     lease = end_attempt(state, item, "completed", payload, at)
     row["attempts"] = lease["attempt"]
+    if "evidence" in payload or "undo" in payload:  # by the hook of its kind, which gives the claim up
+        row["run_at"] = None
     if artifact is None:
         return
     state.tables["artifact_versions"][artifact, payload["version"]] = {
@@ -215,7 +219,7 @@ def _given_back(state: State, payload: dict[str, Any], entry: Entry) -> None:
         return
     end(state, item, "dead", at)
     state.put("dead_letters", {
-        **payload, "class": "poison" if outcome == "interrupted" else payload["class"], "died_at": at,
+        **payload, "class": CLASS_OF_END.get(outcome, payload["class"]), "died_at": at,
     })  # fmt: skip
 
 
