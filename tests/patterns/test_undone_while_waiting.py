@@ -1,0 +1,58 @@
+"""A task that is undone takes with it what its work waited for: nobody is asked about what is cancelled."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from slateboard.patterns import escalations, verification
+from slateboard.protocol.errors import WrongState
+from slateboard.protocol.states import FailureClass
+from slateboard.protocol.work import NewArtifact, NewTask
+from tests.support.boards import BoardUnderTest
+from tests.support.live import check_fold
+
+
+async def undone(board: BoardUnderTest, *, asks: bool) -> tuple[int, int]:
+    """Work that waits for a verdict or an answer while its task is undone, and the duty that it waited for."""
+    rules = None if asks else {"verify": "cto"}
+    items = await board.post(
+        NewArtifact(task="release", name="schema", owner="backend"),
+        NewArtifact(task="release", name="deploy", owner="backend", rules=rules),
+        tasks=[NewTask(name="release", title="release")],
+    )
+    await board.finish(await board.claim_item(items["release/schema"]), content="x", undo="down")
+    one = await board.claim_item(items["release/deploy"])
+    if asks:
+        await board.perform("ask", item=one.item, fence=one.fence, question="which port?", of="cto")
+    else:
+        await board.finish(one, content="x")
+    duty: int = await board.fetchval("SELECT on_item FROM waiting WHERE board = $1 AND item = $2", one.item)
+    await board.perform("compensate", task="release", reason="it failed")
+    return one.item, duty
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_what_undone_work_waited_for_is_withdrawn(board: BoardUnderTest, *, asks: bool) -> None:
+    item, duty = await undone(board, asks=asks)
+    assert (await board.place(item), await board.place(duty)) == ("cancelled", "cancelled")
+    assert [one.kind for one in await board.claim("cto")] == []
+    late = {"escalation": duty, "answer": "80"} if asks else {"item": duty, "verdict": "approve", "version": 1}
+    with pytest.raises(WrongState):
+        await board.perform("answer" if asks else "judge", **late)
+    for days in range(1, 5):
+        async with board.chores(now=datetime.now(UTC) + timedelta(days=days)) as tx:
+            await escalations.time_out(tx)
+            await verification.time_out(tx)
+    assert (await board.place(item), await board.place(duty)) == ("cancelled", "cancelled")
+    await check_fold(board)
+
+
+async def test_result_with_an_undo_after_a_failure_is_in_the_fold_as_it_is(board: BoardUnderTest) -> None:
+    (item,) = (await board.post_graph({"deploy": []})).values()
+    await board.fail(await board.claim_item(item), FailureClass.TRANSIENT, delay_seconds=60)
+    await board.promote(now=datetime.now(UTC) + timedelta(hours=1))
+    await board.finish(await board.claim_item(item), content="x", undo="roll_back")
+    assert await board.place(item) == "done"
+    await check_fold(board)
