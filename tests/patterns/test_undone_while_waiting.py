@@ -14,8 +14,8 @@ from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold
 
 
-async def undone(board: BoardUnderTest, *, asks: bool) -> tuple[int, int]:
-    """Work that waits for a verdict or an answer while its task is undone, and the duty that it waited for."""
+async def waiting(board: BoardUnderTest, *, asks: bool) -> tuple[int, int]:
+    """Work that waits for a verdict or an answer, behind a step that can be undone; and the duty that it waits for."""
     rules = None if asks else {"verify": "cto"}
     items = await board.post(
         NewArtifact(task="release", name="schema", owner="backend"),
@@ -29,13 +29,13 @@ async def undone(board: BoardUnderTest, *, asks: bool) -> tuple[int, int]:
     else:
         await board.finish(one, content="x")
     duty: int = await board.fetchval("SELECT on_item FROM waiting WHERE board = $1 AND item = $2", one.item)
-    await board.perform("compensate", task="release", reason="it failed")
     return one.item, duty
 
 
 @pytest.mark.parametrize("asks", [True, False])
 async def test_what_undone_work_waited_for_is_withdrawn(board: BoardUnderTest, *, asks: bool) -> None:
-    item, duty = await undone(board, asks=asks)
+    item, duty = await waiting(board, asks=asks)
+    await board.perform("compensate", task="release", reason="it failed")
     assert (await board.place(item), await board.place(duty)) == ("cancelled", "cancelled")
     assert [one.kind for one in await board.claim("cto")] == []
     late = {"escalation": duty, "answer": "80"} if asks else {"item": duty, "verdict": "approve", "version": 1}
@@ -46,6 +46,26 @@ async def test_what_undone_work_waited_for_is_withdrawn(board: BoardUnderTest, *
             await escalations.time_out(tx)
             await verification.time_out(tx)
     assert (await board.place(item), await board.place(duty)) == ("cancelled", "cancelled")
+    await check_fold(board)
+
+
+@pytest.mark.parametrize("end", ["cancel", "compensate"])
+@pytest.mark.parametrize("asks", [True, False])
+async def test_dead_duty_of_work_that_is_cancelled_ends_with_it(board: BoardUnderTest, *, asks: bool, end: str) -> None:
+    item, duty = await waiting(board, asks=asks)
+    await board.bury(duty, "cto")
+    if end == "cancel":
+        await board.perform("cancel", reference="release/deploy", reason="not needed")
+    else:
+        await board.perform("compensate", task="release", reason="it failed")
+    for days in range(1, 5):
+        async with board.chores(now=datetime.now(UTC) + timedelta(days=days)) as tx:
+            await escalations.time_out(tx)
+            await verification.time_out(tx)
+    assert (await board.place(item), await board.place(duty)) == ("cancelled", "cancelled")
+    asked = await board.perform("list_escalations")
+    assert [row["item"] for row in asked.rows if row["item"] == duty] == []
+    assert await board.perform("list_verifications") == []
     await check_fold(board)
 
 

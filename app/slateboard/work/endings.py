@@ -63,7 +63,8 @@ async def end(
         _check_end(item, held.get(item), from_dead=subject is Subject.ITEM_DISCARDED)
     if waiting and not cascade and not waive and not leave:
         raise gates.refuse_dependents(held[items[0]]["reference"], waiting)
-    ended = [row for row in held.values() if row["id"] in items or row["outcome"] is None]
+    # What is dead beside those that are named is a duty: nobody waits for it any more.
+    ended = [row for row in held.values() if row["id"] in items or row["outcome"] in {None, Place.DEAD}]
     if dry_run:
         return ended
     numbers = [row["id"] for row in ended]
