@@ -12,6 +12,7 @@ from slateboard.protocol.states import FailureClass
 from slateboard.protocol.work import NewArtifact, NewTask
 from tests.patterns.test_verification import HASH, judge, late, post, reject_thrice, submitted
 from tests.support.boards import BoardUnderTest
+from tests.work.test_budgets import check_fold
 
 
 @pytest.mark.parametrize(
@@ -107,3 +108,18 @@ async def test_dead_verification_can_still_be_judged(board: BoardUnderTest) -> N
     await judge(board, duty.item, by="cto", hash=HASH)
     assert (await board.place(duty.item), await board.place(items["work/spec"])) == ("done", "done")
     assert await board.perform("list_verifications") == []
+
+
+async def test_open_work_that_nobody_judges_dies_as_that_of_who_made_it(board: BoardUnderTest) -> None:
+    await board.fetch("UPDATE agents SET capabilities = '{python}' WHERE board = $1 RETURNING 1")
+    items = await board.post(
+        NewArtifact(task="work", name="spec", capability="python", rules={"verify": True}),
+        tasks=[NewTask(name="work", title="work", delegator="cto")],
+    )
+    await submitted(board)
+    await late(board, 4.1)
+    assert await board.place(items["work/spec"]) == "dead"
+    (letter,) = await board.fetch("SELECT agent, class FROM dead_letters WHERE board = $1")
+    assert (letter["agent"], letter["class"]) == (board.agents["backend"], "unverified")
+    assert len(await board.log(subject="genbrain.dlq.backend")) == 1
+    await check_fold(board, "dead_letters", "work_items")

@@ -134,6 +134,10 @@ async def test_budget_warns_stops_claims_and_asks_and_lets_go_on_when_it_is_rais
     await board.perform("set_budget", tokens=200, **of)
     assert len(await board.claim()) == 1
     await check_fold(board, "budgets")
+    await watch(board)
+    assert (await board.perform("list_escalations")).rows == []
+    assert await board.place(asked["item"]) == "done"
+    await check_fold(board, "budgets", "escalations", "work_items")
     await board.perform("remove_budget", **of)
     assert await board.perform("list_budgets") == []
     await check_fold(board, "budgets")

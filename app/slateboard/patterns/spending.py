@@ -1,7 +1,7 @@
 """Spending: looks at all budgets again and again, warns when one is nearly used, and tells a person when it is.
 
 One that is wholly used stops claims from the commit that says so; the escalation asks what is to become of it, and
-raising the budget lets the work go on.
+raising the budget lets the work go on and ends the question.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ WHERE (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = b.board)
 ORDER BY b.board, b.agent, b.task LIMIT $2
 """
 
+# Questions about budgets that are not used up any more.
+SETTLED = """
+SELECT e.board, e.item FROM escalations e
+WHERE e.answered_at IS NULL AND e.kind = 'budget'
+  AND (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = e.board)
+  AND NOT EXISTS (
+      SELECT FROM budgets b WHERE b.board = e.board AND b.exhausted_at IS NOT NULL
+        AND e.reference = 'budget/' || coalesce(
+            (SELECT 'agent/' || a.name FROM agents a WHERE a.board = b.board AND a.id = b.agent),
+            (SELECT 'task/' || t.name FROM tasks t WHERE t.board = b.board AND t.id = b.task), 'board'))
+ORDER BY e.board, e.item LIMIT $1
+"""
+
 HELD = "SELECT * FROM budgets WHERE board = $1 AND agent = $2 AND task = $3 FOR NO KEY UPDATE"
 
 NAME = """
@@ -37,13 +50,21 @@ SELECT coalesce((SELECT 'agent ' || a.name FROM agents a WHERE a.board = $1 AND 
 
 
 async def watch(tx: Transaction, *, limit: int = 100) -> int:
-    """Say which budgets are nearly or wholly used since the last look, at most `limit`, on any board; how many."""
+    """Say which budgets are nearly or wholly used since the last look, at most `limit`, on any board; how many.
+
+    Questions about budgets that were raised or removed meanwhile are at their end.
+    """
     rows = await tx.fetch(CHANGED, budgets.WARN_AT, limit)
     for row in rows:
         tx.board = BoardId(row["board"])
         await _judge(tx, row["agent"], row["task"])
         await tx.flush()
-    return len(rows)
+    settled = await tx.fetch(SETTLED, limit)
+    for row in settled:
+        tx.board = BoardId(row["board"])
+        await escalations.settle(tx, escalation=row["item"], answer="no longer used up")
+        await tx.flush()
+    return max(len(rows), len(settled))
 
 
 async def _judge(tx: Transaction, agent: int, task: int) -> None:
@@ -73,7 +94,8 @@ async def _escalate(tx: Transaction, scope: str, owner: int, row: dict[str, Any]
         if row[what] is not None
     ]
     await escalations.raise_(
-        tx, kind="budget", reference=scope.rpartition(" ")[2], owner=owner, severity="high",
+        tx, kind="budget", reference="budget/" + scope.removeprefix("the ").replace(" ", "/"), owner=owner,
+        severity="high",
         question=f"The budget of {scope} is used up ({', '.join(of)}): nothing more is claimed. "
         "Raise it with `slate budget set`, or leave it.",
     )  # fmt: skip

@@ -96,6 +96,7 @@ async def judge(
     if (version, hash) != (row["version"], row["hash"]) or row["version"] != row["newest"]:
         asked = f"version {row['version']} with {row['hash'] or 'no hash'}"
         message = f"the verification {item} is of {asked}, and the newest is version {row['newest']}"
+        message += f"; this judges version {version} with {(hash or 'no hash')[:80]}"
         remedy = "read the briefing again, and judge what it names"
         raise VersionConflict(message, remedy=remedy, item=item, version=row["version"], hash=row["hash"])
     await settle(tx, row, VERDICTS[verdict], reason, tx.actor.name)

@@ -45,11 +45,13 @@ UPDATE work_items SET inbox = $3, due = $4, outcome = NULL, finished_at = NULL W
 BURY = """
 WITH ended AS (
     UPDATE work_items SET outcome = 'dead', finished_at = $5, last_error = $4 WHERE board = $1 AND id = $2
-    RETURNING id, inbox, kind, reference, correlation, depth
+    RETURNING id, kind, reference, correlation, depth,
+              coalesce((SELECT t.agent FROM attempts t WHERE t.board = $1 AND t.item = $2
+                        ORDER BY t.fence DESC LIMIT 1), inbox) AS agent
 ), letter AS (
-    INSERT INTO dead_letters (board, item, agent, class, error, died_at) SELECT $1, id, inbox, $3, $4, $5 FROM ended
+    INSERT INTO dead_letters (board, item, agent, class, error, died_at) SELECT $1, id, agent, $3, $4, $5 FROM ended
 )
-SELECT e.*, dead_letter_subject($1, e.inbox) AS again FROM ended e
+SELECT e.*, dead_letter_subject($1, e.agent) AS again FROM ended e
 """
 
 
@@ -123,14 +125,15 @@ async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> No
 
 
 async def bury(tx: Transaction, item: int, *, failure_class: str, error: str) -> None:
-    """An item, held and unclaimed, becomes a dead letter."""
+    """An item, held and unclaimed, becomes a dead letter: of whoever tried it last, else of its inbox."""
     await endings.leave_places(tx, [item])
     row = await tx.fetchrow(BURY, tx.board, item, failure_class, error, tx.now)
     tx.depth = row["depth"]
-    told = {"item": item, "reference": row["reference"], "agent": row["inbox"], "class": failure_class, "error": error}
+    told = {"item": item, "reference": row["reference"], "agent": row["agent"], "class": failure_class, "error": error}
     subject = Subject.ITEM_DIED.of(row["kind"])
     tx.record(subject, told, correlation=row["correlation"])
-    await outbox.append(
-        tx, subject=row["again"], payload=json.dumps(told), correlation=row["correlation"], cause=tx.cause
-    )
+    if row["again"] is not None:  # nobody tried it, and anybody might have
+        await outbox.append(
+            tx, subject=row["again"], payload=json.dumps(told), correlation=row["correlation"], cause=tx.cause
+        )
     await dead_letters.tell(tx, item)

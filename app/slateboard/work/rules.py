@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -55,6 +56,17 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "max_idle_attempts": lambda value: type(value) is int and 0 < value <= MOST_IDLE_ATTEMPTS,
 }
 """By key, whether a value can be taken at all."""
+WANTED = {
+    "verify": "true, or the name of an agent",
+    "criteria": "a text that is not empty",
+    "evidence": "a list of link, hash and note",
+    "touches": f"a list of at most {MOST_TOUCHES} globs like src/api/**: relative, with / between the parts",
+    "keys": f"a list of at most {MOST_KEYS} names like github-api",
+    "time_limit_seconds": "more than 0 s and at most 30 days",
+    "verdict_within_seconds": "more than 0 s and at most 30 days",
+    "max_idle_attempts": f"a whole number, 1 to {MOST_IDLE_ATTEMPTS:,}",
+}
+"""By key, what is expected."""
 
 
 def check(rules: Any, reference: str) -> None:
@@ -65,7 +77,8 @@ def check(rules: Any, reference: str) -> None:
         if key not in CHECKS:
             raise Invalid(f"{reference} has the unknown rule {key!r}", remedy=f"one of: {', '.join(CHECKS)}")
         if not CHECKS[key](value):
-            raise Invalid(f"{value!r} cannot be the {key} of {reference}", remedy="see docs/manifests.md")
+            shown = json.dumps(value, default=str)[:200]
+            raise Invalid(f"{shown} cannot be the {key} of {reference}", remedy=f"give {WANTED[key]}")
     if "verdict_within_seconds" in rules and not {"verify", "criteria"} & rules.keys():
         message = f"{reference} has a time for a verdict, and nobody gives one"
         raise Invalid(message, remedy="set verify or criteria too, or leave verdict_within_seconds out")
