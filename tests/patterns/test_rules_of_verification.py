@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slateboard.protocol.errors import Invalid, SlateError, UnknownName
+from slateboard.protocol.errors import Invalid, NotYours, SlateError, UnknownName
 from slateboard.protocol.states import FailureClass
 from slateboard.protocol.work import NewArtifact, NewTask
 from tests.patterns.test_verification import HASH, judge, late, post, reject_thrice, submitted
@@ -94,10 +94,10 @@ async def test_manifest_with_a_rule_that_cannot_be_meant_is_refused(
     assert refused.value.code == "bad_manifest"
 
 
-async def apply(board: BoardUnderTest, artifact: dict[str, Any]) -> None:
+async def apply(board: BoardUnderTest, artifact: dict[str, Any], *, by: str | None = None) -> None:
     spec = {"artifacts": {"report": artifact}}
     text = json.dumps({"kind": "TaskBoard", "apiVersion": "agent.ceo/v1", "metadata": {"name": "q3"}, "spec": spec})
-    await board.perform("apply", documents=[{"source": "board.json", "text": text}])
+    await board.perform("apply", by=by, documents=[{"source": "board.json", "text": text}])
 
 
 async def test_dead_verification_can_still_be_judged(board: BoardUnderTest) -> None:
@@ -123,3 +123,32 @@ async def test_open_work_that_nobody_judges_dies_as_that_of_who_made_it(board: B
     assert (letter["agent"], letter["class"]) == (board.agents["backend"], "unverified")
     assert len(await board.log(subject="genbrain.dlq.backend")) == 1
     await check_fold(board, "dead_letters", "work_items")
+
+
+@pytest.mark.parametrize("rules", [{"verify": True}, {"criteria": "short"}, {"evidence": ["link"]}])
+async def test_agent_does_not_go_round_its_verifier_with_a_manifest(
+    board: BoardUnderTest, rules: dict[str, Any]
+) -> None:
+    items = await board.post(
+        NewArtifact(task="q3", name="report", owner="backend", rules=rules),
+        tasks=[NewTask(name="q3", title="q3", agent="backend", delegator="cto")],
+    )
+    done = {"owner": "backend", "status": "complete", "content": "mine"}
+    with pytest.raises(NotYours, match="q3/report"):
+        await apply(board, done, by="backend")
+    assert await board.place(items["q3/report"]) == "ready"
+    await apply(board, done)
+    assert await board.place(items["q3/report"]) == "done"
+
+
+async def test_verification_that_is_given_up_sends_the_work_round_again(board: BoardUnderTest) -> None:
+    items = await post(board, verify=True)
+    duty = await submitted(board)
+    await board.fail(duty, FailureClass.LOGIC)
+    await board.perform("discard", items=[duty.item], reason="the verifier is gone", waive=True)
+    assert (await board.place(duty.item), await board.place(items["work/spec"])) == ("cancelled", "ready")
+    assert await board.perform("list_verifications") == []
+    again = await submitted(board, "v2")
+    await judge(board, again.item, version=2)
+    assert (await board.place(items["work/spec"]), await board.place(items["work/code"])) == ("done", "ready")
+    await check_fold(board, "verifications", "work_items", "waiting")
