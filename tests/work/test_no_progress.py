@@ -46,6 +46,8 @@ async def test_work_that_is_given_back_again_and_again_becomes_a_dead_letter(
     assert "no_progress" in asked["question"]
     assert len(await board.log(subject="genbrain.dlq.backend")) == 1
     await check_fold(board, "dead_letters", "attempts", "work_items")
+    report = await board.perform("report_audit")
+    assert [one["class"] for one in report["dead_letters"]] == ["no_progress"]
     await board.perform("redrive", items=[item])
     assert await released(board, limit - 1) == "ready"
     assert await released(board, 1) == "dead"

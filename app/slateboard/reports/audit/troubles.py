@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.states import Place
 from slateboard.reports.past.fold import moment
+from slateboard.reports.past.fold_queue import CLASS_OF_END
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,8 +68,9 @@ class Troubles:
 
     def died(self, item: int, event: Event, payload: Payload) -> None:
         """An item became a dead letter."""
+        failure_class = payload.get("class") or CLASS_OF_END.get(payload.get("outcome", ""))
         row = self._dead[item] = {
-            **_at(event), "item": item, "class": payload.get("class"), "error": payload.get("error"),
+            **_at(event), "item": item, "class": failure_class, "error": payload.get("error"),
             "by": event["actor"], "then": None, "ended_by": None, "ended_at": None, "reason": None,
         }  # fmt: skip
         self.dead_letters.append(row)
