@@ -69,6 +69,39 @@ async def test_dead_duty_of_work_that_is_cancelled_ends_with_it(board: BoardUnde
     await check_fold(board)
 
 
+async def ask(board: BoardUnderTest, item: int, by: str, of: str) -> int:
+    """Claim an item, and ask somebody about it; the duty of who is asked."""
+    one = await board.claim_item(item, by)
+    asked = await board.perform("ask", by=by, item=one.item, fence=one.fence, question="why?", of=of)
+    return asked["escalation"]
+
+
+@pytest.mark.parametrize("end", ["answered", "late", "cancelled", "one level up"])
+async def test_question_about_a_question_ends_with_it(board: BoardUnderTest, end: str) -> None:
+    (item,) = (await board.post_graph({"a": []})).values()
+    first = await ask(board, item, "backend", "cto")
+    second = await ask(board, first, "cto", "frontend")
+    third = await ask(board, second, "frontend", "backend")
+    if end == "answered":
+        await board.perform("answer", escalation=first, answer="because")
+    elif end == "cancelled":
+        await board.perform("cancel", reference="work/a")
+    elif end == "one level up":
+        await board.perform("add_agent", name="olivia", kind="human")
+        async with board.chores(now=datetime.now(UTC) + timedelta(hours=4, minutes=1)) as tx:
+            await escalations.time_out(tx)
+    else:
+        for days in range(1, 5):
+            async with board.chores(now=datetime.now(UTC) + timedelta(days=days)) as tx:
+                await escalations.time_out(tx)
+    places = {"answered": "ready", "cancelled": "cancelled", "late": "dead", "one level up": "waiting"}
+    assert await board.place(item) == places[end]
+    assert [await board.place(one) for one in (second, third)] == ["cancelled", "cancelled"]
+    open_ = [row["item"] for row in (await board.perform("list_escalations")).rows if row["kind"] == "question"]
+    assert open_ == ([first] if end == "one level up" else [])
+    await check_fold(board)
+
+
 async def test_result_with_an_undo_after_a_failure_is_in_the_fold_as_it_is(board: BoardUnderTest) -> None:
     (item,) = (await board.post_graph({"deploy": []})).values()
     await board.fail(await board.claim_item(item), FailureClass.TRANSIENT, delay_seconds=60)

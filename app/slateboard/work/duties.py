@@ -104,8 +104,9 @@ async def hold(tx: Transaction, duty: int, *others: int | None) -> None:
 async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
     """A held duty is done, wherever it stands: whoever works on it has completed it, and what waited goes on.
 
-    The caller has recorded why; `given_up` says that it also ended the claim.
+    What it waited for itself is withdrawn. The caller has recorded why; `given_up` says that it also ended the claim.
     """
+    await endings.withdraw(tx, item=duty, reason="what it was asked for is done")
     if not given_up:
         leases = await endings.leave_places(tx, [duty])
         await gates.end_attempts(tx, leases, outcome=Outcome.COMPLETED, error=None, note=None)
@@ -116,7 +117,11 @@ async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
 
 
 async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> None:
-    """A held duty goes to another inbox, due then; a claim of it ends. The caller has recorded why."""
+    """A held duty goes to another inbox, due then; a claim of it ends, and what it waited for is withdrawn.
+
+    The caller has recorded why.
+    """
+    await endings.withdraw(tx, item=duty, reason="what it was asked for goes to somebody else")
     leases = await endings.leave_places(tx, [duty])
     await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error="handed over", note=None)
     await tx.fetch(HAND_OVER, tx.board, duty, to, due)

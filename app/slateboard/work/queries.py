@@ -289,9 +289,14 @@ SELECT w.id, w.reference FROM downstream u JOIN work_items w ON w.board = $1 AND
 WHERE w.outcome IS NULL ORDER BY w.id
 """
 
-# What somebody is to do so that these items can go on.
+# What somebody is to do so that these items can go on, and what is to be done before that can.
 DUTIES = """
-SELECT n.on_item AS id FROM waiting n WHERE n.board = $1 AND n.item = ANY ($2::bigint[]) ORDER BY n.on_item
+WITH RECURSIVE asked (id) AS (
+    SELECT n.on_item FROM waiting n WHERE n.board = $1 AND n.item = ANY ($2::bigint[])
+    UNION
+    SELECT n.on_item FROM asked a JOIN waiting n ON n.board = $1 AND n.item = a.id
+)
+SELECT a.id FROM asked a ORDER BY a.id
 """
 
 # What waited for these duties waits for nobody any more.

@@ -43,6 +43,7 @@ def done(state: State, item: int, entry: Entry, told: dict[str, Any] | None = No
     state.tables["dead_letters"].pop(item, None)
     end(state, item, "done", entry.happened_at)
     waiting = state.tables["waiting"]
+    waiting.pop(item, None)
     for one in [one for one in state.dependents.get(item, ()) if one in waiting and waiting[one]["on_item"] == item]:
         del waiting[one]
 
@@ -67,6 +68,7 @@ def _moved(state: State, payload: dict[str, Any], entry: Entry) -> None:
     if item in state.tables["leases"]:
         end_attempt(state, item, "cancelled", {"error": "handed over"}, entry.happened_at)
     state.tables["dead_letters"].pop(item, None)
+    state.tables["waiting"].pop(item, None)
     state.tables["work_items"][item].update(inbox=payload["owner"], due=deadline, outcome=None, finished_at=None)
     move(state, item, "ready")
 

@@ -46,6 +46,7 @@ def _moved(state: State, payload: dict[str, Any], entry: Entry) -> None:
     if item in state.tables["leases"]:
         end_attempt(state, item, "cancelled", {"error": "handed over"}, entry.happened_at)
     state.tables["dead_letters"].pop(item, None)
+    state.tables["waiting"].pop(item, None)
     state.tables["work_items"][item].update(inbox=payload["verifier"], due=deadline, outcome=None, finished_at=None)
     move(state, item, "ready")
 
