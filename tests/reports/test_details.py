@@ -47,8 +47,10 @@ async def test_an_artifact_is_shown_with_all_that_concerns_it(board: BoardUnderT
 
 async def test_what_is_not_shown_is_said_to_be_there(board: BoardUnderTest) -> None:
     items = await board.post_graph({"spec": [], **{f"page{number}": ["spec"] for number in range(101)}})
-    for _ in range(21):
-        await board.give_back(await board.claim_item(items["spec"]), Outcome.RELEASED)
+    for number in range(21):
+        await board.give_back(
+            await board.claim_item(items["spec"]), Outcome.INTERRUPTED if number % 3 == 0 else Outcome.RELEASED
+        )
     shown = await board.perform("show", name="work/spec")
     assert (len(shown["attempts_made"]), shown["more_attempts_made"]) == (20, True)
     assert (len(shown["dependents"]), shown["more_dependents"]) == (100, True)
