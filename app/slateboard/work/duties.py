@@ -39,7 +39,9 @@ INSERT INTO waiting (board, item, owner, deadline, on_item, reason, since) VALUE
 """
 
 HAND_OVER = """
-UPDATE work_items SET inbox = $3, due = $4, outcome = NULL, finished_at = NULL WHERE board = $1 AND id = $2
+UPDATE work_items SET inbox = $3, due = $4, outcome = NULL, finished_at = NULL, failures = 0, interruptions = 0,
+    run_at = NULL
+WHERE board = $1 AND id = $2
 """
 
 BURY = """
@@ -119,7 +121,7 @@ async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
 async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> None:
     """A held duty goes to another inbox, due then; a claim of it ends, and what it waited for is withdrawn.
 
-    The caller has recorded why.
+    It begins anew: what failed before neither delays it nor counts against whom it goes to. The caller has recorded why.
     """
     await endings.withdraw(tx, item=duty, reason="what it was asked for goes to somebody else")
     leases = await endings.leave_places(tx, [duty])
