@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from asyncio import Runner
 from collections.abc import Coroutine
 from datetime import datetime
@@ -10,6 +11,7 @@ from itertools import count
 from typing import Any, ClassVar
 
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
+from hypothesis.strategies import booleans
 
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.work import Claim, NewArtifact, NewTask
@@ -19,13 +21,15 @@ from tests.support.boards import new_board
 from tests.support.invariants import check_log
 from tests.support.live import check_fold
 from tests.work.failing_board import FailingBoard
+from tests.work.failing_end import WORKERS, live_out
 from tests.work.failing_model import GLOBS, RECOVERY_SECONDS, THRESHOLD, Claimed, Model
 
 MOST_ATTEMPTS = 3
 """In place of 40: after so many a dead letter is not brought back."""
 NUMBERS = count(1)
-WORKERS = ("backend", "frontend")
 AGENTS = (*WORKERS, "cto")
+REFUSED = {("rejected", "cancel", "has_dependents"), ("compensation", "retry", "tried_too_often")}
+"""Answers that may be refused: the question's kind, the answer, the error."""
 
 UNDO = """
 compensation:
@@ -59,6 +63,7 @@ class FailingMachine(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.tasks = 0
+        self.heard = False
         self.rules: dict[str, dict[str, Any]] = {}
         self.claims: dict[int, Claim] = {}
         self.lost: list[Claim] = []
@@ -96,8 +101,34 @@ class FailingMachine(RuleBasedStateMachine):
                 self.claim(agent, 3, patient=bool(pick % 2))
         return self.claims[sorted(self.claims)[pick % len(self.claims)]] if self.claims else None
 
-    @initialize()
-    def make_board(self) -> None:
+    def finish_one(self, one: Claim, undo: str | None = None) -> None:
+        """Finish a claim as its rules demand; without evidence that is refused, and said twice it is the same."""
+        rules = self.rules.get(one.reference, {}) if one.kind == "produce" else {}
+        more: dict[str, Any] = {"undo": undo} if undo and one.kind == "produce" else {}
+        if "evidence" in rules:
+            (answer,) = self.run(self.time.board.finish(one, content="x", **more))
+            assert answer.error.code == "evidence_missing"
+            more["evidence"] = [{"note": "seen"}]
+        (answer,) = self.run(self.time.board.finish(one, content="x", **more))
+        assert answer.error is None
+        assert self.place(one.item) == ("waiting" if "verify" in rules else "done")
+        (again,) = self.run(self.time.board.finish(one, content="x", **more))
+        assert (again.version, again.error) == (answer.version, None)
+
+    def answer_one(self, asked: dict[str, Any], text: str) -> bool:
+        """Answer a question; False where that is refused: to give up what others wait for, to undo once too often."""
+        got = self.do("answer", escalation=asked["item"], answer=text)
+        if isinstance(got, str):
+            assert (asked["kind"], text, got) in REFUSED, (got, asked, text)
+            return False
+        assert self.do("answer", escalation=asked["item"], answer=text) == "wrong_state"
+        if (asked["kind"], text) == ("breaker", "close"):
+            self.model.breakers[asked["reference"].removeprefix("breaker/")].close()
+        return True
+
+    @initialize(heard=booleans())
+    def make_board(self, *, heard: bool) -> None:
+        self.heard = heard
         name = f"failing-{os.getpid()}-{next(NUMBERS)}"
         board = self.run(new_board(self.database, name))
         self.under = FailingBoard(board)
@@ -189,8 +220,9 @@ class FailingMachine(RuleBasedStateMachine):
         self.failures = {row["id"]: row["failures"] for row in rows}
 
     def teardown(self) -> None:
-        if self.under is None:
+        if self.under is None or sys.exc_info()[0] is not None:
             return
+        live_out(self, heard=self.heard)
         self.run(check_fold(self.time.board))
         self.run(check_log(self.time.board))
         self.do("archive_board", name=self.time.board.name)

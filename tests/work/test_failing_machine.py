@@ -23,6 +23,7 @@ from slateboard.work import dead_letters
 from tests.support.servers import Server
 from tests.support.simulated import simulated
 from tests.work.failing_board import LEAD
+from tests.work.failing_end import QUESTIONS, REVIEWS
 from tests.work.failing_machine import AGENTS, MOST_ATTEMPTS, WORKERS, FailingMachine
 from tests.work.failing_model import GLOBS
 
@@ -32,19 +33,6 @@ MOST_TASKS = 4
 PICKS = st.integers(0, 1000)
 MODES = st.sampled_from(["", "cascade", "waive"])
 
-QUESTIONS = """
-SELECT e.item, e.kind, e.about, e.reference, e.options FROM escalations e
-JOIN item_places p ON p.board = e.board AND p.item = e.item
-WHERE e.board = $1 AND e.answered_at IS NULL AND p.place <> 'cancelled' ORDER BY e.item
-"""
-REVIEWS = """
-SELECT v.item, v.about, v.version, v.hash, a.name AS author,
-       (SELECT count(*) FROM verifications r WHERE r.board = $1 AND r.about = v.about AND r.verdict = 'rejected')
-           AS rejected
-FROM verifications v JOIN agents a ON a.board = v.board AND a.id = v.author
-JOIN item_places p ON p.board = v.board AND p.item = v.item
-WHERE v.board = $1 AND v.verdict IS NULL AND p.place <> 'cancelled' ORDER BY v.item
-"""
 ENDING = """
 SELECT id, reference, kind FROM work_items
 WHERE board = $1 AND outcome IS NOT DISTINCT FROM $2 AND (kind = 'produce' OR $2 = 'dead') ORDER BY id
@@ -69,17 +57,7 @@ class FailingAgents(FailingMachine):
         one = self.held(pick)
         if one is None or one.kind in {"verify", "answer"}:
             return
-        rules = self.rules.get(one.reference, {}) if one.kind == "produce" else {}
-        more: dict[str, Any] = {"undo": undo} if undo and one.kind == "produce" else {}
-        if "evidence" in rules:
-            (answer,) = self.run(self.time.board.finish(one, content="x", **more))
-            assert answer.error.code == "evidence_missing"
-            more["evidence"] = [{"note": "seen"}]
-        (answer,) = self.run(self.time.board.finish(one, content="x", **more))
-        assert answer.error is None
-        assert self.place(one.item) == ("waiting" if "verify" in rules else "done")
-        (again,) = self.run(self.time.board.finish(one, content="x", **more))
-        assert (again.version, again.error) == (answer.version, None)
+        self.finish_one(one, undo)
 
     @precondition(lambda self: self.lost)
     @rule(pick=PICKS)
@@ -115,14 +93,7 @@ class FailingAgents(FailingMachine):
             return
         asked = open_[pick % len(open_)]
         text = asked["options"][choice % len(asked["options"])] if asked["options"] else "yes"
-        got = self.do("answer", escalation=asked["item"], answer=text)
-        if got == "has_dependents":  # to give up work that other work waits for
-            assert (asked["kind"], text) == ("rejected", "cancel")
-            return
-        assert isinstance(got, dict), (got, asked, text)
-        assert self.do("answer", escalation=asked["item"], answer=text) == "wrong_state"
-        if (asked["kind"], text) == ("breaker", "close"):
-            self.model.breakers[asked["reference"].removeprefix("breaker/")].close()
+        self.answer_one(asked, text)
 
     @rule(pick=PICKS, approve=st.booleans())
     def judge(self, pick: int, *, approve: bool) -> None:
