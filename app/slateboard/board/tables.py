@@ -147,12 +147,12 @@ artifacts = Table(
     Column("capability", Text),
     Column("path", Text),
     Column("newest_item", BigInteger, nullable=False),
-    # What its work must keep to, null where there is nothing: see `work/rules.py`.
-    Column("rules", JSONB),
     Column("stale_at", DateTime(timezone=True)),
     Column("stale_because", Text),
     Column("created_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    # What its work must keep to, null where there is nothing: see `work/rules.py`.
+    Column("rules", JSONB),
     UniqueConstraint("board", "task", "name", name="artifacts_board_task_name_key"),
     Index("artifacts_stale_idx", "board", "id", postgresql_where=text("stale_at IS NOT NULL")),
     CheckConstraint(NAME, name="name"),
@@ -173,11 +173,11 @@ artifact_versions = Table(
     Column("hash", Text),
     Column("size", BigInteger),
     Column("summary", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
     # What its author names to show that it is so: links, hashes, notes.
     Column("evidence", JSONB),
     # What undoes it, as its author said: the name of an action.
     Column("undo", Text),
-    Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("octet_length(content) <= 1048576", name="content_at_most_1_mib"),
 )
 

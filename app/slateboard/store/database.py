@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The protocol of schema and code that this package speaks."""
-OLDEST_SCHEMA = 1
+OLDEST_SCHEMA = 2
 OLDEST_POSTGRES = 150_000
 ROLE = "slateboard_app"
 ACQUIRE_SECONDS = 10.0

@@ -80,11 +80,11 @@ work_items = Table(
     Column("correlation", Text),
     # How many deliveries led to it, one after the other.
     Column("depth", SmallInteger, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
     # A claim of it looks at what it may use; its finish is not its end by itself (`work/hooks.py`).
     Column("guarded", Boolean, nullable=False, server_default="false"),
     Column("hooked", Boolean, nullable=False, server_default="false"),
-    Column("last_error", Text),
-    Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("outcome IN ('done', 'dead', 'cancelled')", name="outcome"),
     CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="finished_at"),
     CheckConstraint("max_attempts BETWEEN 1 AND 100", name="max_attempts"),
@@ -152,12 +152,12 @@ leases = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("cause", BigInteger, nullable=False),
     Column("percent", SmallInteger),
-    Column("hooked", Boolean, nullable=False, server_default="false"),
     Column("worker", Text, nullable=False),
     Column("progress", Text),
     # When it last changed its report or kept a checkpoint; and when it was last told that it does not.
     Column("progressed_at", DateTime(timezone=True)),
     Column("stalled_at", DateTime(timezone=True)),
+    Column("hooked", Boolean, nullable=False, server_default="false"),
     CheckConstraint("lease_seconds > 0 AND lease_seconds <= 86400", name="lease_seconds"),
     CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
     postgresql_with={"fillfactor": 60, **CHURN},

@@ -4,29 +4,11 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT b.prefix || '.dlq.' || a.name FROM boards b, agents a
         WHERE b.id = p_board AND a.board = b.id AND a.id = p_agent);
 
--- The error of an attempt that would end without a result, and without a failure, once too often in a row; else null.
--- Counted on over a redrive, so that each brings as many attempts again.
-CREATE OR REPLACE FUNCTION no_progress(p_board bigint, p_item bigint) RETURNS text LANGUAGE sql STABLE
-RETURN (
-    SELECT format('%s attempts in a row at %s ended without a result; `max_idle_attempts` of the artifact sets how many',
-                  m.most, w.reference)
-    FROM work_items w,
-    LATERAL (SELECT coalesce((SELECT (a.rules ->> 'max_idle_attempts')::int FROM artifacts a
-                              WHERE a.board = p_board AND a.id = w.artifact), 20) AS most) AS m,
-    LATERAL (SELECT count(*) AS idle FROM attempts t
-             WHERE t.board = p_board AND t.item = p_item AND t.outcome IN ('released', 'blocked')
-               AND t.fence > coalesce((SELECT max(o.fence) FROM attempts o
-                                       WHERE o.board = p_board AND o.item = p_item
-                                         AND o.outcome NOT IN ('released', 'blocked')), 0)) AS c
-    WHERE w.board = p_board AND w.id = p_item AND (c.idle + 1) % m.most = 0);
-
 -- Give back: claims that end without a result. Each row names its outcome: failed (with a class), released,
 -- interrupted (a dead worker, a shutdown), or returned (a prefetched item that was never started: no attempt).
 -- Writes: leases, work_items, attempts, dead_letters, ready, scheduled, one event for each item, a second for the dead.
 -- Failures count towards `max_attempts` and wait 30 s, 2 min, 5 min (± 20 %); `logic` is dead at once. Interruptions
--- are not failures: they come back at once, and the tenth is dead, as poison. One that is released too often in a row
--- without a result is dead too (`no_progress`). What they mean for circuit breakers is
--- settled while the items are held (`breakers.sql`).
+-- are not failures: they come back at once, and the tenth is dead, as poison.
 CREATE OR REPLACE FUNCTION give_back_items(
     p_board bigint, p_agent bigint, p_actor text, p_authenticated_by text,
     p_items bigint[], p_fences bigint[], p_outcomes text[], p_classes text[], p_errors text[], p_notes text[],
@@ -43,11 +25,7 @@ DECLARE
     v_items bigint[];
     v_places text[];
     v_run_ats timestamptz[];
-    v_fences bigint[];
-    v_agents bigint[];
-    v_verdicts text[];
-    v_errors text[];
-    v_woken bigint[] := '{}';
+    v_woken bigint[];
 BEGIN
     -- One probe for each claim, in item order; then deleted by position, in a snapshot that has what a heartbeat wrote.
     v_at := ARRAY(
@@ -66,12 +44,11 @@ BEGIN
     SELECT array_agg(l) INTO v_held FROM ended;
 
     WITH ended AS (
-        SELECT l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause, g.outcome, g.class,
-               coalesce(p.error, g.error) AS error, p.error IS NOT NULL AS idle, g.note, g.usage, g.digest, g.delay
+        SELECT l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause, g.outcome, g.class, g.error,
+               g.note, g.usage, g.digest, g.delay
         FROM unnest(v_held) AS l
         JOIN unnest(p_items, p_fences, p_outcomes, p_classes, p_errors, p_notes, p_usages, p_digests, p_delays_seconds)
-             AS g (item, fence, outcome, class, error, note, usage, digest, delay) ON l.item = g.item AND l.fence = g.fence,
-        LATERAL (SELECT CASE WHEN g.outcome = 'released' THEN no_progress(p_board, l.item) END AS error) AS p
+             AS g (item, fence, outcome, class, error, note, usage, digest, delay) ON l.item = g.item AND l.fence = g.fence
     ),
     moved AS (
         UPDATE work_items w
@@ -88,7 +65,7 @@ BEGIN
         FROM ended e,
         LATERAL (SELECT i.ctid AS place,
                         e.outcome = 'failed' AND (e.class = 'logic' OR i.failures + 1 >= i.max_attempts)
-                        OR e.idle OR e.outcome = 'interrupted' AND i.interruptions + 1 >= 10 AS dead
+                        OR e.outcome = 'interrupted' AND i.interruptions + 1 >= 10 AS dead
                  FROM work_items i WHERE i.board = p_board AND i.id = e.item OFFSET 0) AS n
         WHERE w.ctid = n.place
         RETURNING w.id, w.kind, w.reference, w.correlation, w.depth, w.run_at, w.failures, w.interruptions, n.dead, e.*
@@ -102,8 +79,7 @@ BEGIN
     ),
     buried AS (
         INSERT INTO dead_letters (board, item, agent, class, error, died_at)
-        SELECT p_board, m.id, m.agent, CASE m.outcome WHEN 'interrupted' THEN 'poison' WHEN 'released' THEN 'no_progress'
-                                              ELSE m.class END, m.error, v_now
+        SELECT p_board, m.id, m.agent, CASE WHEN m.outcome = 'interrupted' THEN 'poison' ELSE m.class END, m.error, v_now
         FROM moved m WHERE m.dead
     ),
     told AS (
@@ -124,29 +100,17 @@ BEGIN
     )
     SELECT array_agg(m.id ORDER BY m.id),
            array_agg(CASE WHEN m.dead THEN 'dead' WHEN m.run_at > v_now THEN 'scheduled' ELSE 'ready' END ORDER BY m.id),
-           array_agg(m.run_at ORDER BY m.id), array_agg(m.fence ORDER BY m.id), array_agg(m.agent ORDER BY m.id),
-           array_agg(CASE WHEN m.outcome <> 'failed' THEN 'none' WHEN m.class = 'validation' OR m.failures > 1 THEN 'failed'
-                          ELSE 'bad' END ORDER BY m.id),
-           array_agg(m.error ORDER BY m.id)
-    INTO v_items, v_places, v_run_ats, v_fences, v_agents, v_verdicts, v_errors
+           array_agg(m.run_at ORDER BY m.id)
+    INTO v_items, v_places, v_run_ats
     FROM moved m;
     IF v_items IS NULL OR cardinality(v_items) < cardinality(v_held) THEN
         -- A pin changed one of the items since the snapshot; the door asks again.
         RAISE EXCEPTION 'an item was changed meanwhile' USING ERRCODE = 'serialization_failure';
     END IF;
 
-    IF 'bad' = ANY (v_verdicts) OR EXISTS (SELECT FROM circuit_breakers b WHERE b.board = p_board) THEN
-        v_woken := settle_breakers(p_board, v_items, v_fences, v_agents, v_verdicts, v_errors, p_actor,
-                                   p_authenticated_by, v_now);
-    END IF;
-    v_woken := v_woken || place_items(
+    v_woken := place_items(
         p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place <> 'dead'),
         false, v_now);
-    IF 'dead' = ANY (v_places) THEN
-        v_woken := v_woken || tell_of_deaths(
-            p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place = 'dead'),
-            p_actor, p_authenticated_by, v_now);
-    END IF;
     RETURN QUERY SELECT r.item, r.place, r.run_at, v_woken
                  FROM unnest(v_items, v_places, v_run_ats) AS r (item, place, run_at);
 END

@@ -31,8 +31,6 @@ CREATE TABLE artifact_versions (
     hash TEXT, 
     size BIGINT, 
     summary TEXT, 
-    evidence JSONB, 
-    undo TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT artifact_versions_pkey PRIMARY KEY (board, artifact, version), 
     CONSTRAINT artifact_versions_content_at_most_1_mib_check CHECK (octet_length(content) <= 1048576)
@@ -49,7 +47,6 @@ CREATE TABLE artifacts (
     capability TEXT, 
     path TEXT, 
     newest_item BIGINT NOT NULL, 
-    rules JSONB, 
     stale_at TIMESTAMP WITH TIME ZONE, 
     stale_because TEXT, 
     created_by TEXT NOT NULL, 
@@ -58,8 +55,6 @@ CREATE TABLE artifacts (
     CONSTRAINT artifacts_board_task_name_key UNIQUE (board, task, name), 
     CONSTRAINT artifacts_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63)
 );
-
-CREATE INDEX artifacts_stale_idx ON artifacts (board, id) WHERE stale_at IS NOT NULL;
 
 CREATE TABLE attempts (
     board BIGINT NOT NULL, 
@@ -94,38 +89,6 @@ CREATE TABLE boards (
     CONSTRAINT boards_prefix_check CHECK (prefix ~ '^[a-z0-9][a-z0-9_-]*$' AND length(prefix) <= 63)
 );
 
-CREATE TABLE breaker_settings (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    failure_threshold INTEGER NOT NULL, 
-    recovery_seconds DOUBLE PRECISION NOT NULL, 
-    fallback TEXT NOT NULL, 
-    substitute BIGINT, 
-    source TEXT, 
-    CONSTRAINT breaker_settings_pkey PRIMARY KEY (board, agent), 
-    CONSTRAINT breaker_settings_failure_threshold_check CHECK (failure_threshold BETWEEN 1 AND 1000), 
-    CONSTRAINT breaker_settings_recovery_seconds_check CHECK (recovery_seconds > 0 AND recovery_seconds <= 2592000), 
-    CONSTRAINT breaker_settings_fallback_check CHECK (fallback IN ('escalate_to_human', 'queue_for_retry', 'proceed_with_warning', 'reassign')), 
-    CONSTRAINT breaker_settings_substitute_check CHECK ((fallback = 'reassign') = (substitute IS NOT NULL)), 
-    CONSTRAINT breaker_settings_not_itself_check CHECK (substitute <> agent)
-);
-
-CREATE TABLE budgets (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    task BIGINT NOT NULL, 
-    tokens BIGINT, 
-    cost DOUBLE PRECISION, 
-    warned_at TIMESTAMP WITH TIME ZONE, 
-    exhausted_at TIMESTAMP WITH TIME ZONE, 
-    set_by TEXT NOT NULL, 
-    set_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT budgets_pkey PRIMARY KEY (board, agent, task), 
-    CONSTRAINT budgets_limited_check CHECK (tokens IS NOT NULL OR cost IS NOT NULL), 
-    CONSTRAINT budgets_positive_check CHECK (tokens > 0 AND cost > 0), 
-    CONSTRAINT budgets_of_one_check CHECK (agent = 0 OR task = 0)
-);
-
 CREATE TABLE chains (
     board BIGINT NOT NULL, 
     correlation TEXT NOT NULL, 
@@ -145,69 +108,6 @@ CREATE TABLE checkpoints (
     CONSTRAINT checkpoints_pkey PRIMARY KEY (board, item)
 );
 
-CREATE TABLE circuit_breakers (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    state TEXT NOT NULL, 
-    failed INTEGER NOT NULL, 
-    reason TEXT NOT NULL, 
-    fallback TEXT NOT NULL, 
-    substitute BIGINT, 
-    recovery_seconds DOUBLE PRECISION NOT NULL, 
-    since TIMESTAMP WITH TIME ZONE NOT NULL, 
-    until TIMESTAMP WITH TIME ZONE NOT NULL, 
-    probe_item BIGINT, 
-    probe_fence BIGINT, 
-    escalation BIGINT, 
-    CONSTRAINT circuit_breakers_pkey PRIMARY KEY (board, agent), 
-    CONSTRAINT circuit_breakers_state_check CHECK (state IN ('open', 'half_open')), 
-    CONSTRAINT circuit_breakers_probe_check CHECK ((state = 'half_open') = (probe_fence IS NOT NULL))
-);
-
-CREATE INDEX circuit_breakers_substitute_idx ON circuit_breakers (board, substitute) WHERE substitute IS NOT NULL;
-
-CREATE TABLE compensation_cursors (
-    board BIGINT NOT NULL, 
-    position BIGINT NOT NULL, 
-    CONSTRAINT compensation_cursors_pkey PRIMARY KEY (board)
-);
-
-CREATE TABLE compensation_rules (
-    board BIGINT NOT NULL, 
-    step TEXT NOT NULL, 
-    action TEXT NOT NULL, 
-    agent BIGINT, 
-    irreversible BOOLEAN DEFAULT 'false' NOT NULL, 
-    source TEXT, 
-    created_by TEXT NOT NULL, 
-    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT compensation_rules_pkey PRIMARY KEY (board, step)
-);
-
-CREATE TABLE compensations (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    artifact BIGINT NOT NULL, 
-    step_item BIGINT NOT NULL, 
-    task BIGINT NOT NULL, 
-    version INTEGER, 
-    reference TEXT NOT NULL, 
-    action TEXT NOT NULL, 
-    inbox BIGINT NOT NULL, 
-    question BIGINT, 
-    because TEXT NOT NULL, 
-    outcome TEXT, 
-    posted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    ended_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT compensations_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT compensations_outcome_check CHECK (outcome IN ('undone', 'left', 'unknown')), 
-    CONSTRAINT compensations_version_key UNIQUE (board, artifact, version)
-);
-
-CREATE INDEX compensations_question_idx ON compensations (board, question) WHERE question IS NOT NULL;
-
-CREATE INDEX compensations_task_idx ON compensations (board, task);
-
 CREATE TABLE dead_letters (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
@@ -217,8 +117,6 @@ CREATE TABLE dead_letters (
     died_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT dead_letters_pkey PRIMARY KEY (board, item)
 );
-
-CREATE INDEX dead_letters_agent_idx ON dead_letters (board, agent, died_at);
 
 CREATE INDEX dead_letters_board_died_at_idx ON dead_letters (board, died_at);
 
@@ -292,49 +190,6 @@ CREATE TABLE dependencies (
 
 CREATE INDEX dependencies_board_item_idx ON dependencies (board, item);
 
-CREATE TABLE due_marks (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    mark TEXT NOT NULL, 
-    at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT due_marks_pkey PRIMARY KEY (board, item, mark), 
-    CONSTRAINT due_marks_mark_check CHECK (mark IN ('due_soon', 'overdue'))
-);
-
-CREATE INDEX due_marks_at_idx ON due_marks (at);
-
-CREATE TABLE escalations (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    kind TEXT NOT NULL, 
-    about BIGINT, 
-    reference TEXT NOT NULL, 
-    severity TEXT NOT NULL, 
-    owner BIGINT NOT NULL, 
-    level SMALLINT DEFAULT '0' NOT NULL, 
-    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
-    seconds DOUBLE PRECISION NOT NULL, 
-    question TEXT NOT NULL, 
-    options TEXT[] DEFAULT '{}' NOT NULL, 
-    default_answer TEXT, 
-    asked_by TEXT NOT NULL, 
-    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    answer TEXT, 
-    answered_by TEXT, 
-    answered_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT escalations_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT escalations_answered_check CHECK ((answered_at IS NULL) = (answered_by IS NULL)), 
-    CONSTRAINT escalations_level_check CHECK (level BETWEEN 0 AND 2)
-);
-
-CREATE INDEX escalations_about_idx ON escalations (board, about);
-
-CREATE INDEX escalations_deadline_idx ON escalations (deadline) WHERE answered_at IS NULL;
-
-CREATE INDEX escalations_kind_idx ON escalations (board, kind, reference, asked_at);
-
-CREATE INDEX escalations_open_idx ON escalations (board, deadline, item) WHERE answered_at IS NULL;
-
 CREATE TABLE event_heads (
     board BIGINT NOT NULL, 
     position BIGINT NOT NULL, 
@@ -405,13 +260,6 @@ CREATE TABLE events (
 
 CREATE INDEX events_board_correlation_idx ON events (board, correlation) WHERE correlation IS NOT NULL;
 
-CREATE TABLE failure_runs (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    failed INTEGER NOT NULL, 
-    CONSTRAINT failure_runs_pkey PRIMARY KEY (board, agent)
-);
-
 CREATE TABLE gates (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
@@ -427,16 +275,6 @@ CREATE TABLE gatherings (
     positions BIGINT[] NOT NULL, 
     gathered_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT gatherings_pkey PRIMARY KEY (board, subscription, correlation)
-);
-
-CREATE TABLE holds (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    reason TEXT NOT NULL, 
-    name TEXT NOT NULL, 
-    since TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT holds_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT holds_reason_check CHECK (reason IN ('budget', 'limit', 'resource'))
 );
 
 CREATE TABLE leaders (
@@ -457,44 +295,13 @@ CREATE TABLE leases (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     cause BIGINT NOT NULL, 
     percent SMALLINT, 
-    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     worker TEXT NOT NULL, 
     progress TEXT, 
-    progressed_at TIMESTAMP WITH TIME ZONE, 
-    stalled_at TIMESTAMP WITH TIME ZONE, 
     CONSTRAINT leases_pkey PRIMARY KEY (board, item), 
     CONSTRAINT leases_lease_seconds_check CHECK (lease_seconds > 0 AND lease_seconds <= 86400), 
     CONSTRAINT leases_percent_check CHECK (percent BETWEEN 0 AND 100)
 )
  WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
-
-CREATE TABLE limit_slots (
-    board BIGINT NOT NULL, 
-    scope TEXT NOT NULL, 
-    name TEXT NOT NULL, 
-    number INTEGER NOT NULL, 
-    item BIGINT NOT NULL, 
-    fence BIGINT NOT NULL, 
-    CONSTRAINT limit_slots_pkey PRIMARY KEY (board, scope, name, number)
-);
-
-CREATE TABLE limits (
-    board BIGINT NOT NULL, 
-    scope TEXT NOT NULL, 
-    name TEXT NOT NULL, 
-    inbox BIGINT NOT NULL, 
-    concurrency INTEGER, 
-    rate INTEGER, 
-    per_seconds DOUBLE PRECISION, 
-    tokens DOUBLE PRECISION NOT NULL, 
-    filled_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    set_by TEXT NOT NULL, 
-    set_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT limits_pkey PRIMARY KEY (board, scope, name), 
-    CONSTRAINT limits_scope_check CHECK (scope IN ('agent', 'capability', 'key')), 
-    CONSTRAINT limits_rate_check CHECK ((rate IS NULL) = (per_seconds IS NULL)), 
-    CONSTRAINT limits_positive_check CHECK (concurrency > 0 AND rate > 0 AND per_seconds > 0)
-);
 
 CREATE TABLE open_inboxes (
     board BIGINT NOT NULL, 
@@ -637,87 +444,12 @@ CREATE TABLE tokens (
     CONSTRAINT tokens_belongs_to_one_agent_check CHECK ((board IS NULL) = (agent IS NULL))
 );
 
-CREATE TABLE touched (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    fence BIGINT NOT NULL, 
-    prefix TEXT NOT NULL, 
-    whole BOOLEAN NOT NULL, 
-    CONSTRAINT touched_pkey PRIMARY KEY (board, item, fence, prefix, whole)
-);
-
 CREATE TABLE unlocks (
     board BIGINT NOT NULL, 
     blocker BIGINT NOT NULL, 
     after_item BIGINT NOT NULL, 
     CONSTRAINT unlocks_pkey PRIMARY KEY (board, blocker)
 );
-
-CREATE TABLE usage_ledger (
-    board BIGINT NOT NULL, 
-    fence BIGINT NOT NULL, 
-    number BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    task BIGINT, 
-    input_tokens BIGINT NOT NULL, 
-    cached_tokens BIGINT NOT NULL, 
-    output_tokens BIGINT NOT NULL, 
-    cost DOUBLE PRECISION NOT NULL, 
-    model TEXT, 
-    reported_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT usage_ledger_pkey PRIMARY KEY (board, fence, number), 
-    CONSTRAINT usage_ledger_not_negative_check CHECK (input_tokens >= 0 AND cached_tokens >= 0 AND output_tokens >= 0 AND cost >= 0)
-);
-
-CREATE INDEX usage_ledger_board_agent_idx ON usage_ledger (board, agent);
-
-CREATE INDEX usage_ledger_board_task_idx ON usage_ledger (board, task);
-
-CREATE TABLE verifications (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    about BIGINT NOT NULL, 
-    artifact BIGINT NOT NULL, 
-    version INTEGER NOT NULL, 
-    hash TEXT, 
-    reference TEXT NOT NULL, 
-    author BIGINT NOT NULL, 
-    verifier BIGINT NOT NULL, 
-    level SMALLINT DEFAULT '0' NOT NULL, 
-    criteria TEXT, 
-    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
-    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    verdict TEXT, 
-    reason TEXT, 
-    judged_by TEXT, 
-    judged_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT verifications_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT verifications_verdict_check CHECK (verdict IN ('approved', 'rejected')), 
-    CONSTRAINT verifications_judged_check CHECK ((judged_at IS NULL) = (verdict IS NULL)), 
-    CONSTRAINT verifications_not_by_the_author_check CHECK (verifier <> author), 
-    CONSTRAINT verifications_reason_check CHECK (verdict <> 'rejected' OR reason IS NOT NULL), 
-    CONSTRAINT verifications_level_check CHECK (level BETWEEN 0 AND 2), 
-    CONSTRAINT verifications_version_key UNIQUE (board, artifact, version)
-);
-
-CREATE INDEX verifications_about_idx ON verifications (board, about);
-
-CREATE INDEX verifications_deadline_idx ON verifications (deadline) WHERE verdict IS NULL;
-
-CREATE TABLE waiting (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    owner BIGINT NOT NULL, 
-    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
-    on_item BIGINT NOT NULL, 
-    reason TEXT NOT NULL, 
-    since TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT waiting_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT waiting_reason_check CHECK (reason IN ('question', 'review'))
-);
-
-CREATE INDEX waiting_board_on_item_idx ON waiting (board, on_item);
 
 CREATE TABLE work_items (
     board BIGINT NOT NULL, 
@@ -739,8 +471,6 @@ CREATE TABLE work_items (
     finished_at TIMESTAMP WITH TIME ZONE, 
     correlation TEXT, 
     depth SMALLINT DEFAULT '0' NOT NULL, 
-    guarded BOOLEAN DEFAULT 'false' NOT NULL, 
-    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     last_error TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT work_items_pkey PRIMARY KEY (board, id), 

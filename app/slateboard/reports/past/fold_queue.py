@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
 from slateboard.protocol.states import ItemKind
+from slateboard.protocol.usage import MOST_TOKENS, TOKENS
 from slateboard.reports.past.fold import moment
 
 if TYPE_CHECKING:
@@ -160,10 +161,16 @@ def book(state: State, lease: Row, usage: Row, at: datetime) -> None:
     artifact = state.tables["artifacts"].get(work.get("artifact"))
     state.put("usage_ledger", {
         "fence": lease["fence"], "number": 0, "item": lease["item"], "agent": lease["agent"],
-        "task": None if artifact is None else artifact["task"], "model": usage.get("model"), "reported_at": at,
-        **{name: usage.get(name, 0) for name in ("input_tokens", "cached_tokens", "output_tokens")},
-        "cost": float(usage.get("cost", 0)),
+        "task": None if artifact is None else artifact["task"], "reported_at": at,
+        "model": usage["model"] if isinstance(usage.get("model"), str) else None,
+        **{name: round(usage_number(usage, name)) for name in TOKENS}, "cost": usage_number(usage, "cost"),
     })  # fmt: skip
+
+
+def usage_number(usage: Row, name: str) -> float:
+    """What counts of what was said, as `work/usage.sql` has it: before the ledger, anything might be said."""
+    value: Any = usage.get(name)
+    return float(min(max(value, 0), MOST_TOKENS)) if type(value) in {int, float} else 0.0
 
 
 def end(state: State, item: int, outcome: str, at: datetime) -> Row:
