@@ -34,6 +34,16 @@ WHERE e.board = $1 AND (e.answered_at IS NULL) IS DISTINCT FROM (w.outcome IS NU
   AND w.outcome IS DISTINCT FROM 'cancelled'
 """
 
+# What somebody is to judge or answer is in the inbox of who was asked, until the deadline that was set.
+OF_NOBODY = """
+SELECT w.id AS item FROM work_items w
+LEFT JOIN escalations e ON e.board = w.board AND e.item = w.id AND e.answered_at IS NULL
+LEFT JOIN verifications v ON v.board = w.board AND v.item = w.id AND v.verdict IS NULL
+WHERE w.board = $1 AND w.kind IN ('verify', 'answer') AND coalesce(w.outcome, 'dead') = 'dead'
+  AND ((w.inbox, w.due) IS DISTINCT FROM (coalesce(e.owner, v.verifier), coalesce(e.deadline, v.deadline))
+       OR w.inbox IS NULL OR w.due IS NULL)
+"""
+
 TWO_PROBES = """
 SELECT l.item FROM circuit_breakers c JOIN leases l ON l.board = c.board AND l.agent = c.agent
 WHERE c.board = $1 AND l.claimed_at > c.since AND l.fence IS DISTINCT FROM c.probe_fence
@@ -102,6 +112,7 @@ class FailingBoard:
             ("with a gate that counts wrong", MISCOUNTED, (self.waived,)),
             ("dead without a letter", DEAD_WITHOUT_LETTER, ()),
             ("that wait for nobody", WAITS_FOR_NOBODY, ()),
+            ("that are duties without their owner or deadline", OF_NOBODY, ()),
             ("claimed beside the probe", TWO_PROBES, ()),
             ("accepted or undone twice, or too early", ACCEPTED_TWICE, ()),
             ("tried too often", OVER_BOUND, (bound,)),

@@ -180,10 +180,10 @@ async def decided(tx: Transaction, asked: dict[str, Any], text: str, by: str) ->
         return
     try:
         await duties.hold(tx, row["item"])
-    except WrongState:  # done or given up meanwhile
-        return
-    if text == RETRY:
-        await dead_letters.revive(tx, [row["item"]])
+        if text == RETRY:
+            await dead_letters.revive(tx, [row["item"]])
+            return
+    except WrongState:  # done, given up or redriven meanwhile
         return
     await _ended(tx, row["item"], Subject.COMPENSATION_LEFT, "left", by=by)
     await duties.end(tx, row["item"])

@@ -50,9 +50,7 @@ def done(state: State, item: int, entry: Entry, told: dict[str, Any] | None = No
         del waiting[one]
 
 
-def hand_over(
-    state: State, item: int, entry: Entry, *, about: int | None, to: int, deadline: datetime | None
-) -> None:
+def hand_over(state: State, item: int, entry: Entry, *, about: int | None, to: int, deadline: datetime | None) -> None:
     """A duty goes to another inbox, and begins anew there; what waits for it waits for the new owner."""
     waiting = state.tables["waiting"].get(about)
     if waiting is not None:
