@@ -121,7 +121,7 @@ async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
 async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> None:
     """A held duty goes to another inbox, due then; a claim of it ends, and what it waited for is withdrawn.
 
-    It begins anew: what failed before neither delays it nor counts against whom it goes to. The caller has recorded why.
+    It begins anew: what failed before neither delays nor counts. The caller has recorded why.
     """
     await endings.withdraw(tx, item=duty, reason="what it was asked for goes to somebody else")
     leases = await endings.leave_places(tx, [duty])
