@@ -143,6 +143,31 @@ async def test_budget_warns_stops_claims_and_asks_and_lets_go_on_when_it_is_rais
     await check_fold(board, "budgets")
 
 
+@pytest.mark.parametrize("of", [{"agent": "backend"}, {"task": "work"}, {}])
+async def test_budget_that_is_set_below_what_is_used_asks_at_once_and_says_so(
+    board: BoardUnderTest, of: dict[str, Any]
+) -> None:
+    await board.perform("add_agent", name="ceo", kind="human")
+    (claim, _) = await running(board, "a", "b")
+    await report(board, claim, input_tokens=90)
+    made = await board.perform("set_budget", tokens=100, **of)
+    assert (made["warned_at"] is None, made["exhausted_at"]) == (False, None)
+    assert len(await board.log(subject="board.budget.warned")) == 1
+    made = await board.perform("set_budget", tokens=50, **of)
+    assert (made["used_tokens"], made["exhausted_at"] is None) == (90, False)
+    await watch(board)
+    assert len(await board.log(subject="board.budget.exhausted")) == 1
+    (asked,) = (await board.perform("list_escalations")).rows
+    assert (asked["kind"], "90 of 50 tokens" in asked["question"]) == ("budget", True)
+    await board.perform("set_budget", tokens=60, **of)  # still used up: the question stands
+    await watch(board)
+    assert [row["item"] for row in (await board.perform("list_escalations")).rows] == [asked["item"]]
+    await board.perform("set_budget", tokens=500, **of)
+    await watch(board)
+    assert (await board.perform("list_escalations")).rows == []
+    await check_fold(board, "budgets", "escalations", "work_items")
+
+
 @pytest.mark.parametrize(
     ("given", "error"),
     [

@@ -101,7 +101,7 @@ OPERATIONS: dict[str, Operation] = {
     # usage and budgets
     "report_usage": Operation("slateboard.work.usage:report_usage", WRITE, AGENT),
     "usage": Operation("slateboard.work.usage:usage", READ, READER),
-    "set_budget": Operation("slateboard.work.budgets:set_budget", WRITE, OPERATOR),
+    "set_budget": Operation("slateboard.patterns.spending:set_budget", WRITE, OPERATOR),
     "remove_budget": Operation("slateboard.work.budgets:remove_budget", WRITE, OPERATOR),
     "list_budgets": Operation("slateboard.work.budgets:list_budgets", READ, READER),
     "set_limit": Operation("slateboard.work.limits:set_limit", WRITE, OPERATOR),

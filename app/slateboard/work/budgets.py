@@ -70,17 +70,17 @@ WHERE b.board = $1 ORDER BY b.agent, b.task LIMIT $2
 """
 
 
-async def set_budget(
+async def put(
     tx: Transaction,
     *,
     agent: str | None = None,
     task: str | None = None,
     tokens: int | None = None,
     cost: float | None = None,
-) -> dict[str, Any]:
-    """Limit what an agent, a task with all below it, or (without either) the board may use; it replaces the one before.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Put a budget in the place of the one before, and judge it; `patterns/spending.py` tells who has to hear of it.
 
-    Tokens are input and output together. Raises `UnknownName`, `Invalid` (no limit, or not above zero).
+    Returns it with its `scope` and what is used of it, and the times of the one before. Raises as the operation does.
     """
     tx.require(Right.OPERATOR)
     if tokens is None and cost is None:
@@ -96,12 +96,13 @@ async def set_budget(
     if key[1]:
         await tx.fetch(GUARD, tx.board, key[1])
     used = await used_of(tx, *key)
+    before = {"warned_at": row["warned_at"], "exhausted_at": row["exhausted_at"]}
     row |= times(row, used, tx.now)
     await tx.fetch(MARK, tx.board, *key, row["warned_at"], row["exhausted_at"])
     del row["board"]
     tx.record(Subject.BUDGET_SET, {"budget": row, "scope": _scope(agent, task)})
     await _wake(tx, key[0])
-    return {**row, "scope": _scope(agent, task), **used}
+    return {**row, "scope": _scope(agent, task), **used}, before
 
 
 async def remove_budget(tx: Transaction, *, agent: str | None = None, task: str | None = None) -> dict[str, Any]:
