@@ -31,6 +31,7 @@ def run_script(script: str) -> None:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute("SET LOCAL statement_timeout = '10min'")
     for name in SCRIPTS:
         run_script((FROZEN / f"{name}.sql").read_text())
 
