@@ -91,7 +91,9 @@ BEGIN
                         OR e.idle OR e.outcome = 'interrupted' AND i.interruptions + 1 >= 10 AS dead
                  FROM work_items i WHERE i.board = p_board AND i.id = e.item OFFSET 0) AS n
         WHERE w.ctid = n.place
-        RETURNING w.id, w.kind, w.reference, w.correlation, w.depth, w.run_at, w.failures, w.interruptions, n.dead, e.*
+        RETURNING w.id, w.kind, w.reference, w.correlation, w.depth, w.run_at, w.failures, w.interruptions, n.dead,
+                  CASE WHEN NOT n.dead OR e.outcome = 'failed' THEN e.class WHEN e.outcome = 'interrupted' THEN 'poison'
+                       ELSE 'no_progress' END AS said_class, e.*
     ),
     kept AS (
         INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, class, error, note, usage, digest,
@@ -102,8 +104,7 @@ BEGIN
     ),
     buried AS (
         INSERT INTO dead_letters (board, item, agent, class, error, died_at)
-        SELECT p_board, m.id, m.agent, CASE m.outcome WHEN 'interrupted' THEN 'poison' WHEN 'released' THEN 'no_progress'
-                                              ELSE m.class END, m.error, v_now
+        SELECT p_board, m.id, m.agent, m.said_class, m.error, v_now
         FROM moved m WHERE m.dead
     ),
     told AS (
@@ -111,7 +112,7 @@ BEGIN
                                   depth, happened_at)
         SELECT (SELECT outbox_lane(p_board)), p_board, said.subject,
                json_build_object('reference', m.reference, 'item', m.id, 'fence', m.fence, 'attempt', m.attempt,
-                                 'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.class,
+                                 'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.said_class,
                                  'error', m.error, 'note', m.note, 'usage', m.usage::json, 'run_at', m.run_at,
                                  'failures', m.failures, 'interruptions', m.interruptions,
                                  'started_at', m.claimed_at)::text,

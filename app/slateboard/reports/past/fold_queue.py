@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 AMENDED = ("title", "brief", "path", "owner", "capability")
 CLASS_OF_END = {"interrupted": "poison", "released": "no_progress"}
-"""Of a dead letter whose last attempt did not fail."""
+"""Of a dead letter whose last attempt did not fail; older events do not name it."""
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 
 
@@ -144,10 +144,11 @@ def _claimed(state: State, payload: dict[str, Any], entry: Entry) -> None:
 def end_attempt(state: State, item: int, outcome: str, given: Row, at: datetime) -> Row:
     """Keep the attempt of a lease that ends, made from the claim's event and this one; returns the lease."""
     lease = state.tables["leases"].pop(item)
-    key = (item, lease["fence"])
+    key, failure = (item, lease["fence"]), given.get("class")
     state.tables["attempts"][key] = {
         "item": item, "fence": lease["fence"], "attempt": lease["attempt"], "agent": lease["agent"],
-        "worker": lease["worker"], "outcome": outcome, "class": given.get("class"), "error": given.get("error"),
+        "worker": lease["worker"], "outcome": outcome,
+        "class": None if failure == CLASS_OF_END.get(outcome) else failure, "error": given.get("error"),
         "note": given.get("note"), "usage": given.get("usage"), "started_at": lease["claimed_at"], "ended_at": at,
     }  # fmt: skip
     if given.get("usage") is not None:
