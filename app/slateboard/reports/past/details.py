@@ -133,6 +133,7 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
     return {
         "type": "artifact",
         **_whole(next(listing.artifacts(state, [number]))),
+        "rules": state.tables["artifacts"][number]["rules"],
         **LEFT,
         **cut("versions", sorted(made, key=lambda one: -one["version"]), SHOWN),
         **cut("attempts_made", _attempts(state, number), SHOWN),
