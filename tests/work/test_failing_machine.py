@@ -2,7 +2,7 @@
 
 The model of `failing_model.py` says what each claim may get; it is told of claims and of how they end. After each step
 everything of `failing_board.py` holds, and breakers stand as the model says; at the end the fold of the log is the live
-tables. 16 lives of 40 steps, always the same ones; `SLATE_TEST_EXAMPLES=1000` runs as many new ones.
+tables. 10 lives of 40 steps, always the same ones; `SLATE_TEST_EXAMPLES=1000` runs as many new ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.work.failing_end import QUESTIONS, REVIEWS
 from tests.work.failing_machine import AGENTS, MOST_ATTEMPTS, WORKERS, FailingMachine
 from tests.work.failing_model import GLOBS
 
-EXAMPLES = int(os.environ.get("SLATE_TEST_EXAMPLES", "16"))
+EXAMPLES = int(os.environ.get("SLATE_TEST_EXAMPLES", "10"))
 STEPS = 40
 MOST_TASKS = 4
 PICKS = st.integers(0, 1000)
