@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -113,8 +113,10 @@ def _rules(rules: Mapping[str, Any]) -> dict[str, str]:
     """What its work must keep to: each rule by its name, a list as its members, a time in seconds."""
     shown: dict[str, str] = {}
     for name, value in sorted(rules.items()):
-        text = ", ".join(value) if isinstance(value, list) else "yes" if value is True else str(value)
-        shown[name.removesuffix("_seconds").replace("_", " ")] = f"{value:g} s" if name.endswith("_seconds") else text
+        text = "yes" if value is True else str(value)
+        if isinstance(value, list):
+            text = ", ".join(map(str, cast("list[Any]", value)))
+        shown[name.removesuffix("_seconds").replace("_", " ")] = f"{text} s" if name.endswith("_seconds") else text
     return shown
 
 

@@ -32,8 +32,8 @@ async def show(tx: Statement, *, name: str | int) -> dict[str, Any]:
     """A task by its name, an artifact by its reference, or a work item by its id: a dict whose `type` says which.
 
     A task comes with its artifacts, subtasks and decisions; an artifact with its rules, versions (the newest with its
-    inline content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Where not all is shown,
-    `more_<name>` is true. Raises `UnknownName`.
+    inline content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Where not all is
+    shown, `more_<name>` is true. Raises `UnknownName`.
     """
     tx.require(Right.READER)
     name = str(name)
