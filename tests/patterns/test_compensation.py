@@ -302,6 +302,8 @@ async def test_task_without_a_compensation_fails_as_ever(board: BoardUnderTest) 
     (claim,) = await board.claim()
     await board.fail(claim, FailureClass.LOGIC)
     assert await board.perform("list_compensations") == []
+    with pytest.raises(UnknownName):
+        await board.perform("list_compensations", task="nothing")
     assert await failures_behind(board) is False
 
 

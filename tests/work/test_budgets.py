@@ -173,6 +173,9 @@ async def test_budget_that_is_set_below_what_is_used_asks_at_once_and_says_so(
     [
         ({}, Invalid),
         ({"tokens": 0}, Invalid),
+        ({"tokens": 1.5}, Invalid),
+        ({"tokens": "many"}, Invalid),
+        ({"cost": float("nan")}, Invalid),
         ({"cost": -1.0}, Invalid),
         ({"cost": 1.0, "agent": "a", "task": "b"}, Invalid),
         ({"cost": 1.0, "agent": "nobody"}, UnknownName),

@@ -85,9 +85,9 @@ async def put(
     tx.require(Right.OPERATOR)
     if tokens is None and cost is None:
         raise Invalid("a budget limits tokens, cost or both", remedy="name at least one of them")
-    if tokens is not None and not 0 < tokens <= MOST_TOKENS:
-        raise Invalid(f"a budget has 1 to {MOST_TOKENS:.0e} tokens", remedy="choose a number in that range")
-    if cost is not None and not 0 < cost <= MOST_COST:
+    if tokens is not None and not (type(tokens) is int and 0 < tokens <= MOST_TOKENS):
+        raise Invalid(f"a budget has 1 to {MOST_TOKENS:.0e} tokens", remedy="choose a whole number in that range")
+    if cost is not None and not (type(cost) in {int, float} and 0 < cost <= MOST_COST):
         raise Invalid(f"a budget has a cost above 0 and at most {MOST_COST:.0e}", remedy="choose one in that range")
     key = await _key(tx, agent, task)
     if await tx.fetchval("SELECT count(*) FROM budgets WHERE board = $1", tx.board) >= MAX_BUDGETS:
