@@ -251,7 +251,7 @@ async def _one(tx: Transaction, escalation: int) -> dict[str, Any]:
 
 def _check(question: str, options: Sequence[str], default: str | None, seconds: float, severity: str) -> None:
     if not question.strip() or len(question) > MAX_QUESTION_CHARACTERS:
-        raise Invalid(f"a question has 1 to {MAX_QUESTION_CHARACTERS:,} characters", remedy="say in that length what is to be answered")
+        raise Invalid(f"a question has 1 to {MAX_QUESTION_CHARACTERS:,} characters", remedy="ask in that length")
     if not 0 < seconds <= MAX_SECONDS:
         raise Invalid("an answer may take more than 0 s and at most 30 days", remedy="choose a deadline in that range")
     if len(options) > MAX_OPTIONS or len(set(options)) < len(options) or not all(options):
