@@ -203,7 +203,7 @@ async def _answer(client: Client, row: dict[str, Any], dice: random.Random, *, q
     if left and not (quiet and row["kind"] == "budget"):
         return
     if row["kind"] == "budget":
-        await client.call("set_budget", task=row["reference"], tokens=RAISED_TOKENS)
+        await client.call("set_budget", task=row["reference"].removeprefix("budget/task/"), tokens=RAISED_TOKENS)
     options = [one for one in row["options"] if not (quiet and one in {"redrive", "retry"})]
     text = dice.choice(options or ["yes", "no"])
     twice = [client.call("answer", escalation=row["item"], answer=text) for _ in range(1 + (dice.random() < 0.3))]
