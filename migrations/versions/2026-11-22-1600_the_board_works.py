@@ -14,10 +14,8 @@ depends_on = None
 
 FROZEN = Path(__file__).parents[1] / "frozen" / "2026-11-22-1600"
 
-SCRIPTS = (
-    "tables", "append", "rating", "place", "enter", "breakers", "claim", "stale", "losses", "finish", "give_back",
-    "dead_letters", "seal", "route", "erase", "delete", "usage", "guard", "rules",
-)  # fmt: skip
+SCRIPTS = ("tables", "append", "rating", "place", "enter", "claim", "stale", "losses", "finish", "give_back", "seal",
+           "route", "erase", "delete", "rules")  # fmt: skip
 
 
 def run_script(script: str) -> None:

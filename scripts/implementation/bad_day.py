@@ -27,6 +27,8 @@ PERSON = "olivia"
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 PAGE = 500
+COMPLETED = "board.artifact.completed"
+STEPS = ("deploy_to_production", "update_database_schema")
 ROLLBACK = ["rollback_deployment", "run_down_migration"]
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 FAILURES = 3
@@ -71,6 +73,14 @@ class Story:
             if time.monotonic() > deadline:
                 sys.exit(f"the bad day did not come to its end: waited {PATIENCE_SECONDS:.0f} s until {what}")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def logged(self, what: str, subject: str, *references: str) -> None:
+        """Follow the log until it tells this of all these: a state may be there before the log says so."""
+
+        async def told() -> bool:
+            return set(references) <= {payload.get("reference") for of, payload in self.told if of == subject}
+
+        await self.until(what, told)
 
     async def command(self, *arguments: str) -> str:
         """Run a command, and show it with what it prints."""
@@ -120,11 +130,9 @@ async def _rolled_back(story: Story, fleet: Fleet) -> None:
     story.console.print("\n[bold]A bad day, 1: the smoke test of a release fails for good[/]")
     fleet.start("devops")
 
-    async def undone() -> list[dict[str, Any]] | None:
-        rows = (await story.client.call("show", name="release")).get("compensations") or []
-        return rows if len(rows) == len(ROLLBACK) and all(one["state"] == "undone" for one in rows) else None
-
-    await story.until("the release was rolled back", undone)
+    await story.logged(
+        "the release was rolled back", "board.compensation.undone", *(f"release/{step}" for step in STEPS)
+    )
     done = [payload["action"] for subject, payload in story.told if subject == "board.compensation.undone"]
     _check(done == ROLLBACK, f"the release was not rolled back in reverse order: {done}")
     production = story.files / "production"
@@ -137,7 +145,7 @@ async def _rolled_back(story: Story, fleet: Fleet) -> None:
     asked = await story.until(f"{PERSON} is asked about the release", lambda: story.question("release"))
     await story.command("inbox", "--agent", PERSON)
     await story.command("--as", PERSON, "answer", str(asked["item"]), "leave")
-    await story.follow()
+    await story.logged("the answer is in the log", "board.escalation.answered", "release")
 
 
 async def _broken(story: Story, fleet: Fleet) -> None:
@@ -159,10 +167,7 @@ async def _broken(story: Story, fleet: Fleet) -> None:
     (story.files / "supplier-is-back").touch()
     story.console.print("The supplier answers again.")
 
-    async def over() -> bool:
-        return set((await story.places("catalogue")).values()) == {"done"}
-
-    await story.until("the catalogue was imported", over)
+    await story.logged("the catalogue was imported", COMPLETED, *(f"catalogue/{day}" for day in DAYS))
     changes = [subject.rpartition(".")[2] for subject, _ in story.told if subject.startswith("board.breaker.")]
     _check(changes[0] == "opened" and changes[-2:] == ["probed", "closed"], f"the breaker went {changes}")
     probes = changes.count("probed") - changes.count("reopened") - changes.count("returned")
@@ -179,10 +184,7 @@ async def _answered(story: Story, fleet: Fleet) -> None:
     story.console.print(f"{PERSON} renews the key, and answers.")
     await story.command("--as", PERSON, "answer", str(asked["item"]), "redrive")
 
-    async def signed() -> bool:
-        return (await story.places("signing")).get("signature") == "done"
-
-    await story.until("the signature was made", signed)
+    await story.logged("the signature was made", COMPLETED, "signing/signature")
     redriven = [payload["reference"] for subject, payload in story.told if subject == "board.item.redriven"]
     _check(redriven == ["signing/signature"], f"redriven was {redriven}")
     dead = await story.client.call("list_dead_letters", first=100)
@@ -191,7 +193,7 @@ async def _answered(story: Story, fleet: Fleet) -> None:
     number = str(dead["rows"][0]["id"])
     why = "rolled back; the next release has the column"
     await story.command("dead-letters", "discard", number, "--waive", "--reason", why)
-    await story.follow()
+    await story.logged("the dead letter was given up", "board.item.discarded", "release/smoke_test")
 
 
 def _said(subject: str, payload: dict[str, Any]) -> tuple[str, str] | None:

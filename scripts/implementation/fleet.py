@@ -20,11 +20,11 @@ class Fleet:
 
     def start(self, agent: str) -> None:
         """Start a worker for this agent; what it prints goes to a file."""
-        log = (self.logs / f"{agent}.log").open("ab")
         command = [SLATE, "worker", "run", f"agents.{agent}:worker"]
-        self.processes[agent] = subprocess.Popen(
-            command, cwd=self.example, env=self.environment, stdout=log, stderr=log
-        )
+        with (self.logs / f"{agent}.log").open("ab") as log:  # the process has its own copy
+            self.processes[agent] = subprocess.Popen(
+                command, cwd=self.example, env=self.environment, stdout=log, stderr=log
+            )
 
     def kill(self, agent: str) -> int:
         """SIGKILL: no goodbye, no hand-over. Returns the pid."""

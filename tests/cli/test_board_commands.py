@@ -147,6 +147,19 @@ async def test_all_dead_letters_that_match_are_redriven(slate: Slate, board: Boa
     assert (await slate.ok("dead-letters", "redrive", "--all", "--search", "it broke"))["redriven"] == ["work/a"]
 
 
+async def test_many_dead_letters_are_discarded_with_what_waits_for_them_after_a_preview(
+    slate: Slate, board: BoardUnderTest
+) -> None:
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    await board.bury(items["a"])
+    await slate.wrong(5, "dead-letters", "discard", "--all", "--reason", "no")
+    shown = await slate("dead-letters", "discard", "--all", "--reason", "no", "--cascade", "--dry-run")
+    assert shown.out == "would be discarded work/a, work/b\n"
+    assert await board.place(items["a"]) == "dead"
+    await slate.ok("dead-letters", "discard", "--all", "--class", "logic", "--reason", "no", "--waive")
+    assert [await board.place(items[name]) for name in "ab"] == ["cancelled", "ready"]
+
+
 async def test_pause_stops_claims_until_it_is_resumed(slate: Slate, board: BoardUnderTest) -> None:
     await board.post_graph({"a": []})
     await slate.ok("pause", "--agent", "backend", "--reason", "no budget")

@@ -96,6 +96,8 @@ REACHED_BY = {
     "list_compensations": "show",
     "why": "why",
     "stuck": "stuck",
+    "health": "health",
+    "doctor": "doctor",
     "decide": "decide",
     "read_log": "log tail",
     "log_head": "log tail",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 from slateboard.protocol.work import NewArtifact, NewTask
@@ -51,3 +52,28 @@ async def test_shell_says_what_is_demanded_handed_in_and_judged(slate: Slate, bo
     again = (await slate("work", "claim", "--as", "backend")).out
     assert "Reviews\n  version 1 was rejected by cto\n      no source" in again
     assert "rejected" in (await slate("show", "work/page")).out
+
+
+async def test_post_takes_every_rule_in_the_words_of_the_other_doors(slate: Slate, board: BoardUnderTest) -> None:
+    said = (
+        ("--verify", "cto"), ("--criteria", "sourced"), ("--verdict-within", "2h"), ("--evidence", "link"),
+        ("--evidence", "note"), ("--touches", "src/**"), ("--key", "api"), ("--time-limit", "90s"),
+        ("--max-idle-attempts", 3),
+    )  # fmt: skip
+    await slate.ok("post", "work", "--owner", "backend", *(word for pair in said for word in pair))
+    await slate.ok("post", "work/page", "--owner", "backend", "--verify")
+    kept = {row["name"]: json.loads(row["rules"]) for row in await board.fetch(
+        "SELECT name, rules::text FROM artifacts WHERE board = $1")}  # fmt: skip
+    assert kept == {
+        "result": {
+            "verify": "cto", "criteria": "sourced", "verdict_within_seconds": 7200, "evidence": ["link", "note"],
+            "touches": ["src/**"], "keys": ["api"], "time_limit_seconds": 90, "max_idle_attempts": 3,
+        },
+        "page": {"verify": True},
+    }  # fmt: skip
+    for wrong, code, exit_code in (
+        (("--verify", "nobody"), "unknown_name", 4), (("--verify", "backend"), "invalid", 2),
+        (("--touches", "a["), "invalid", 2), (("--verdict-within", "1h"), "invalid", 2),
+    ):  # fmt: skip
+        refused = await slate.wrong(exit_code, "post", "work/other", "--owner", "backend", *wrong)
+        assert refused["code"] == code

@@ -28,6 +28,13 @@ async def test_rules_are_kept_with_the_artifact_and_final(board: BoardUnderTest)
     assert "keeps the rules" in note
 
 
+@pytest.mark.parametrize(("given", "seconds"), [("2h", 7200), ("90s", 90), (45, 45)])
+async def test_time_limit_of_an_attempt_is_a_length(board: BoardUnderTest, given: Any, seconds: float) -> None:
+    await apply(board, {"owner": "backend", "time_limit": given})
+    kept = await board.fetchval("SELECT rules::text FROM artifacts WHERE board = $1")
+    assert json.loads(kept) == {"time_limit_seconds": seconds}
+
+
 async def test_verify_can_be_true_or_false(board: BoardUnderTest) -> None:
     await apply(board, {"owner": "backend", "verify": False})
     assert await board.fetchval("SELECT rules FROM artifacts WHERE board = $1") is None
@@ -40,6 +47,10 @@ async def test_verify_can_be_true_or_false(board: BoardUnderTest) -> None:
         ({"verify": 3}, "a name"),
         ({"criteria": " "}, "an empty text"),
         ({"evidence": ["link", "hope"]}, "link, hash or note"),
+        ({"time_limit": "soon"}, "a length of time"),
+        ({"time_limit": 0}, "a length of time"),
+        ({"time_limit": "31d"}, "a length of time"),
+        ({"time_limit": ["2h"]}, "a length of time"),
     ],
 )
 async def test_rule_that_cannot_be_meant_is_refused_at_its_place(

@@ -250,6 +250,16 @@ async def test_answer_about_an_undo_that_failed_is_carried_out(
     await check_fold(board)
 
 
+async def test_retry_of_an_undo_that_was_redriven_meanwhile_is_an_answer(board: BoardUnderTest) -> None:
+    item, asked = await dead_undo(board)
+    await board.perform("redrive", items=[item])
+    await board.perform("answer", escalation=asked["item"], answer="retry")
+    assert [state for _, _, state in await shown(board)] == ["ready", "gated"]
+    assert await questions(board) == []
+    await undo(board)
+    await check_fold(board)
+
+
 IRREVERSIBLE = """
 apiVersion: agent.ceo/v1
 kind: Compensation
@@ -292,6 +302,8 @@ async def test_task_without_a_compensation_fails_as_ever(board: BoardUnderTest) 
     (claim,) = await board.claim()
     await board.fail(claim, FailureClass.LOGIC)
     assert await board.perform("list_compensations") == []
+    with pytest.raises(UnknownName):
+        await board.perform("list_compensations", task="nothing")
     assert await failures_behind(board) is False
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from slateboard.protocol.work import NewArtifact, NewTask
 from slateboard.server import routing
 from slateboard.server.duty import Duty
 from slateboard.store.database import Database
@@ -92,7 +93,10 @@ async def test_router_dies_between_any_two_statements(
     for name, fields in WANTED.items():
         wanted = {"patterns": ["genbrain.events.*.passed"], "agent": "backend", **fields}
         await board.perform("subscribe", name=name, **wanted)
-    await board.post_graph({"a": []}, owner="frontend")
+    await board.post(
+        NewArtifact(task="work", name="a", owner="frontend", rules={"max_idle_attempts": MOST_STATEMENTS}),
+        tasks=[NewTask(name="work", title="work")],
+    )
     await router.run()
     died = 0
     for statement in range(1, MOST_STATEMENTS):

@@ -153,9 +153,9 @@ async def test_verdict_that_cannot_be_given_changes_nothing(
 
 
 async def test_author_never_judges_even_as_an_operator(board: BoardUnderTest) -> None:
-    await board.add_agent("chief", right="operator")
+    await board.add_agent("chief", right="operator", capabilities=["any"])
     await board.post(
-        NewArtifact(task="own", name="plan", owner="chief", rules={"verify": "chief"}),
+        NewArtifact(task="own", name="plan", capability="any", rules={"verify": "chief"}),
         tasks=[NewTask(name="own", title="own", delegator="cto")],
     )
     (claim,) = await board.claim("chief")

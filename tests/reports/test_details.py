@@ -45,10 +45,21 @@ async def test_an_artifact_is_shown_with_all_that_concerns_it(board: BoardUnderT
     assert [one["outcome"] for one in spec["attempts_made"]] == ["completed"]
 
 
+async def test_the_rules_of_an_artifact_are_shown(board: BoardUnderTest) -> None:
+    rules = {"verify": "cto", "evidence": ["link"], "touches": ["src/**"], "verdict_within_seconds": 60.0}
+    task = NewTask(name="work", title="work")
+    await board.post(NewArtifact(task="work", name="a", owner="backend", rules=rules), tasks=[task])
+    await board.post(NewArtifact(task="work", name="b", owner="backend"))
+    assert (await board.perform("show", name="work/a"))["rules"] == rules
+    assert (await board.perform("show", name="work/b"))["rules"] is None
+
+
 async def test_what_is_not_shown_is_said_to_be_there(board: BoardUnderTest) -> None:
     items = await board.post_graph({"spec": [], **{f"page{number}": ["spec"] for number in range(101)}})
-    for _ in range(21):
-        await board.give_back(await board.claim_item(items["spec"]), Outcome.RELEASED)
+    for number in range(21):
+        await board.give_back(
+            await board.claim_item(items["spec"]), Outcome.INTERRUPTED if number % 3 == 0 else Outcome.RELEASED
+        )
     shown = await board.perform("show", name="work/spec")
     assert (len(shown["attempts_made"]), shown["more_attempts_made"]) == (20, True)
     assert (len(shown["dependents"]), shown["more_dependents"]) == (100, True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.errors import DependencyCycle, Invalid, UnknownName
 from slateboard.protocol.work import NewArtifact, NewTask
 from tests.support.boards import BoardUnderTest, QueryCount
 from tests.support.live import check_fold
@@ -152,3 +152,35 @@ async def test_ten_thousand_items_are_read_by_a_handful_of_statements(board: Boa
     assert found["release"] == f"slate dead-letters redrive {items['n0-50']}"
     assert len(found["path"]) == 99
     assert count.count <= 6
+
+
+async def test_item_that_would_wait_for_what_waits_for_it_is_refused_with_the_circle(board: BoardUnderTest) -> None:
+    """The answer that `a` waits for cannot wait for `a`, nor for what is behind it."""
+    items = await board.post_graph({"a": [], "b": ["a"]})
+    claim = await board.claim_item(items["a"])
+    asked = await board.perform("ask", by="backend", item=claim.item, fence=claim.fence, question="Why?", of="cto")
+    (duty,) = await board.claim("cto")
+    for on in ("work/a", "work/b"):
+        with pytest.raises(DependencyCycle) as refused:
+            await board.perform("block_on", by="cto", item=duty.item, fence=duty.fence, on=[on])
+        assert {"work/a", on} <= set(refused.value.details["path"])
+    assert await board.place(asked["escalation"]) == "claimed"
+
+
+async def test_agent_that_would_wait_for_itself_is_refused(board: BoardUnderTest) -> None:
+    items = await board.post_graph({"a": []})
+    claim = await board.claim_item(items["a"])
+    with pytest.raises(Invalid, match="own answer"):
+        await board.perform("ask", by="backend", item=claim.item, fence=claim.fence, question="Why?", of="backend")
+    assert await board.place(items["a"]) == "claimed"
+
+
+async def test_longer_circle_through_people_is_listed_once(board: BoardUnderTest) -> None:
+    agents = ("backend", "frontend", "cto")
+    for agent, of in zip(agents, (*agents[1:], agents[0]), strict=True):
+        await board.post_graph({"a": []}, task=f"of-{agent}", owner=agent)
+        (claim,) = await board.claim(agent)
+        await board.perform("ask", by=agent, item=claim.item, fence=claim.fence, question="Why?", of=of)
+    (circle,) = (await board.perform("stuck"))["circles"]
+    assert circle[0] == circle[-1]
+    assert circle[:-1] in [list(agents[step:] + agents[:step]) for step in range(3)]

@@ -24,7 +24,7 @@ from slateboard.server.duty import Duty
 from slateboard.server.leader import Leadership
 from slateboard.server.owner import owner_connection
 from slateboard.settings import load
-from slateboard.store.database import Database
+from slateboard.store.database import PROTOCOL, Database
 from slateboard.store.notifications import Notifier
 from tests.support.boards import BoardUnderTest
 
@@ -104,7 +104,7 @@ async def test_health_names_a_schema_that_does_not_fit(http: httpx.AsyncClient, 
         try:
             answer = await http.get("/health")
         finally:
-            await connection.execute(change, 1)
+            await connection.execute(change, PROTOCOL)
     assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
     assert "protocol 99" in answer.json()["reasons"]["schema"]
 

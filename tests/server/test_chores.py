@@ -209,3 +209,25 @@ async def test_ending_the_chores_ends_all_of_them(duty: Duty) -> None:
     await asyncio.wait([running])
     assert ended.is_set()
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("chore")]
+
+
+async def test_overlong_claim_ends_and_its_agent_is_woken_and_what_stands_still_or_is_late_is_told(
+    board: BoardUnderTest, duty: Duty, told: Told
+) -> None:
+    due = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+    rules = {"time_limit_seconds": 7_200}
+    items = await board.post(
+        NewArtifact(task="t", name="a", owner="backend"),
+        NewArtifact(task="t", name="b", owner="cto", due=due, rules=rules),
+        tasks=[NewTask(name="t", title="t")],
+    )
+    await board.claim(lease_seconds=86_400)
+    await board.claim("cto", lease_seconds=86_400)
+    duty.now = later()
+    assert await chores.tell_stalled(duty) == chores.STALL_SECONDS
+    assert await chores.tell_due(duty) == chores.DUE_SECONDS
+    assert await chores.end_overlong(duty) == chores.TIME_LIMIT_SECONDS
+    assert (await place_of(board, items["t/a"]), await place_of(board, items["t/b"])) == ("scheduled", "claimed")
+    assert told.woken[board.id] <= {board.agents["backend"]}
+    assert len(await board.log(subject="board.item.stalled")) == 2
+    assert [event.payload["reference"] for event in await board.log(subject="board.item.overdue")] == ["t/b"]

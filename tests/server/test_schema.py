@@ -13,8 +13,10 @@ from slateboard.protocol.errors import DatabaseFull, DatabaseTooOld, DatabaseUnr
 from slateboard.server import maintenance, schema
 from slateboard.settings import load
 from slateboard.store import migrations
-from slateboard.store.database import connect
+from slateboard.store.database import PROTOCOL, connect
 from tests.support import servers
+
+NEEDS_NEWER = f"UPDATE schema_protocol SET version = {PROTOCOL + 1}, oldest_client = {PROTOCOL + 1}"
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +37,8 @@ def newer(url: str) -> Iterator[str]:
     yield url
     run(
         url,
-        f"UPDATE alembic_version SET version_num = '{schema.head()}'",
-        "UPDATE schema_protocol SET version = 1, oldest_client = 1",
+        f"UPDATE alembic_version SET version_num = '{migrations.head()}'",
+        f"UPDATE schema_protocol SET version = {PROTOCOL}, oldest_client = {PROTOCOL}",
     )
 
 
@@ -51,21 +53,21 @@ def test_schema_that_is_current_is_left_alone(url: str) -> None:
 
 
 def test_newer_schema_that_can_be_worked_with_is_accepted(newer: str) -> None:
-    run(newer, "UPDATE schema_protocol SET version = 2, oldest_client = 1")
+    run(newer, f"UPDATE schema_protocol SET version = {PROTOCOL + 1}, oldest_client = {PROTOCOL}")
     found, told = prepare(newer)
     assert found.ahead
     assert "can be worked with" in told[0]
 
 
 def test_newer_schema_that_needs_newer_code_is_refused(newer: str) -> None:
-    run(newer, "UPDATE schema_protocol SET version = 2, oldest_client = 2")
-    with pytest.raises(SchemaMismatch, match="needs code of protocol 2") as refused:
+    run(newer, NEEDS_NEWER)
+    with pytest.raises(SchemaMismatch, match=f"needs code of protocol {PROTOCOL + 1}") as refused:
         prepare(newer)
     assert "upgrade" in refused.value.remedy
 
 
 async def test_worker_is_refused_by_a_schema_that_needs_newer_code(newer: str) -> None:
-    await asyncio.to_thread(run, newer, "UPDATE schema_protocol SET version = 2, oldest_client = 2")
+    await asyncio.to_thread(run, newer, NEEDS_NEWER)
     with pytest.raises(SchemaMismatch):
         await connect(newer)
 
@@ -102,8 +104,8 @@ def test_head_is_what_alembic_says() -> None:
     from alembic.script import ScriptDirectory
 
     directory = ScriptDirectory.from_config(migrations.configuration("postgresql://x"))
-    assert schema.head() == directory.get_current_head()
-    assert set(schema.known_revisions()) == {script.revision for script in directory.walk_revisions()}
+    assert migrations.head() == directory.get_current_head()
+    assert set(migrations.known_revisions()) == {script.revision for script in directory.walk_revisions()}
 
 
 async def test_postgres_older_than_15_is_refused() -> None:

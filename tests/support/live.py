@@ -9,7 +9,7 @@ from slateboard.reports.past.fold import COLUMNS, Entry, State, fold, key_of
 from tests.support.boards import BoardUnderTest
 
 SOURCES = {"boards": "boards WHERE id = $1", "places": "item_places WHERE board = $1"}
-JSON_COLUMNS = {"options", "rules", "usage"}
+JSON_COLUMNS = {"evidence", "options", "rules", "usage"}
 
 LOG = """
 SELECT position, id, subject, payload, actor, correlation, depth, happened_at

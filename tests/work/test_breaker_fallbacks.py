@@ -123,6 +123,20 @@ async def test_claims_go_on_with_a_warning_until_a_probe_closes_it(board: BoardU
     await check_fold(board)
 
 
+async def test_queued_work_waits_for_the_probe_and_nobody_is_asked(board: BoardUnderTest) -> None:
+    await board.add_agent("boss", kind="human")
+    await apply(board, rules("failure_threshold: 1, fallback: queue_for_retry"))
+    await posted(board, 3)
+    await fail_items(board, 1)
+    assert await tell(board) == 0
+    assert (await refused(board)).details["fallback"] == "queue_for_retry"
+    assert (await board.by_place())["ready"] == 2
+    assert await board.claim("frontend") == []
+    await recovered(board)
+    await board.complete((await board.perform("list_items", place="ready")).rows[0]["id"])
+    assert await state(board) == "closed"
+
+
 async def tell(board: BoardUnderTest) -> int:
     async with board.chores() as tx:
         return await openings.tell(tx)

@@ -192,6 +192,8 @@ async def test_opened_closed_and_reset_by_hand(board: BoardUnderTest) -> None:
     await posted(board, 6)
     with pytest.raises(Invalid, match="for a reason"):
         await board.perform("open_breaker", agent="backend", reason=" ")
+    with pytest.raises(Invalid):
+        await board.perform("open_breaker", agent="backend", reason="x" * 1_001)
     shown = await board.perform("open_breaker", agent="backend", reason="it deletes files", recovery_seconds=60)
     assert (shown["state"], shown["until"] - shown["since"]) == ("open", timedelta(seconds=60))
     assert "it deletes files" in (await refused(board)).message

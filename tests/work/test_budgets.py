@@ -134,9 +134,38 @@ async def test_budget_warns_stops_claims_and_asks_and_lets_go_on_when_it_is_rais
     await board.perform("set_budget", tokens=200, **of)
     assert len(await board.claim()) == 1
     await check_fold(board, "budgets")
+    await watch(board)
+    assert (await board.perform("list_escalations")).rows == []
+    assert await board.place(asked["item"]) == "done"
+    await check_fold(board, "budgets", "escalations", "work_items")
     await board.perform("remove_budget", **of)
     assert await board.perform("list_budgets") == []
     await check_fold(board, "budgets")
+
+
+@pytest.mark.parametrize("of", [{"agent": "backend"}, {"task": "work"}, {}])
+async def test_budget_that_is_set_below_what_is_used_asks_at_once_and_says_so(
+    board: BoardUnderTest, of: dict[str, Any]
+) -> None:
+    await board.perform("add_agent", name="ceo", kind="human")
+    (claim, _) = await running(board, "a", "b")
+    await report(board, claim, input_tokens=90)
+    made = await board.perform("set_budget", tokens=100, **of)
+    assert (made["warned_at"] is None, made["exhausted_at"]) == (False, None)
+    assert len(await board.log(subject="board.budget.warned")) == 1
+    made = await board.perform("set_budget", tokens=50, **of)
+    assert (made["used_tokens"], made["exhausted_at"] is None) == (90, False)
+    await watch(board)
+    assert len(await board.log(subject="board.budget.exhausted")) == 1
+    (asked,) = (await board.perform("list_escalations")).rows
+    assert (asked["kind"], "90 of 50 tokens" in asked["question"]) == ("budget", True)
+    await board.perform("set_budget", tokens=60, **of)  # still used up: the question stands
+    await watch(board)
+    assert [row["item"] for row in (await board.perform("list_escalations")).rows] == [asked["item"]]
+    await board.perform("set_budget", tokens=500, **of)
+    await watch(board)
+    assert (await board.perform("list_escalations")).rows == []
+    await check_fold(board, "budgets", "escalations", "work_items")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +173,9 @@ async def test_budget_warns_stops_claims_and_asks_and_lets_go_on_when_it_is_rais
     [
         ({}, Invalid),
         ({"tokens": 0}, Invalid),
+        ({"tokens": 1.5}, Invalid),
+        ({"tokens": "many"}, Invalid),
+        ({"cost": float("nan")}, Invalid),
         ({"cost": -1.0}, Invalid),
         ({"cost": 1.0, "agent": "a", "task": "b"}, Invalid),
         ({"cost": 1.0, "agent": "nobody"}, UnknownName),
@@ -157,3 +189,13 @@ async def test_budget_that_cannot_be_is_refused(
         await board.perform("set_budget", **given)
     with pytest.raises(UnknownName):
         await board.perform("remove_budget")
+
+
+async def test_post_into_a_task_without_a_budget_beside_one_that_has_one(board: BoardUnderTest) -> None:
+    tasks = [NewTask(name="paid", title="p"), NewTask(name="free", title="f")]
+    await board.post(NewArtifact(task="paid", name="x", owner="backend"), tasks=tasks[:1])
+    await board.perform("set_budget", task="paid", tokens=10)
+    await board.post(NewArtifact(task="free", name="x", owner="backend"), tasks=tasks[1:])
+    assert await board.fetch("SELECT reference, guarded FROM work_items WHERE board = $1 ORDER BY id") == [
+        ("paid/x", True), ("free/x", False)
+    ]  # fmt: skip

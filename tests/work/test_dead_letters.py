@@ -169,6 +169,25 @@ async def test_poison_cannot_go_round_for_ever(board: BoardUnderTest) -> None:
     assert await board.place(items["a"]) == "dead"
 
 
+@pytest.mark.parametrize("more", [{"rules": {"max_idle_attempts": 50}}, {"max_attempts": 50}])
+async def test_what_may_take_many_attempts_can_be_brought_back_all_the_same(
+    board: BoardUnderTest, more: dict[str, Any]
+) -> None:
+    made = NewArtifact(task="work", name="a", owner="backend", **more)
+    item = (await board.post(made, tasks=[NewTask(name="work", title="work", delegator="cto")]))["work/a"]
+    set_to = "UPDATE work_items SET attempts = $2 WHERE board = $1 AND id = $3 RETURNING 1"
+    await board.fetch(set_to, 49, item)
+    await board.fail(await board.claim_item(item), FailureClass.LOGIC)
+    assert (await board.perform("redrive", everything=True, dry_run=True))["redriven"] == ["work/a"]
+    (asked,) = (await board.perform("list_escalations", agent="cto")).rows
+    await board.perform("answer", escalation=asked["item"], answer="redrive")
+    assert await board.place(item) == "ready"
+    await board.fetch(set_to, 99, item)
+    await board.fail(await board.claim_item(item), FailureClass.LOGIC)
+    with pytest.raises(TriedTooOften, match="100 times"):
+        await board.perform("redrive", items=[item])
+
+
 async def test_oldest_beyond_the_limit_are_archived_with_an_event(
     board: BoardUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

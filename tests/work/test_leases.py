@@ -70,6 +70,9 @@ async def test_tenth_interruption_is_poison(board: BoardUnderTest) -> None:
     assert await board.place(items["spec"]) == "dead"
     (letter,) = await board.fetch("SELECT class FROM dead_letters WHERE board = $1")
     assert letter["class"] == "poison"
+    for subject in ("board.item.died", "genbrain.dlq.backend"):
+        (told,) = await board.log(subject=subject)
+        assert told.payload["class"] == "poison"
 
 
 async def test_checkpoint_and_note_reach_the_next_attempt(board: BoardUnderTest) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ SIZES = {"empty": 0, "small": 100, "large": 100_000}
 CHURN = {"ready", "leases", "gates", "scheduled"}
 """What is emptied again and again, so that its statistics may say that it is empty."""
 LARGE = {"ready", "leases", "work_items", "dependencies", "gates", "scheduled", "artifacts", "artifact_versions",
-         "checkpoints", "attempts", "events"}  # fmt: skip
-BY_KEY = ("item", "id", "blocker", "rank", "artifact", "task", "run_at", "changes_at", "position", "inbox")
+         "checkpoints", "attempts", "events", "dead_letters", "escalations", "circuit_breakers",
+         "failure_runs"}  # fmt: skip
+BY_KEY = ("item", "id", "blocker", "rank", "artifact", "task", "run_at", "changes_at", "position", "inbox", "agent",
+          "substitute", "reference")  # fmt: skip
 """An index condition on the board alone would read all of it: one of these must stand beside it."""
 
 ITEMS = "ARRAY[7, 20007, 40007]::bigint[]"
@@ -51,14 +54,23 @@ LITERALS = {
     "timestamptz[]": "ARRAY[now(), now(), now()]",
     "leases[]": "ARRAY[]::leases[]",
     "tid[]": "ARRAY['(0,1)']::tid[]",
+    "circuit_breakers": "ROW(1, 1, 'half_open', 3, 'x', 'reassign', 2, 300, now(), now(), 7, 7, 7)::circuit_breakers",
+    "breaker_settings": "NULL::breaker_settings",
+    "settled": "ROW(1, 1, true, 'x')::settled",
 }
 WANTED = {"p_after": "0", "p_blockers": ITEMS, "v_inboxes": "ARRAY[1, 2]::bigint[]", "p_item": "NULL",
           "v_first_rank": "-2147483648", "v_first_item": "0", "v_last_rank": "2147483647",
           "v_last_item": "9223372036854775807"}  # fmt: skip
 
 FILES = ("work/claim.sql", "work/finish.sql", "work/give_back.sql", "work/place.sql", "work/enter.sql",
-         "work/losses.sql",          "board/stale.sql")  # fmt: skip
-IN_FUNCTIONS = [statement for name in FILES for statement in of_function(APP / name)]
+         "work/losses.sql", "work/breakers.sql", "work/dead_letters.sql", "board/stale.sql")  # fmt: skip
+IN_FUNCTIONS = [
+    replace(one, parameters=tuple((name, "settled" if kind == "record" else kind) for name, kind in one.parameters))
+    for name in FILES
+    for one in of_function(APP / name)
+]
+SETTLED = "CREATE TYPE settled AS (agent bigint, bad int, good boolean, error text)"
+"""What `settle_breakers` goes through, which in the function is a record."""
 
 ACROSS = ("expire", "lost_claims")
 """Not of one partition: taking back leases is about all boards; a lost claim's place is looked up in a view, whose
@@ -101,6 +113,13 @@ INSERT INTO rating_changes (board, item, changes_at, unblocked)
     SELECT 1, n, now() + n * interval '1 s', false FROM generate_series(1, {rows}) AS n;
 INSERT INTO attempts (board, item, fence, ended_at, attempt, agent, worker, outcome, started_at)
     SELECT 1, n, n, now(), 1, 1, 'w', 'completed', now() FROM generate_series(1, {rows}) AS n;
+INSERT INTO dead_letters (board, item, agent, class, died_at)
+    SELECT 1, n, 1 + n % 500, 'logic', now() - n * interval '1 s' FROM generate_series(1, {rows}) AS n;
+INSERT INTO escalations (board, item, kind, reference, severity, owner, deadline, seconds, question, asked_by, asked_at)
+    SELECT 1, n, 'failure', 't' || n, 'high', 1, now(), 60, '?', 'x', now() FROM generate_series(1, {rows}) AS n;
+INSERT INTO failure_runs (board, agent, failed) SELECT 1, n, 3 FROM generate_series(1, {rows}) AS n;
+INSERT INTO circuit_breakers (board, agent, state, failed, reason, fallback, substitute, recovery_seconds, since, until)
+    SELECT 1, n, 'open', 3, 'x', 'reassign', 1 + n % 500, 300, now(), now() FROM generate_series(1, {rows}) AS n;
 INSERT INTO events (board, position, sealed_on, id, subject, payload, payload_hash, actor, authenticated_by,
                     happened_at, hash)
     SELECT 1, n, current_date, n, 'board.item.claimed', '', '', 'x', 'x', now(), ''
@@ -120,6 +139,7 @@ async def _database(server: servers.Server, name: str, rows: int, *, analyze: bo
     try:
         connection = await asyncpg.connect(server.owner_of(own), server_settings={"jit": "off"})
         try:
+            await connection.execute(SETTLED)
             if rows:
                 await connection.execute(FILL.format(rows=rows))
             if analyze:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from slateboard.patterns import spending
 from slateboard.protocol.errors import Invalid
 from slateboard.protocol.states import Outcome
 from slateboard.protocol.work import NewArtifact, NewTask
@@ -95,6 +96,28 @@ async def test_held_item_that_gets_a_blocker_waits_for_both(board: BoardUnderTes
     await board.finish(first)
     await free(board)
     assert (await board.remaining(second), await board.place(third)) == (1, "claimed")
+    await check_fold(board, "holds")
+
+
+async def test_why_names_what_holds_an_item_now_and_not_what_held_it_when_it_was_picked(board: BoardUnderTest) -> None:
+    first, second = await post(board, ["src/**"], ["src/a"])
+    (claim,) = await board.claim(limit=2)
+    await board.perform("set_budget", task="work", cost=1.0)
+    await board.perform("report_usage", item=first, fence=claim.fence, cost=2.0)
+    async with board.chores() as tx:
+        await spending.watch(tx)
+    await board.finish(claim)
+    await free(board)
+    why = await board.perform("why", item=second)
+    assert (why["moves"], why["because"]) == (False, "the budget of the task work is used up")
+    assert second in [one["item"] for one in (await board.perform("stuck"))["items"]]
+    await check_fold(board, "holds")
+    told = await board.subjects()
+    await free(board)
+    assert await board.subjects() == told
+    await board.perform("set_budget", task="work", cost=9.0)
+    await free(board)
+    assert await board.place(second) == "ready"
     await check_fold(board, "holds")
 
 

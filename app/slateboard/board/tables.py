@@ -80,11 +80,11 @@ agents = Table(
     Column("capabilities", ARRAY(Text), nullable=False, server_default="{}"),
     Column("manager", BigInteger),
     Column("grant", Text, nullable=False, server_default="agent"),
+    _created_at(),
     # Who may delegate to it: anybody where this is null, nobody where it is empty.
     Column("accepts_from", ARRAY(BigInteger)),
     # Whether it is invited to meetings.
     Column("availability", Text, nullable=False, server_default="always"),
-    _created_at(),
     # The row stays when the agent goes: history names it.
     Column("removed_at", DateTime(timezone=True)),
     UniqueConstraint("board", "name", name="agents_board_name_key"),
@@ -187,13 +187,14 @@ artifacts = Table(
     Column("capability", Text),
     Column("path", Text),
     Column("newest_item", BigInteger, nullable=False),
-    # What its work must keep to, null where there is nothing: see `work/rules.py`.
-    Column("rules", JSONB),
     Column("stale_at", DateTime(timezone=True)),
     Column("stale_because", Text),
     Column("created_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    # What its work must keep to, null where there is nothing: see `work/rules.py`.
+    Column("rules", JSONB),
     UniqueConstraint("board", "task", "name", name="artifacts_board_task_name_key"),
+    Index("artifacts_stale_idx", "board", "id", postgresql_where=text("stale_at IS NOT NULL")),
     CheckConstraint(NAME, name="name"),
 )
 
@@ -212,11 +213,11 @@ artifact_versions = Table(
     Column("hash", Text),
     Column("size", BigInteger),
     Column("summary", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
     # What its author names to show that it is so: links, hashes, notes.
     Column("evidence", JSONB),
     # What undoes it, as its author said: the name of an action.
     Column("undo", Text),
-    Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("octet_length(content) <= 1048576", name="content_at_most_1_mib"),
 )
 

@@ -61,7 +61,8 @@ async def change(tx: Transaction, *, changes: Sequence[TaskChange]) -> None:
     for one in changes:
         fields = ("id", "name", "title", "brief", "agent", "priority", "due")
         image = {field: getattr(one, field) for field in fields}
-        tx.record(Subject.TASK_CHANGED, {"task": image, "reference": one.name, "changed": one.changed})
+        told = {"delegated": True} if "agent" in one.changed else {}
+        tx.record(Subject.TASK_CHANGED, {"task": image, "reference": one.name, "changed": one.changed, **told})
 
 
 async def _check_delegations(tx: Transaction, changes: Sequence[TaskChange]) -> None:

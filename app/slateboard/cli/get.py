@@ -45,6 +45,8 @@ def _open(row: Mapping[str, Any]) -> str:
 
 def _about(row: Mapping[str, Any]) -> Any:
     """The one thing worth saying of an artifact or item: progress, what it waits for, the last error, the summary."""
+    if row.get("stalled_since"):
+        return f"no progress for {tables.age(row['stalled_since'])}"
     if row.get("progress") or row.get("percent") is not None:
         return " ".join(str(one) for one in (_percent(row), row.get("progress")) if one)
     if row.get("stuck"):
@@ -81,7 +83,7 @@ COLUMNS: dict[str, list[Column]] = {
     "decisions": [field("id"), field("subject", flexible=True), field("status"), field("by", "agent"), field("task"),
                   field("decision", flexible=True), since("age", "decided_at")],
     "dead-letters": [field("item", "id"), field("reference"), field("agent"), field("class"), field("attempts"),
-                     since("age", "died_at"), field("error", flexible=True)],
+                     since("age", "died_at"), field("event", "subject"), field("error", flexible=True)],
     "tokens": [field("id"), field("agent"), field("live"), since("age", "created_at"), field("expires", "expires_at"),
                field("revoked", "revoked_at")],
     "events": [field("position"), field("time", "happened_at"), field("actor"), field("subject"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +9,17 @@ import click
 
 from slateboard.cli import completion, parameters
 from slateboard.cli.output import Invocation, pass_invocation
-from slateboard.cli.parameters import MOMENT
+from slateboard.cli.parameters import DURATION, MOMENT
 from slateboard.protocol.errors import Invalid
 from slateboard.protocol.names import RESULT
 from slateboard.protocol.states import Priority
 
 OF_TASKS = ("parent", "agent", "delegator", "source")
-OF_ARTIFACTS = ("owner", "capability", "path", "run_at", "max_attempts")
+OF_ARTIFACTS = ("owner", "capability", "path", "run_at", "max_attempts", "rules")
+LENGTHS = {"time_limit": "time_limit_seconds", "verdict_within": "verdict_within_seconds"}
+OF_RULES = ("verify", "criteria", "evidence", "touches", "keys", "max_idle_attempts", *LENGTHS)
+ANYBODY = "*"
+"""What `--verify` gives without a name; no agent is called so."""
 
 
 @click.command()
@@ -40,6 +43,23 @@ OF_ARTIFACTS = ("owner", "capability", "path", "run_at", "max_attempts")
 @click.option("--not-before", "run_at", type=MOMENT, metavar="TIME", help="When it may be started.")
 @click.option("--path", metavar="PATH", help="Where the result is wanted.")
 @click.option("--max-attempts", type=click.IntRange(1, 100), help="Failed attempts until it is a dead letter.")
+@click.option(
+    "--verify", is_flag=False, flag_value=ANYBODY, metavar="[AGENT]", shell_complete=completion.agents,
+    help="It is complete when AGENT has approved it; without a name the board chooses, never the owner.",
+)  # fmt: skip
+@click.option("--criteria", metavar="TEXT", help="What a verifier judges by; asks for a verdict too.")
+@click.option("--verdict-within", type=DURATION, metavar="TIME", help="Until it goes one level up [4h].")
+@click.option(
+    "--evidence", multiple=True, type=click.Choice(["link", "hash", "note"]),
+    help="What a finish must name; may be repeated.",
+)  # fmt: skip
+@click.option("--touches", multiple=True, metavar="GLOB", help="Paths that nobody else may touch; may be repeated.")
+@click.option("--key", "keys", multiple=True, metavar="NAME", help="A key that limits count; may be repeated.")
+@click.option("--time-limit", type=DURATION, metavar="TIME", help="How long an attempt may take [30m].")
+@click.option(
+    "--max-idle-attempts", type=click.IntRange(1), metavar="N",
+    help="Attempts in a row without a result until it is a dead letter [20].",
+)  # fmt: skip
 @click.option("--parent", metavar="TASK", help="Of a new task: the task above it.")
 @click.option("--delegator", metavar="AGENT", help="Of a new task: who delegates it; else who posts it.")
 @click.option("--source", metavar="TEXT", help="Of a new task: where it comes from.")
@@ -50,9 +70,12 @@ def post(invocation: Invocation, what: str, blocked_by: tuple[str, ...], **more:
     Example: slate post changelog --title "Write the changelog" --owner marketing
 
     Example: slate post release-api/benchmark --owner backend --blocked-by api --due 4h
+
+    Example: slate post release-api/report --owner backend --verify cto --evidence link --touches "docs/**"
     """
     task, slash, name = what.partition("/")
-    wanted = parameters.given(more)
+    rules = _rules({name: more.pop(name) for name in OF_RULES})
+    wanted = parameters.given({**more, "rules": rules})
     if slash:
         _refuse(wanted, OF_TASKS, "an artifact")
         arguments = {"artifacts": [{"task": task, "name": name, "blocked_by": list(blocked_by), **wanted}]}
@@ -63,9 +86,17 @@ def post(invocation: Invocation, what: str, blocked_by: tuple[str, ...], **more:
     invocation.answer(posted, "\n".join(lines))
 
 
+def _rules(said: dict[str, Any]) -> dict[str, Any] | None:
+    """The rules of the artifact, in the words that every door takes; None where nothing is said."""
+    rules = {LENGTHS.get(name, name): value for name, value in parameters.given(said).items() if value != ()}
+    if rules.get("verify") == ANYBODY:
+        rules["verify"] = True
+    return rules or None
+
+
 def _task(name: str, blocked_by: tuple[str, ...], wanted: dict[str, Any]) -> dict[str, Any]:
     """A new task; its `result` is spelled out only where something is said of it."""
-    own: dict[str, dt.datetime | str | int] = {key: wanted[key] for key in OF_ARTIFACTS if key in wanted}
+    own: dict[str, Any] = {key: wanted[key] for key in OF_ARTIFACTS if key in wanted}
     task = {key: value for key, value in wanted.items() if key not in OF_ARTIFACTS}
     if "owner" in own:
         task["agent"] = own.pop("owner")

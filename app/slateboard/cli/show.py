@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -104,8 +104,20 @@ def _artifact(found: Mapping[str, Any]) -> dict[str, Any]:
         "stuck": found["stuck"] or None,
         "priority": found["priority"],
         **_life(found),
+        **_rules(found.get("rules") or {}),
         "brief": found["brief"],
     }
+
+
+def _rules(rules: Mapping[str, Any]) -> dict[str, str]:
+    """What its work must keep to: each rule by its name, a list as its members, a time in seconds."""
+    shown: dict[str, str] = {}
+    for name, value in sorted(rules.items()):
+        text = "yes" if value is True else str(value)
+        if isinstance(value, list):
+            text = ", ".join(map(str, cast("list[Any]", value)))
+        shown[name.removesuffix("_seconds").replace("_", " ")] = f"{text} s" if name.endswith("_seconds") else text
+    return shown
 
 
 def _item(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from slateboard.cli import health
+from slateboard.cli import health, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.protocol.errors import SlateError
 
@@ -104,6 +104,9 @@ def _show_board(board: dict[str, Any]) -> None:
     click.echo(f"board     {board['board']}{state}: {', '.join(counts) or 'no work items yet'}")
     for one in board["breakers"]:
         click.echo(f"          the breaker of {one['agent']} is {one['state'].replace('_', '-')}: {one['reason']}")
+    for one in board["stalled"]:
+        since = tables.age(one["since"])
+        click.echo(f"          {one['reference']}, claimed by {one['agent']}, has made no progress for {since}")
     for one in board["paused_subscriptions"]:
         click.echo(f"          subscription {one['name']} is paused, {one['behind']:,} behind: {one['paused_because']}")
     if board["stuck"]["number"]:

@@ -41,7 +41,7 @@ DEFAULT_HOME = "~/.slateboard"
 OF_OWN_AGENT = frozenset({"claim", "claim_one", "has_work", "mine"})
 """Operations whose `agent` is an id; without one it is the agent that is connected."""
 
-WITHOUT_BOARD = frozenset({"create_board", "list_boards", "list_deleted_boards"})
+WITHOUT_BOARD = frozenset({"create_board", "list_boards", "list_deleted_boards", "doctor"})
 """What an administrator can do before the board is there."""
 NO_BOARD = BoardId(0)
 

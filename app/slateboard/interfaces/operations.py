@@ -131,7 +131,7 @@ OPERATIONS: dict[str, Operation] = {
     # usage and budgets
     "report_usage": Operation("slateboard.work.usage:report_usage", WRITE, AGENT),
     "usage": Operation("slateboard.work.usage:usage", READ, READER),
-    "set_budget": Operation("slateboard.work.budgets:set_budget", WRITE, OPERATOR),
+    "set_budget": Operation("slateboard.patterns.spending:set_budget", WRITE, OPERATOR),
     "remove_budget": Operation("slateboard.work.budgets:remove_budget", WRITE, OPERATOR),
     "list_budgets": Operation("slateboard.work.budgets:list_budgets", READ, READER),
     "set_limit": Operation("slateboard.work.limits:set_limit", WRITE, OPERATOR),
@@ -188,6 +188,8 @@ OPERATIONS: dict[str, Operation] = {
     "show": Operation("slateboard.reports.details:show", READ, READER),
     "why": Operation("slateboard.reports.why:why", READ, READER),
     "stuck": Operation("slateboard.reports.causes:stuck", READ, READER),
+    "health": Operation("slateboard.reports.health:health", READ, READER),
+    "doctor": Operation("slateboard.reports.doctor:doctor", READ, READER),
     "tree": Operation("slateboard.reports.tree:tree", READ, READER),
     "status": Operation("slateboard.reports.overview:status", READ, READER),
     "report_audit": Operation("slateboard.reports.audit.report:report_audit", READ, READER),

@@ -17,12 +17,13 @@ from slateboard.manifests.declarations import Declarations, DeclaredAgent, Decla
 from slateboard.manifests.event_pipeline import named_after, pattern_of
 from slateboard.manifests.fields import A_NAME, Fields, check, text
 from slateboard.manifests.places import located, wrong
+from slateboard.patterns import spending
 from slateboard.protocol import durations
 from slateboard.protocol.errors import Invalid, SlateError
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import AgentKind, Availability, Priority
 from slateboard.store.arrays import names
-from slateboard.work import budgets, limits
+from slateboard.work import limits
 
 if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
@@ -219,6 +220,6 @@ async def execute(tx: Transaction, todo: Profiles) -> None:
             if "limit" in parts and one.limit is not None:
                 await limits.set_limit(tx, scope="agent", name=one.name, **one.limit)
             if "budget" in parts and one.budget is not None:
-                await budgets.set_budget(tx, agent=one.name, **one.budget)
+                await spending.set_budget(tx, agent=one.name, **one.budget)
         except SlateError as error:
             raise located(error, one.place) from error

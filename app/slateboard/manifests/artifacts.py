@@ -13,7 +13,7 @@ from slateboard.protocol.errors import TooLarge
 from slateboard.protocol.names import slug
 from slateboard.protocol.states import ArtifactStatus, DecisionStatus, Priority
 from slateboard.protocol.work import MAX_CONTENT_BYTES, Result
-from slateboard.work.rules import CHECKS
+from slateboard.work.rules import CHECKS, MOST_IDLE_ATTEMPTS
 
 if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
@@ -24,7 +24,8 @@ STATUSES = frozenset(ArtifactStatus)
 RESULT_KEYS = ("uri", "content", "hash")
 """What only a result that exists already has."""
 WORK_KEYS = ("owner", "capability", "priority", "due", "run_at", "max_attempts", "blocked_by", "verify",
-             "criteria", "evidence", "touches", "keys")  # fmt: skip
+             "criteria", "verdict_within", "evidence", "touches", "keys", "time_limit",
+             "max_idle_attempts")  # fmt: skip
 ARTIFACT_KEYS = frozenset((*WORK_KEYS, *RESULT_KEYS, "title", "brief", "path", "status"))
 EVIDENCE = frozenset(("link", "hash", "note"))
 DECISION_TEXTS = ("rationale", "context", "consequences", "confirmation", "supersedes")
@@ -103,6 +104,14 @@ def _rules(found: Declarations, fields: Fields, owner: str | None) -> dict[str, 
             raise wrong(document.at(nodes[0]), f"found {', '.join(values)[:80]!r}", wanted)
         if nodes:
             rules[name] = values
+    for name in ("time_limit", "verdict_within"):
+        if (limit := fields.length(name)) is not None:
+            rules[f"{name}_seconds"] = limit
+    if "verdict_within_seconds" in rules and not {"verify", "criteria"} & rules.keys():
+        place = document.at(fields.values["verdict_within"])
+        raise wrong(place, "found a time for a verdict that nobody gives", "verify or criteria beside it")
+    if (idle := fields.number("max_idle_attempts", 1, MOST_IDLE_ATTEMPTS)) is not None:
+        rules["max_idle_attempts"] = idle
     return rules
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from slateboard.manifests.declarations import Declarations, DeclaredBreaker
 from slateboard.manifests.fields import A_NAME, Fields, check
 from slateboard.manifests.places import wrong
-from slateboard.protocol import durations
 from slateboard.protocol.errors import Invalid
 from slateboard.store.arrays import names
 from slateboard.work import breakers
@@ -28,7 +27,6 @@ KEYS = frozenset(("failure_threshold", "recovery_timeout", "fallback", "substitu
 RULES = "{failure_threshold, recovery_timeout, fallback}"
 BARE_NAME = "default"
 """The name of the manifest that the bare form is: the board's default."""
-A_LENGTH = "a length of time above 0 and at most 30 days, like 300s or 5m"
 DEFAULT = ""
 """The agent of the board's default: all that have no rules of their own."""
 COMPARED = ("failure_threshold", "recovery_seconds", "fallback", "substitute")
@@ -65,7 +63,7 @@ def add_rules(found: Declarations, document: Document, node: Node, rules: Node, 
     one = Fields(document, rules, KEYS, RULES)
     given: dict[str, Any] = {
         "failure_threshold": one.number("failure_threshold", 1, breakers.MAX_THRESHOLD),
-        "recovery_seconds": _recovery(document, one),
+        "recovery_seconds": one.length("recovery_timeout"),
         "fallback": one.word("fallback", list(breakers.Fallback)),
         "substitute": one.name("substitute"),
     }
@@ -77,19 +75,6 @@ def add_rules(found: Declarations, document: Document, node: Node, rules: Node, 
         place = document.at(one.node_of("substitute" if given["substitute"] else "fallback"))
         raise wrong(place, error.message, A_NAME, remedy=error.remedy) from error
     found.add_breaker(DeclaredBreaker(document=document, node=node, agent=agent, rules=given, source=source))
-
-
-def _recovery(document: Document, one: Fields) -> float | None:
-    node = one.values.get("recovery_timeout")
-    if node is None:
-        return None
-    try:
-        seconds = durations.parse(node.value) if node.kind in {"a text", "a whole number", "a number"} else 0.0
-    except Invalid:
-        seconds = 0.0
-    if not 0 < seconds <= breakers.MAX_RECOVERY_SECONDS:
-        raise wrong(document.at(node), f"found {node.shown()}", A_LENGTH)
-    return seconds
 
 
 @dataclass(slots=True)

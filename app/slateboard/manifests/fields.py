@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 MAX_AHEAD = timedelta(days=3650)
 """How far ahead of its posting something can be due."""
+MOST_SECONDS = 30 * 86_400.0
+"""Of a length of time that is no `due`."""
 MAX_TEXT = 65_536
 """Characters of a title, brief or path."""
 
 A_NAME = "a name: lower-case letters, digits, '-' and '_', 63 at most"
+A_LENGTH = "a length of time above 0 and at most 30 days, like 300s or 5m"
 A_MOMENT = "a length of time (30m, 4h, 2d) or a time with its zone (2026-12-24T18:00:00Z)"
 
 
@@ -110,6 +113,19 @@ class Fields:
         """A time, or a length of time."""
         node = self.values.get(key)
         return None if node is None else _moment(self.document, node)
+
+    def length(self, key: str) -> float | None:
+        """A length of time in seconds, above 0 and at most 30 days."""
+        node = self.values.get(key)
+        if node is None:
+            return None
+        try:
+            seconds = durations.parse(node.value) if node.kind in {"a text", "a whole number", "a number"} else 0.0
+        except Invalid:
+            seconds = 0.0
+        if not 0 < seconds <= MOST_SECONDS:
+            raise wrong(self.document.at(node), f"found {node.shown()}", A_LENGTH)
+        return seconds
 
     def texts(self, key: str) -> list[Node]:
         """The nodes of one text, or of a list of texts; all of them were checked."""

@@ -119,17 +119,25 @@ async def _keep(
 
 
 async def _fence_off(tx: Transaction, found: list[Any], because: str) -> list[str]:
-    """Cancel what is unfinished of a task that is undone; a worker hears of it at its next call."""
-    open_ = sorted(row["item"] for row in found if row["outcome"] is None)
-    if not open_:
+    """Cancel what is unfinished of a task that is undone, and what somebody was asked about it.
+
+    A worker hears of it at its next call. Returns the artifacts' references.
+    """
+    mine = [row["item"] for row in found if row["outcome"] is None]
+    if not mine:
         return []
+    asked = [row["id"] for row in await tx.fetch(queries.DUTIES, tx.board, mine)]
+    await tx.fetch(queries.LOCK_LEASES, tx.board, asked)
+    await tx.fetch(queries.LOCK_ITEMS, tx.board, asked)
+    open_ = sorted({*mine, *asked})
     held = await endings.leave_places(tx, open_)
     await gates.end_attempts(tx, held, outcome=Outcome.CANCELLED, error=None, note=None)
     rows = await tx.fetch(CANCEL, tx.board, open_, tx.now)
+    await tx.fetch(queries.WITHDRAW, tx.board, asked, tx.now)
     for row in rows:
         payload = {"item": row["id"], "reference": row["reference"], "reason": f"the task is undone: {because}"}
         tx.record(Subject.ITEM_CANCELLED, payload, correlation=row["correlation"])
-    return [row["reference"] for row in rows]
+    return [row["reference"] for row in rows if row["id"] not in asked]
 
 
 async def finished(tx: Transaction, given: Finish) -> Finished:
@@ -172,10 +180,10 @@ async def decided(tx: Transaction, asked: dict[str, Any], text: str, by: str) ->
         return
     try:
         await duties.hold(tx, row["item"])
-    except WrongState:  # done or given up meanwhile
-        return
-    if text == RETRY:
-        await dead_letters.revive(tx, [row["item"]])
+        if text == RETRY:
+            await dead_letters.revive(tx, [row["item"]])
+            return
+    except WrongState:  # done, given up or redriven meanwhile
         return
     await _ended(tx, row["item"], Subject.COMPENSATION_LEFT, "left", by=by)
     await duties.end(tx, row["item"])

@@ -19,8 +19,8 @@ OF_TASK = """
 SELECT w.id FROM tasks t
 JOIN artifacts a ON a.board = t.board AND a.task = t.id
 JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
-WHERE t.board = $1 AND t.name = $2 AND w.outcome = 'dead' AND w.attempts < $3
-ORDER BY w.id LIMIT $4
+WHERE t.board = $1 AND t.name = $2 AND w.outcome = 'dead' AND w.attempts < {most}
+ORDER BY w.id LIMIT $3
 """
 
 
@@ -28,7 +28,7 @@ async def decided(tx: Transaction, row: dict[str, Any], text: str, _by: str) -> 
     """The dead letters of the task come back, as far as they were not tried too often, or stay dead."""
     if text != REDRIVE:
         return
-    bound = dead_letters.MAX_ATTEMPTS_IN_ALL
-    found = [one["id"] for one in await tx.fetch(OF_TASK, tx.board, row["reference"], bound, MAX_BATCH)]
+    statement = OF_TASK.format(most=dead_letters.most())
+    found = [one["id"] for one in await tx.fetch(statement, tx.board, row["reference"], MAX_BATCH)]
     if found:
         await dead_letters.revive(tx, found)

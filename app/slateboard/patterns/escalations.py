@@ -119,7 +119,7 @@ async def ask(
 ) -> dict[str, Any]:
     """Give a claim back and wait for the answer of somebody: `of`, else the manager, the delegator, or a person.
 
-    Returns `{escalation, item, place, owner, deadline}`. Raises `LeaseLost`, `UnknownName`, `Invalid`.
+    Returns `{escalation, item, place, owner, deadline}`. Raises `LeaseLost`, `UnknownName`, `NoProgress`, `Invalid`.
     """
     tx.require(Right.AGENT)
     check_question(question, options, default, deadline_seconds, severity)
@@ -129,6 +129,7 @@ async def ask(
         raise Invalid("there is nobody to ask", remedy="name somebody, give the agent a manager, or add a person")
     if owner == lease["agent"]:
         raise Invalid("an agent cannot wait for its own answer", remedy="ask somebody else")
+    await leases.check_progress(tx, item)
     row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
     told = await raise_(
         tx, kind="question", about=item, reference=row["reference"], owner=owner, severity=severity, question=question,
@@ -179,6 +180,14 @@ async def answer(tx: Transaction, *, escalation: int, answer: str) -> dict[str, 
     await _answered(tx, row, answer, tx.actor.name)
     await _tell(tx, row, answer=answer, by=tx.actor.name)
     return {"escalation": escalation, "answer": answer, "reference": row["reference"], "about": row["about"]}
+
+
+async def settle(tx: Transaction, *, escalation: int, answer: str) -> None:
+    """What an escalation asked for has come about without an answer: this is its answer, if nobody gave one."""
+    with suppress(WrongState):  # answered meanwhile
+        row = await _one(tx, escalation)
+        await duties.hold(tx, escalation, row["about"])
+        await _answered(tx, row, answer, tx.actor.name)
 
 
 async def _to_answer(tx: Transaction, row: dict[str, Any], answer: str) -> None:
@@ -288,7 +297,7 @@ async def _one(tx: Transaction, escalation: int) -> dict[str, Any]:
 def check_question(question: str, options: Sequence[str], default: str | None, seconds: float, severity: str) -> None:
     """Refuse what cannot be asked."""
     if not question.strip() or len(question) > MAX_QUESTION_CHARACTERS:
-        raise Invalid(f"a question has 1 to {MAX_QUESTION_CHARACTERS:,} characters", remedy="ask something shorter")
+        raise Invalid(f"a question has 1 to {MAX_QUESTION_CHARACTERS:,} characters", remedy="ask in that length")
     if not 0 < seconds <= MAX_SECONDS:
         raise Invalid("an answer may take more than 0 s and at most 30 days", remedy="choose a deadline in that range")
     if len(options) > MAX_OPTIONS or len(set(options)) < len(options) or not all(options):

@@ -1,7 +1,7 @@
-"""Spending: looks at all budgets again and again, warns when one is nearly used, and tells a person when it is.
+"""Spending: sets budgets and looks at all of them again and again, warns of what is nearly used, and asks when it is.
 
 One that is wholly used stops claims from the commit that says so; the escalation asks what is to become of it, and
-raising the budget lets the work go on.
+raising the budget lets the work go on and ends the question.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ WHERE (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = b.board)
 ORDER BY b.board, b.agent, b.task LIMIT $2
 """
 
+# Questions about budgets that are not used up any more.
+SETTLED = """
+SELECT e.board, e.item FROM escalations e
+WHERE e.answered_at IS NULL AND e.kind = 'budget'
+  AND (SELECT o.archived_at IS NULL FROM boards o WHERE o.id = e.board)
+  AND NOT EXISTS (
+      SELECT FROM budgets b WHERE b.board = e.board AND b.exhausted_at IS NOT NULL
+        AND e.reference = 'budget/' || coalesce(
+            (SELECT 'agent/' || a.name FROM agents a WHERE a.board = b.board AND a.id = b.agent),
+            (SELECT 'task/' || t.name FROM tasks t WHERE t.board = b.board AND t.id = b.task), 'board'))
+ORDER BY e.board, e.item LIMIT $1
+"""
+
 HELD = "SELECT * FROM budgets WHERE board = $1 AND agent = $2 AND task = $3 FOR NO KEY UPDATE"
 
 NAME = """
@@ -37,14 +50,41 @@ SELECT coalesce((SELECT 'agent ' || a.name FROM agents a WHERE a.board = $1 AND 
 """
 
 
+async def set_budget(
+    tx: Transaction,
+    *,
+    agent: str | None = None,
+    task: str | None = None,
+    tokens: int | None = None,
+    cost: float | None = None,
+) -> dict[str, Any]:
+    """Limit what an agent, a task with all below it, or (without either) the board may use; it replaces the one before.
+
+    Tokens are input and output together. One that is used up already stops claims from this commit, and somebody is
+    asked. Raises `UnknownName`, `Invalid` (no limit, or not above zero).
+    """
+    made, before = await budgets.put(tx, agent=agent, task=task, tokens=tokens, cost=cost)
+    used = {name: made[name] for name in ("used_tokens", "used_cost")}
+    await _tell(tx, made, used, before=before)
+    return made
+
+
 async def watch(tx: Transaction, *, limit: int = 100) -> int:
-    """Say which budgets are nearly or wholly used since the last look, at most `limit`, on any board; how many."""
+    """Say which budgets are nearly or wholly used since the last look, at most `limit`, on any board; how many.
+
+    Questions about budgets that were raised or removed meanwhile are at their end.
+    """
     rows = await tx.fetch(CHANGED, budgets.WARN_AT, limit)
     for row in rows:
         tx.board = BoardId(row["board"])
         await _judge(tx, row["agent"], row["task"])
         await tx.flush()
-    return len(rows)
+    settled = await tx.fetch(SETTLED, limit)
+    for row in settled:
+        tx.board = BoardId(row["board"])
+        await escalations.settle(tx, escalation=row["item"], answer="no longer used up")
+        await tx.flush()
+    return max(len(rows), len(settled))
 
 
 async def _judge(tx: Transaction, agent: int, task: int) -> None:
@@ -52,19 +92,26 @@ async def _judge(tx: Transaction, agent: int, task: int) -> None:
     if row is None:  # removed meanwhile
         return
     used = await budgets.used_of(tx, agent, task)
-    times = budgets.times(row, used, tx.now)
-    await tx.fetch(budgets.MARK, tx.board, agent, task, times["warned_at"], times["exhausted_at"])
+    now = budgets.times(row, used, tx.now)
+    await tx.fetch(budgets.MARK, tx.board, agent, task, now["warned_at"], now["exhausted_at"])
+    await _tell(tx, {**row, **now}, used, before=row)
+
+
+async def _tell(tx: Transaction, budget: dict[str, Any], used: dict[str, Any], *, before: Any) -> None:
+    """Say what a budget has come to, if it was not so before; of one that is used up somebody is asked."""
+    agent, task = budget["agent"], budget["task"]
     named = await tx.fetchrow(NAME, tx.board, agent, task)
-    told: dict[str, Any] = {"agent": agent, "task": task, "scope": named["scope"], "tokens": row["tokens"]}
-    told |= {"cost": row["cost"], **used, **times}
-    if times["exhausted_at"] is None:
-        tx.record(Subject.BUDGET_WARNED, told)
-    elif row["exhausted_at"] is None:
+    told = {name: budget[name] for name in ("agent", "task", "tokens", "cost", "warned_at", "exhausted_at")}
+    told |= {"scope": named["scope"], **used}
+    if budget["exhausted_at"] is None:
+        if budget["warned_at"] is not None and before["warned_at"] is None:
+            tx.record(Subject.BUDGET_WARNED, told)
+    elif before["exhausted_at"] is None:
         tx.record(Subject.BUDGET_EXHAUSTED, told)
         if task:
             await tx.fetch(budgets.GUARD, tx.board, task)
         if named["owner"] is not None:
-            await _escalate(tx, named["scope"], named["owner"], dict(row), used)
+            await _escalate(tx, named["scope"], named["owner"], budget, used)
 
 
 async def _escalate(tx: Transaction, scope: str, owner: int, row: dict[str, Any], used: dict[str, Any]) -> None:
@@ -74,7 +121,8 @@ async def _escalate(tx: Transaction, scope: str, owner: int, row: dict[str, Any]
         if row[what] is not None
     ]
     await escalations.raise_(
-        tx, kind="budget", reference=scope.rpartition(" ")[2], owner=owner, severity="high",
+        tx, kind="budget", reference="budget/" + scope.removeprefix("the ").replace(" ", "/"), owner=owner,
+        severity="high",
         question=f"The budget of {scope} is used up ({', '.join(of)}): nothing more is claimed. "
         "Raise it with `slate budget set`, or leave it.",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from slateboard.protocol.errors import Invalid
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import check_name
 from slateboard.protocol.rights import Right
-from slateboard.work import queries
+from slateboard.work import queries, usage
 
 if TYPE_CHECKING:
     from slateboard.transaction import Statement, Transaction
@@ -136,8 +136,14 @@ async def watch(tx: Transaction) -> None:
 
 
 async def list_compensations(tx: Statement, *, task: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-    """What was undone, what could not be, and whose effect is unknown: of one task or of all, the newest first."""
+    """What was undone, what could not be, and whose effect is unknown: of one task or of all, the newest first.
+
+    Raises `UnknownName` for a task that is not there, so that a slip never looks like an empty answer.
+    """
     tx.require(Right.READER)
     if not 1 <= limit <= MAX_SHOWN:
         raise Invalid(f"a list has 1 to {MAX_SHOWN:,} rows", remedy="choose a number in that range")
-    return [dict(row) for row in await tx.fetch(SHOWN, tx.board, task, limit)]
+    rows = [dict(row) for row in await tx.fetch(SHOWN, tx.board, task, limit)]
+    if not rows and task is not None:
+        await usage.task_id(tx, task)
+    return rows

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from slateboard.transaction import Transaction
 
 REJECTIONS = 3
-"""After so many a person is asked."""
+"""After so many a person is asked; unanswered, it is tried again once, and the next time it is a dead letter."""
 MAX_REASON_CHARACTERS = 65_536
 RETRY, ACCEPT, CANCEL = "retry", "accept", "cancel"
 VERDICTS = {"approve": "approved", "reject": "rejected"}
 
 ONE = """
 SELECT n.*, (SELECT max(v.version) FROM artifact_versions v WHERE v.board = $1 AND v.artifact = n.artifact) AS newest,
-       (SELECT l.agent FROM leases l WHERE l.board = $1 AND l.item = $2) AS holder
+       (SELECT l.agent FROM leases l WHERE l.board = $1 AND l.item = $2) AS holder,
+       (SELECT (a.rules ->> 'verdict_within_seconds')::float8 FROM artifacts a
+        WHERE a.board = $1 AND a.id = n.artifact) AS seconds
 FROM verifications n WHERE n.board = $1 AND n.item = $2
 """
 
@@ -94,6 +96,7 @@ async def judge(
     if (version, hash) != (row["version"], row["hash"]) or row["version"] != row["newest"]:
         asked = f"version {row['version']} with {row['hash'] or 'no hash'}"
         message = f"the verification {item} is of {asked}, and the newest is version {row['newest']}"
+        message += f"; this judges version {version} with {(hash or 'no hash')[:80]}"
         remedy = "read the briefing again, and judge what it names"
         raise VersionConflict(message, remedy=remedy, item=item, version=row["version"], hash=row["hash"])
     await settle(tx, row, VERDICTS[verdict], reason, tx.actor.name)
@@ -135,7 +138,7 @@ async def settle(tx: Transaction, row: dict[str, Any], verdict: str, reason: str
     await escalations.raise_(
         tx, kind="rejected", about=about, reference=row["reference"], owner=owner, severity="high",
         question=f"{row['reference']} was rejected {rejections} times, the last time because: {reason}",
-        options=(RETRY, ACCEPT, CANCEL), default=RETRY,
+        options=(RETRY, ACCEPT, CANCEL), default=RETRY if rejections == REJECTIONS else None,
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from slateboard.transaction import ReadTransaction, Transaction
 
 DEADLINE_SECONDS = 4 * 3_600.0
+"""How long a verifier has, where the artifact's rule `verdict_within_seconds` does not say."""
 LEVELS = 2
 """How often a verdict that does not come is asked for one level up."""
 MAX_SHOWN = 1_000
@@ -121,6 +122,7 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
         await steps.watch(tx)
     told = {"note": result.note, "usage": result.usage, "evidence": result.evidence, "undo": result.undo}
     if verify:
+        work["seconds"] = rules.get("verdict_within_seconds", DEADLINE_SECONDS)
         await _ask(tx, given, lease["agent"], work, told)
     else:
         await tx.fetch(queries.MARK_DONE, tx.board, [given.item], tx.now)
@@ -130,7 +132,7 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
 
 async def _ask(tx: Transaction, given: Finish, author: int, work: dict[str, Any], told: dict[str, Any]) -> None:
     """Post the duty of the verifier; the item, which is in no place, waits for it."""
-    deadline = tx.now + timedelta(seconds=DEADLINE_SECONDS)
+    deadline = tx.now + timedelta(seconds=work["seconds"])
     duty = await duties.post(
         tx, kind=ItemKind.VERIFY, reference=work["reference"], inbox=work["verifier"], rating=work["base_rating"],
         due=deadline, hooked=True,
@@ -179,7 +181,7 @@ async def _overdue(tx: Transaction, row: dict[str, Any]) -> None:
         await verdicts.record(tx, row, "rejected", reason, "nobody")
         await duties.end(tx, item)
         return
-    deadline = tx.now + timedelta(seconds=DEADLINE_SECONDS)
+    deadline = tx.now + timedelta(seconds=row["seconds"] or DEADLINE_SECONDS)
     await tx.fetch(MOVE, tx.board, item, above, deadline)
     await tx.fetch(escalations.MOVE_WAIT, tx.board, item, above, deadline)
     moved = {"item": item, "verifier": above, "level": row["level"] + 1, "deadline": deadline}

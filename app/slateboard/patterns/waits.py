@@ -76,7 +76,8 @@ async def wait_for(
 ) -> dict[str, Any]:
     """Give a claim back until an event comes that fits, or `timeout_seconds` (at most 30 days) are over.
 
-    Without a pattern it waits for the time alone. Raises `LeaseLost`, `BadSubject`, `Invalid` (filter, time).
+    Without a pattern it waits for the time alone. Raises `LeaseLost`, `BadSubject`, `NoProgress`,
+    `Invalid` (filter, time).
     """
     tx.require(Right.AGENT)
     if not 0 < timeout_seconds <= MAX_SECONDS:
@@ -87,6 +88,7 @@ async def wait_for(
         check_pattern(pattern)
     await filters.check(tx, filter, "filter")
     lease = await leases.own(tx, item=item, fence=fence)
+    await leases.check_progress(tx, item)
     row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
     await tx.fetch(queries.INSERT_GATES, tx.board, [item], [1])
     after = await tx.fetchval(CLAIMED_AT, tx.board, lease["cause"]) or 0

@@ -116,6 +116,12 @@ class EvidenceMissing(Invalid):
     code = "evidence_missing"
 
 
+class NoProgress(Conflict):
+    """It went round too often without a result, or without a change; somebody must look at it."""
+
+    code = "no_progress"
+
+
 class DependencyCycle(Conflict):
     """The dependency would close a circle; the path is in the message."""
 

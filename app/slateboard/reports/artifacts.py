@@ -51,7 +51,9 @@ SELECT p.id, p.task_name || '/' || p.name AS reference, p.task_name AS task, p.t
              ) AS d
              JOIN work_items b ON b.board = p.board AND b.id = d.blocker
              ORDER BY d.blocker LIMIT 100) AS blocked_by,
-       c.name AS claimed_by, l.worker, l.claimed_at, l.expires_at, l.percent, l.progress
+       c.name AS claimed_by, l.worker, l.claimed_at, l.expires_at, l.percent, l.progress,
+       CASE WHEN l.stalled_at > coalesce(l.progressed_at, l.claimed_at)
+            THEN coalesce(l.progressed_at, l.claimed_at) END AS stalled_since
 FROM page p
 JOIN work_items w ON w.board = p.board AND w.id = p.newest_item
 {queries.PLACES}

@@ -23,15 +23,17 @@ MAX_NEIGHBOURS = 100
 
 NEIGHBOUR = ("reference", "status", "owner", "claimed_by", "stuck", "item")
 
+RULES = "SELECT rules::text FROM artifacts WHERE board = $1 AND id = $2"
+
 CHECKPOINT = "SELECT data, note, kept_at FROM checkpoints WHERE board = $1 AND item = $2"
 
 
 async def show(tx: Statement, *, name: str | int) -> dict[str, Any]:
     """A task by its name, an artifact by its reference, or a work item by its id: a dict whose `type` says which.
 
-    A task comes with its artifacts, subtasks and decisions; an artifact with versions (the newest with its inline
-    content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Where not all is shown,
-    `more_<name>` is true. Raises `UnknownName`.
+    A task comes with its artifacts, subtasks and decisions; an artifact with its rules, versions (the newest with its
+    inline content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Where not all is
+    shown, `more_<name>` is true. Raises `UnknownName`.
     """
     tx.require(Right.READER)
     name = str(name)
@@ -73,9 +75,11 @@ async def _artifact(tx: Statement, reference: str) -> dict[str, Any]:
     if versions and versions[0]["has_content"]:
         versions[0] = (await history.versions(tx, artifacts=key, last=1, content=True))[0]
     decided = await listings.decisions(tx, task=row["task"], first=SHOWN)
+    rules = await tx.fetchval(RULES, tx.board, row["id"])
     return {
         "type": "artifact",
         **row,
+        "rules": None if rules is None else json.loads(rules),
         **await _kept(tx, row["item"]),
         **cut("versions", versions, SHOWN),
         **cut("attempts_made", await history.attempts(tx, artifacts=key, last=SHOWN + 1), SHOWN),

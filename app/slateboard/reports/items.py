@@ -36,7 +36,9 @@ SELECT w.id, w.kind, w.reference, w.artifact, w.revision, {queries.PLACE} AS pla
        -r.rank AS rating, w.pinned_rating AS pinned, coalesce(s.run_at, w.run_at) AS run_at, w.attempts, w.failures,
        w.interruptions, w.max_attempts, w.last_error, w.correlation, w.created_at, w.finished_at,
        {queries.STUCK} AS stuck, coalesce(g.remaining, 0) AS remaining,
-       c.name AS claimed_by, l.worker, l.fence, l.claimed_at, l.expires_at, l.percent, l.progress
+       c.name AS claimed_by, l.worker, l.fence, l.claimed_at, l.expires_at, l.percent, l.progress,
+       CASE WHEN l.stalled_at > coalesce(l.progressed_at, l.claimed_at)
+            THEN coalesce(l.progressed_at, l.claimed_at) END AS stalled_since
 FROM page w {queries.PLACES}
 LEFT JOIN agents c ON c.board = l.board AND c.id = l.agent
 ORDER BY {{shown_order}}
@@ -112,11 +114,13 @@ def _candidates(place: str | None, finished: bool | None) -> str:  # noqa: FBT00
 
 DEAD_LETTERS = """
 SELECT x.item AS id, w.reference, w.kind, w.artifact, g.name AS agent, x.class, x.error, x.died_at, w.attempts,
-       w.failures, w.interruptions, w.correlation, o.name AS owner
+       w.failures, w.interruptions, w.correlation, o.name AS owner, d.position, e.subject
 FROM dead_letters x
 JOIN work_items w ON w.board = x.board AND w.id = x.item
 LEFT JOIN agents g ON g.board = x.board AND g.id = x.agent
 LEFT JOIN agents o ON o.board = w.board AND o.id = w.inbox
+LEFT JOIN deliveries d ON d.board = x.board AND d.item = x.item
+LEFT JOIN events e ON e.board = d.board AND e.position = d.position
 WHERE x.board = $1{filters} ORDER BY x.died_at DESC, x.item DESC LIMIT {limit}
 """
 
@@ -137,7 +141,8 @@ async def dead_letters(
     """What will not be tried again until somebody redrives or discards it, the newest first.
 
     `search` is a part of the error or of the reference, in small or capital letters; `subject` a pattern of what was
-    delivered; an age counts from the death.
+    delivered; an age counts from the death. A delivery's row has the `subject` and `position` of its event, which stays
+    in the log, with its payload, while the delivery may be redriven.
     """
     tx.require(Right.READER)
     check_first(first)

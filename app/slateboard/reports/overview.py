@@ -30,6 +30,14 @@ FROM circuit_breakers c JOIN agents a ON a.board = c.board AND a.id = c.agent
 WHERE c.board = $1 ORDER BY c.since, c.agent LIMIT $2
 """
 
+# Claims that were told of since they make no progress, and have made none since, the oldest first.
+STALLED = """
+SELECT l.item, w.reference, a.name AS agent, l.worker, coalesce(l.progressed_at, l.claimed_at) AS since
+FROM leases l JOIN work_items w ON w.board = l.board AND w.id = l.item
+JOIN agents a ON a.board = l.board AND a.id = l.agent
+WHERE l.board = $1 AND l.stalled_at > coalesce(l.progressed_at, l.claimed_at) ORDER BY since, l.item LIMIT $2
+"""
+
 BOARD = """
 SELECT b.id, b.name, b.prefix, b.archived_at,
        EXISTS (SELECT FROM pauses p WHERE p.board = b.id AND p.agent = 0) AS paused,
@@ -121,6 +129,7 @@ async def status(tx: Statement) -> dict[str, Any]:
         "log": {"head": board["head"], "outbox": queue["outbox"]},
         "dead_letters": queue["dead"],
         "breakers": [dict(row) for row in await tx.fetch(BREAKERS, tx.board, MAX_OPEN)],
+        "stalled": [dict(row) for row in await tx.fetch(STALLED, tx.board, MAX_OPEN)],
         "paused_subscriptions": [dict(row) for row in await tx.fetch(PAUSED_SUBSCRIPTIONS, tx.board, MAX_PAUSED)],
         "stuck": {
             "number": stuck[0]["number"] if stuck else 0,

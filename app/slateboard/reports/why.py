@@ -15,7 +15,7 @@ from slateboard.protocol.errors import Invalid, UnknownName
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Place
-from slateboard.reports import causes, queries
+from slateboard.reports import causes
 from slateboard.work import gates
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ MAX_ROOTS = 100
 MAX_PATH = 200
 """Steps of a path that are shown."""
 
-# The unfinished items above one, each with its blockers that are not done; `beyond` is what its gate counts besides
-# those that may still be finished: 0 says that whatever ended without a result was waived.
-UPSTREAM = f"""
+# The unfinished items above one, each with all its blockers, what its gate still counts, and how much of that is an
+# event or a limit. Whatever blocks one of them and is not among them has ended.
+UPSTREAM = """
 WITH RECURSIVE upstream (item) AS (
     SELECT $2::bigint
     UNION
@@ -41,17 +41,21 @@ WITH RECURSIVE upstream (item) AS (
     CROSS JOIN LATERAL (SELECT w.id FROM work_items w
                         WHERE w.board = $1 AND w.id = d.blocker AND w.outcome IS NULL OFFSET 0) AS b
 )
-SELECT u.item, x.open, x.ended, {queries.BEYOND.format(open="cardinality(x.open)")} AS beyond
+SELECT u.item, g.remaining,
+       EXISTS (SELECT FROM holds h WHERE h.board = $1 AND h.item = u.item)::int
+       + EXISTS (SELECT FROM event_waits e
+                 WHERE e.board = $1 AND e.item = u.item AND e.ended_at IS NULL)::int AS others,
+       ARRAY(SELECT d.blocker FROM dependencies d
+             WHERE d.board = $1 AND d.item = u.item AND d.counted ORDER BY d.blocker) AS blockers
 FROM (SELECT item FROM upstream LIMIT $3) AS u
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.outcome IS NULL), '{{}}') AS open,
-           coalesce(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.outcome IS NOT NULL), '{{}}') AS ended
-    FROM (SELECT d.blocker FROM dependencies d
-          WHERE d.board = $1 AND d.item = u.item AND d.counted OFFSET 0) AS d
-    CROSS JOIN LATERAL (SELECT w.id, w.outcome FROM work_items w
-                        WHERE w.board = $1 AND w.id = d.blocker AND w.outcome IS DISTINCT FROM 'done' OFFSET 0) AS b
-) AS x
-LEFT JOIN LATERAL (SELECT g.* FROM gates g WHERE g.board = $1 AND g.item = u.item OFFSET 0) AS g ON true
+LEFT JOIN LATERAL (SELECT g.remaining FROM gates g WHERE g.board = $1 AND g.item = u.item OFFSET 0) AS g ON true
+"""
+
+# Those of these that ended without a result.
+ENDED = """
+SELECT w.id FROM unnest($2::bigint[]) AS i (id)
+CROSS JOIN LATERAL (SELECT w.id FROM work_items w
+                    WHERE w.board = $1 AND w.id = i.id AND w.outcome IN ('dead', 'cancelled') OFFSET 0) AS w
 """
 
 
@@ -65,7 +69,10 @@ async def why(tx: Statement, *, item: int | str) -> dict[str, Any]:
     tx.require(Right.READER)
     number = await _number(tx, item)
     rows = await tx.fetch(UPSTREAM, tx.board, number, MAX_EDGES)
-    blockers = {row["item"]: _holding(row) for row in rows}
+    open_ = {row["item"] for row in rows}
+    others = sorted({one for row in rows for one in row["blockers"]} - open_)
+    ended = {row["id"] for row in await tx.fetch(ENDED, tx.board, others)} if others else set[int]()
+    blockers = {row["item"]: _holding(row, open_, ended) for row in rows}
     before, roots = _search(blockers, number)
     circle = graph.find_cycle(blockers) if len(rows) > 1 else None
     found = await causes.of(tx, roots[:MAX_ROOTS] or [number])
@@ -89,9 +96,12 @@ async def why(tx: Statement, *, item: int | str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _holding(row: Any) -> list[int]:
-    """What holds an item: what ended without a result only where it was not waived."""
-    return [*row["ended"], *row["open"]] if row["beyond"] is not None and row["beyond"] > 0 else list(row["open"])
+def _holding(row: Any, open_: set[int], ended: set[int]) -> list[int]:
+    """What holds an item: what ended without a result only where its gate still counts it, as nobody waived it."""
+    holding = [one for one in row["blockers"] if one in open_]
+    if (row["remaining"] or 0) > len(holding) + row["others"]:
+        return [*(one for one in row["blockers"] if one in ended), *holding]
+    return holding
 
 
 def _search(blockers: Mapping[int, list[int]], start: int) -> tuple[dict[int, int], list[int]]:

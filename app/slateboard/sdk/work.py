@@ -179,18 +179,20 @@ class Work(MeetingWork, PeerWork):
         priority: str | None = None,
         due: datetime | None = None,
         task: str | None = None,
+        rules: dict[str, Any] | None = None,
     ) -> str:
         """Post an artifact (into this task, unless another is named) and return its reference.
 
         One that is there already, as after a crash of an earlier attempt, is left as it is. Without an owner it goes
-        to the task's agent, with `capability` to anybody who has it.
+        to the task's agent, with `capability` to anybody who has it. `rules` is what its work must keep to: `verify`,
+        `criteria`, `evidence`, `touches` and more.
         """
         if task is None and self.kind == ItemKind.HANDLE:
             raise Invalid("a delivery belongs to no task to post into", remedy="name one: task=…")
         names = (blocked_by,) if isinstance(blocked_by, str) else tuple(blocked_by)
         artifact = NewArtifact(
             task=task or self.task, name=name, title=title, brief=brief, owner=owner, capability=capability, path=path,
-            priority=priority, due=due, blocked_by=names,
+            priority=priority, due=due, blocked_by=names, rules=rules,
         )  # fmt: skip
         with suppress(DuplicateName):
             await self._desk.call("post", under=self._under, artifacts=[artifact])

@@ -36,7 +36,7 @@ from slateboard.server import checkpointing, routing, sealing, upkeep
 from slateboard.server.duty import Duty
 from slateboard.store.driver_errors import translate
 from slateboard.transaction import hot, writing
-from slateboard.work import dead_letters, gates, leases, ratings, resources, schedule
+from slateboard.work import dead_letters, gates, health, leases, ratings, resources, schedule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -54,6 +54,9 @@ EXPIRE_SECONDS = 0.5
 PROMOTE_SECONDS = 0.25
 UNLOCK_SECONDS = 0.1
 RATE_SECONDS = 1.0
+DUE_SECONDS = 1.0
+TIME_LIMIT_SECONDS = 2.0
+STALL_SECONDS = 5.0
 SWEEP_SECONDS = 60.0
 FORGET_SECONDS = 30.0
 FORGET_OLD_SECONDS = 3_600.0
@@ -74,6 +77,29 @@ async def expire_leases(duty: Duty) -> float:
     for board in {row["board"] for row in rows}:
         duty.wake(BoardId(board), {inbox for row in rows if row["board"] == board for inbox in row["woken"]})
     return 0.0 if len(rows) == BATCH else EXPIRE_SECONDS
+
+
+async def end_overlong(duty: Duty) -> float:
+    """End what takes longer than it may, and wake who may try it again."""
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        rows = await health.end_overlong(tx, limit=BATCH, now=duty.now)
+    for board in {row["board"] for row in rows}:
+        duty.wake(BoardId(board), {inbox for row in rows if row["board"] == board for inbox in row["woken"]})
+    return 0.0 if len(rows) == BATCH else TIME_LIMIT_SECONDS
+
+
+async def tell_stalled(duty: Duty) -> float:
+    """Tell of what runs and makes no progress."""
+    async with _writing(duty) as tx:
+        told = await health.tell_stalled(tx, limit=BATCH)
+    return 0.0 if told >= BATCH else STALL_SECONDS
+
+
+async def tell_due(duty: Duty) -> float:
+    """Tell of what comes near its `due`, or has passed it."""
+    async with _writing(duty) as tx:
+        told = await health.tell_due(tx, limit=BATCH)
+    return 0.0 if told >= BATCH else DUE_SECONDS
 
 
 async def promote_scheduled(duty: Duty) -> float:
@@ -245,6 +271,9 @@ CHORES = (
     Chore("forget old chains", forget_old),
     Chore("empty deleted boards", purge_boards),
     Chore("take back expired leases", expire_leases),
+    Chore("end what takes too long", end_overlong),
+    Chore("tell what makes no progress", tell_stalled),
+    Chore("tell what is due", tell_due),
     Chore("promote scheduled items", promote_scheduled),
     Chore("open the rest of a fan-out", unlock_more),
     Chore("rate again", rate_again),

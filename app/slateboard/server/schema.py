@@ -8,9 +8,7 @@ while this release's servers do. All functions block, and run their own event lo
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import DatabaseTooOld, SchemaMismatch, SlateError
@@ -21,8 +19,6 @@ from slateboard.store.driver_errors import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_REVISION = re.compile(r'^(revision|down_revision)(?:: [^=]+)? = (?:"([^"]+)"|None)', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,24 +43,7 @@ class Standing:
     @property
     def ahead(self) -> bool:
         """Whether a newer release has been here."""
-        return self.revision is not None and self.revision not in known_revisions()
-
-
-@cache
-def known_revisions() -> dict[str, str | None]:
-    """The migrations of this code, each with the one before it; read as text, so that Alembic need not be loaded."""
-    found: dict[str, str | None] = {}
-    for path in sorted((migrations.folder() / "versions").glob("*.py")):
-        names = {match[1]: match[2] for match in _REVISION.finditer(path.read_text())}
-        found[names["revision"]] = names["down_revision"]
-    return found
-
-
-def head() -> str:
-    """The newest migration of this code."""
-    known = known_revisions()
-    (newest,) = known.keys() - set(known.values())
-    return newest
+        return self.revision is not None and self.revision not in migrations.known_revisions()
 
 
 def look(owner_url: str) -> Standing:
@@ -90,7 +69,7 @@ async def standing(connection: Any) -> Standing:
         protocol = await connection.fetchrow("SELECT version, oldest_client FROM schema_protocol")
     return Standing(
         revision=revision,
-        head=head(),
+        head=migrations.head(),
         protocol=protocol and protocol["version"],
         oldest_client=protocol and protocol["oldest_client"],
     )

@@ -11,16 +11,16 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import DatabaseBusy, DatabaseTooOld, Invalid, SchemaMismatch
+from slateboard.protocol.errors import DatabaseBusy, DatabaseTooOld, Invalid, SchemaMismatch, SlateError
 from slateboard.store.driver_errors import translate, translating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The protocol of schema and code that this package speaks."""
-OLDEST_SCHEMA = 1
+OLDEST_SCHEMA = 2
 OLDEST_POSTGRES = 150_000
 ROLE = "slateboard_app"
 ACQUIRE_SECONDS = 10.0
@@ -56,10 +56,14 @@ class Database:
         try:
             with translating():
                 yield connection
-        except Invalid:
+        except SlateError as error:
             # A value that cannot be encoded is found after its statement was prepared, which holds a transaction open.
-            if not connection.is_closed():
+            if isinstance(error, Invalid) and not connection.is_closed():
                 await connection.execute("ROLLBACK")
+            raise
+        except BaseException:
+            # Cut off between the two, a statement's time limit runs on, and would end what the next user asks for.
+            connection.terminate()
             raise
         finally:
             await self.pool.release(connection)

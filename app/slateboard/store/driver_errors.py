@@ -67,6 +67,9 @@ CONSTRAINTS: dict[str, tuple[type[SlateError], str, str]] = {
 TAKEN = re.compile(r"=\((?:.*, )?(?P<name>[^,]+)\) already exists")
 """The name in what Postgres says of a unique key: the last column of those above."""
 
+MISFIT = "`slate doctor` says what the schema lacks; run `slate migrate`"
+"""A table, column or function that is not there: the schema is not the one of this code."""
+
 STATES: dict[str, tuple[type[SlateError], str]] = {
     "53100": (DatabaseFull, "free space on the database's disk; nothing was written"),
     "53200": (DatabaseBusy, "the database is out of memory; ask again later"),
@@ -79,6 +82,9 @@ STATES: dict[str, tuple[type[SlateError], str]] = {
     "28P01": (DatabaseUnreachable, "check the user and password of SLATE_DATABASE_URL"),
     "28000": (DatabaseUnreachable, "check the user and pg_hba.conf of SLATE_DATABASE_URL"),
     "3D000": (DatabaseUnreachable, "create the database, or correct SLATE_DATABASE_URL"),
+    "42P01": (SchemaMismatch, MISFIT),
+    "42703": (SchemaMismatch, MISFIT),
+    "42883": (SchemaMismatch, MISFIT),
     "22023": (SchemaMismatch, "run `slate migrate` as the schema's owner"),
     "42501": (ServerProblem, "grant the role slateboard_app to this user, or run `slate migrate` as the owner"),
     "SB003": (

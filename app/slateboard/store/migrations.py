@@ -4,6 +4,8 @@ lock, in one transaction: a failed one leaves nothing behind.
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,30 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 
+_REVISION = re.compile(r'^(revision|down_revision)(?:: [^=]+)? = (?:"([^"]+)"|None)', re.MULTILINE)
+
 
 def folder() -> Path:
     """Where the migrations are: in the installed package, or beside `app/` in a checkout."""
     shipped = PACKAGE / "migrations"
     return shipped if shipped.is_dir() else PACKAGE.parents[1] / "migrations"
+
+
+@cache
+def known_revisions() -> dict[str, str | None]:
+    """The migrations of this code, each with the one before it; read as text, so that Alembic need not be loaded."""
+    found: dict[str, str | None] = {}
+    for path in sorted((folder() / "versions").glob("*.py")):
+        names = {match[1]: match[2] for match in _REVISION.finditer(path.read_text())}
+        found[names["revision"]] = names["down_revision"]
+    return found
+
+
+def head() -> str:
+    """The newest migration of this code."""
+    known = known_revisions()
+    (newest,) = known.keys() - set(known.values())
+    return newest
 
 
 def configuration(url: str) -> Config:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import artifacts
 from slateboard.board import queries as board_queries
+from slateboard.protocol.errors import NotYours
 from slateboard.protocol.events import Subject
 from slateboard.protocol.rights import Right
 from slateboard.store.arrays import numbers, texts, times
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 """Fields that decide where a waiting item stands."""
+
+
+RULED = """
+SELECT w.reference FROM unnest($2::bigint[]) AS g (item),
+LATERAL (SELECT w.reference FROM work_items w WHERE w.board = $1 AND w.id = g.item AND w.hooked OFFSET 0) AS w
+LIMIT 1
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +86,8 @@ async def amend(tx: Transaction, *, amendments: Sequence[Amendment]) -> None:
         times(one.run_at for one in amendments),
         numbers(one.max_attempts for one in amendments),
     )
+    if later := [one.item for one in amendments if "due" in one.changed]:
+        await tx.fetch(queries.MARK_DUE_AGAIN, tx.board, later)
     await _move(tx, sorted(one.item for one in amendments if MOVING & set(one.changed)))
     for one, inbox in zip(amendments, into, strict=True):
         image = {name: getattr(one, name) for name in Amendment.__slots__ if name not in {"changed", "reference"}}
@@ -91,12 +101,14 @@ async def take_over(tx: Transaction, *, results: Sequence[tuple[str, int, int, R
     """Complete waiting items with results that exist already: (reference, artifact, item, result).
 
     Returns the references of those that were taken over; an item that somebody has claimed is left alone. The caller
-    holds the items.
+    holds the items. Raises `NotYours`: also for an agent, where a verdict or evidence is demanded.
     """
     tx.require(Right.AGENT)
     if not results:
         return set()
     await artifacts.require_own(tx, [artifact for _, artifact, _, _ in results])
+    if tx.actor.right < Right.OPERATOR:
+        await _check_unruled(tx, sorted(item for _, _, item, _ in results))
     left = await tx.fetch(queries.LEAVE_WAITING, tx.board, sorted(item for _, _, item, _ in results))
     free = {row["item"] for row in left}
     taken = [one for one in results if one[2] in free]
@@ -108,6 +120,14 @@ async def take_over(tx: Transaction, *, results: Sequence[tuple[str, int, int, R
         await tx.flush()  # what opens now is told after what opened it
         await gates.release_dependents(tx, sorted(free))
     return {reference for reference, _, _, _ in taken}
+
+
+async def _check_unruled(tx: Transaction, items: Sequence[int]) -> None:
+    """Refuse to take over what must be judged, or must have evidence: an agent finishes that under a claim."""
+    ruled = await tx.fetchval(RULED, tx.board, items)
+    if ruled is not None:
+        message = f"{ruled} is complete with a verdict or with evidence, so {tx.actor.name} cannot say that it is"
+        raise NotYours(message, remedy="claim it and finish it, or let an operator take it over", reference=ruled)
 
 
 async def _move(tx: Transaction, items: Sequence[int]) -> None:

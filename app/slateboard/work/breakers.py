@@ -27,6 +27,7 @@ MAX_THRESHOLD = 1_000
 MAX_RECOVERY_SECONDS = 30 * 86_400.0
 MAX_SHOWN = 1_000
 MAX_HISTORY = 50
+MAX_REASON_CHARACTERS = 1_000
 BOARD_DEFAULT = 0
 """The agent id that means all agents without rules of their own, in `breaker_settings`."""
 BUILT_IN: dict[str, Any] = {
@@ -146,8 +147,9 @@ async def open_breaker(
 ) -> dict[str, Any]:
     """Open an agent's breaker by hand, until a probe closes it. Raises `WrongState` if it is open, `Invalid`."""
     tx.require(Right.OPERATOR)
-    if not reason.strip():
-        raise Invalid("a breaker is opened for a reason", remedy="say why")
+    if not 1 <= len(reason.strip()) <= MAX_REASON_CHARACTERS:
+        message = f"a breaker is opened for a reason of 1 to {MAX_REASON_CHARACTERS:,} characters"
+        raise Invalid(message, remedy="say why")
     if recovery_seconds is not None:
         _check_recovery(recovery_seconds)
     number = (await agents.ids(tx, [agent]))[agent]

@@ -70,24 +70,24 @@ WHERE b.board = $1 ORDER BY b.agent, b.task LIMIT $2
 """
 
 
-async def set_budget(
+async def put(
     tx: Transaction,
     *,
     agent: str | None = None,
     task: str | None = None,
     tokens: int | None = None,
     cost: float | None = None,
-) -> dict[str, Any]:
-    """Limit what an agent, a task with all below it, or (without either) the board may use; it replaces the one before.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Put a budget in the place of the one before, and judge it; `patterns/spending.py` tells who has to hear of it.
 
-    Tokens are input and output together. Raises `UnknownName`, `Invalid` (no limit, or not above zero).
+    Returns it with its `scope` and what is used of it, and the times of the one before. Raises as the operation does.
     """
     tx.require(Right.OPERATOR)
     if tokens is None and cost is None:
         raise Invalid("a budget limits tokens, cost or both", remedy="name at least one of them")
-    if tokens is not None and not 0 < tokens <= MOST_TOKENS:
-        raise Invalid(f"a budget has 1 to {MOST_TOKENS:.0e} tokens", remedy="choose a number in that range")
-    if cost is not None and not 0 < cost <= MOST_COST:
+    if tokens is not None and not (type(tokens) is int and 0 < tokens <= MOST_TOKENS):
+        raise Invalid(f"a budget has 1 to {MOST_TOKENS:.0e} tokens", remedy="choose a whole number in that range")
+    if cost is not None and not (type(cost) in {int, float} and 0 < cost <= MOST_COST):
         raise Invalid(f"a budget has a cost above 0 and at most {MOST_COST:.0e}", remedy="choose one in that range")
     key = await _key(tx, agent, task)
     if await tx.fetchval("SELECT count(*) FROM budgets WHERE board = $1", tx.board) >= MAX_BUDGETS:
@@ -96,12 +96,13 @@ async def set_budget(
     if key[1]:
         await tx.fetch(GUARD, tx.board, key[1])
     used = await used_of(tx, *key)
+    before = {"warned_at": row["warned_at"], "exhausted_at": row["exhausted_at"]}
     row |= times(row, used, tx.now)
     await tx.fetch(MARK, tx.board, *key, row["warned_at"], row["exhausted_at"])
     del row["board"]
     tx.record(Subject.BUDGET_SET, {"budget": row, "scope": _scope(agent, task)})
     await _wake(tx, key[0])
-    return {**row, "scope": _scope(agent, task), **used}
+    return {**row, "scope": _scope(agent, task), **used}, before
 
 
 async def remove_budget(tx: Transaction, *, agent: str | None = None, task: str | None = None) -> dict[str, Any]:

@@ -108,14 +108,9 @@ BEGIN
             ORDER BY box_row.rank, box_row.item
             LIMIT p_limit
         ),
-        event AS MATERIALIZED (
-            -- Taken after the rows are held, so that the log has this claim after whatever made the items ready.
-            SELECT nextval('event_ids') AS id FROM picked HAVING count(*) > 0
-        ),
         given AS MATERIALIZED (
             SELECT p.item, nextval('fences') AS fence, 1 + w.attempts AS attempt, w.kind, w.reference, w.artifact, w.due,
-                   w.correlation, w.hooked, w.guarded OR v_allowed IS NOT NULL AS guarded,
-                   CASE WHEN w.kind = 'handle' THEN nextval('event_ids') END AS own_event
+                   w.correlation, w.hooked, w.guarded OR v_allowed IS NOT NULL AS guarded
             FROM picked p,
             LATERAL (SELECT * FROM work_items w WHERE w.board = p_board AND w.id = p.item OFFSET 0) AS w
         ),
@@ -123,6 +118,15 @@ BEGIN
             SELECT guard_items(p_board, p_agent, array_agg(g.item), array_agg(g.fence), p_actor, p_authenticated_by, v_now)
                    AS items
             FROM given g WHERE g.guarded HAVING count(*) > 0
+        ),
+        kept AS MATERIALIZED (
+            SELECT g.*, CASE WHEN g.kind = 'handle' THEN nextval('event_ids') END AS own_event
+            FROM given g WHERE NOT g.guarded OR g.item <> ALL ((SELECT items FROM refused)::bigint[])
+        ),
+        event AS MATERIALIZED (
+            -- Taken after the rows are held and the guard has looked, so that the log has this claim after whatever made
+            -- the items ready, and after the end of what held them back.
+            SELECT nextval('event_ids') AS id FROM kept HAVING count(*) > 0
         ),
         taken AS (
             DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
@@ -132,7 +136,7 @@ BEGIN
                                 hooked)
             SELECT p_board, g.item, g.fence, p_agent, p_worker, g.attempt, v_now, v_until, p_lease_seconds,
                    coalesce(g.own_event, (SELECT id FROM event)), g.hooked
-            FROM given g WHERE NOT g.guarded OR g.item <> ALL ((SELECT items FROM refused)::bigint[])
+            FROM kept g
         ),
         told AS (
             INSERT INTO event_outbox (id, lane, board, subject, payload, actor, authenticated_by, correlation, happened_at)
@@ -144,8 +148,7 @@ BEGIN
                           string_agg(concat('[', g.item, ',', g.fence, ',', g.attempt, ']'), ','), ']}'),
                    p_actor, p_authenticated_by,
                    CASE WHEN min(g.correlation) = max(g.correlation) THEN min(g.correlation) END, v_now
-            FROM given g WHERE NOT g.guarded OR g.item <> ALL ((SELECT items FROM refused)::bigint[])
-            GROUP BY g.own_event
+            FROM kept g GROUP BY g.own_event
         )
         SELECT g.item, g.fence, g.attempt, g.kind, g.reference,
                -- A range, in order: only the primary key serves that; of equals, a plan made while the table is empty may
@@ -153,7 +156,7 @@ BEGIN
                (SELECT a.title FROM artifacts a
                 WHERE a.board = p_board AND a.id BETWEEN g.artifact AND g.artifact ORDER BY a.id LIMIT 1),
                g.due, v_now, v_until, g.correlation
-        FROM given g WHERE NOT g.guarded OR g.item <> ALL ((SELECT items FROM refused)::bigint[]);
+        FROM kept g;
         v_found := FOUND;
         v_rounds := v_rounds + 1;
         EXIT WHEN v_found OR v_rounds >= 100 OR NOT EXISTS (SELECT FROM holds h WHERE h.board = p_board AND h.since = v_now);

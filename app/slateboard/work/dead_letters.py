@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from slateboard.transaction import Statement, Transaction
 
 MAX_ATTEMPTS_IN_ALL = 40
-"""Attempts of one item over all its redrives, after which it is not brought back."""
+"""Attempts of one item over all its redrives, after which it is not brought back, unless its own rules give it more."""
+USUAL_ATTEMPTS = 20
+"""In one life of an item, as it is set where nothing else is: idle ones in a row."""
 MAX_DEAD_LETTERS = 10_000
 """Of one board."""
 MAX_AGE_SECONDS = 3_650 * 86_400.0
@@ -41,6 +43,14 @@ CONDITIONS = {
 }
 """By what dead letters (`x`, each with its item `w`) are searched."""
 
+# How many attempts an item (`w`) may have in all, `bound` usually: twice what one life of it may take at the most, so
+# that what its rules let die late can be brought back once.
+MOST = f"""
+({{bound}} + 2 * (greatest({USUAL_ATTEMPTS}, w.max_attempts, (
+    SELECT (a.rules ->> 'max_idle_attempts')::int FROM artifacts a
+    WHERE a.board = w.board AND a.id = w.artifact)) - {USUAL_ATTEMPTS}))
+"""
+
 FOUND = """
 SELECT x.item, w.attempts FROM dead_letters x JOIN work_items w ON w.board = x.board AND w.id = x.item
 WHERE x.board = $1
@@ -55,7 +65,7 @@ WHERE board = $1 AND id = ANY ($2::bigint[]) RETURNING id, kind, reference, corr
 """
 
 STANDING = """
-SELECT w.id, w.reference, w.outcome = 'dead' AS dead, w.attempts FROM work_items w
+SELECT w.id, w.reference, w.outcome = 'dead' AS dead, w.attempts, {most} AS most FROM work_items w
 WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) ORDER BY w.id
 """
 
@@ -84,6 +94,11 @@ def conditions(**wanted: Any) -> list[tuple[str, Any]]:
     if "subject" in given:
         given["subject"] = expression(given["subject"])
     return [(CONDITIONS[name], value) for name, value in given.items()]
+
+
+def most() -> str:
+    """The SQL of how many attempts an item `w` may have over all its redrives."""
+    return MOST.format(bound=MAX_ATTEMPTS_IN_ALL)
 
 
 async def redrive(
@@ -115,7 +130,7 @@ async def redrive(
         references = await revive(tx, _bounded(items), dry_run=dry_run)
         return {"redriven": references, "refused": 0, "more": False, "dry_run": dry_run}
     await _known(tx, agent)
-    again = f"w.attempts < {MAX_ATTEMPTS_IN_ALL}"
+    again = f"w.attempts < {most()}"
     found = await _found(tx, wanted, again, limit + 1)
     refused = len(await _found(tx, wanted, f"NOT {again}", MAX_DEAD_LETTERS))
     references = await revive(tx, sorted(found[:limit]), dry_run=dry_run) if found else []
@@ -166,15 +181,15 @@ async def discard(
 async def revive(tx: Transaction, ordered: Sequence[int], *, dry_run: bool = False) -> list[str]:
     """Bring back dead letters, in ascending order, as somebody decided who may; their references."""
     await tx.fetch(queries.LOCK_ITEMS, tx.board, ordered)
-    rows = await tx.fetch(STANDING, tx.board, ordered)
+    rows = await tx.fetch(STANDING.format(most=most()), tx.board, ordered)
     missing = sorted(set(ordered) - {row["id"] for row in rows if row["dead"]})
     if missing:
         raise WrongState(f"no dead letters: {missing[:10]}", remedy="see `slate dead-letters list`", items=missing)
-    worn = [row for row in rows if row["attempts"] >= MAX_ATTEMPTS_IN_ALL]
+    worn = [row for row in rows if row["attempts"] >= row["most"]]
     if worn:
         message = f"{worn[0]['reference']} was tried {worn[0]['attempts']} times, over all its redrives"
         remedy = "discard it, and post the work anew in another form"
-        raise TriedTooOften(message, remedy=remedy, items=[row["id"] for row in worn], limit=MAX_ATTEMPTS_IN_ALL)
+        raise TriedTooOften(message, remedy=remedy, items=[row["id"] for row in worn], limit=worn[0]["most"])
     if dry_run:
         return [row["reference"] for row in rows]
     revived = await tx.fetch(REVIVE, tx.board, ordered)

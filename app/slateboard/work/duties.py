@@ -39,17 +39,21 @@ INSERT INTO waiting (board, item, owner, deadline, on_item, reason, since) VALUE
 """
 
 HAND_OVER = """
-UPDATE work_items SET inbox = $3, due = $4, outcome = NULL, finished_at = NULL WHERE board = $1 AND id = $2
+UPDATE work_items SET inbox = $3, due = $4, outcome = NULL, finished_at = NULL, failures = 0, interruptions = 0,
+    run_at = NULL
+WHERE board = $1 AND id = $2
 """
 
 BURY = """
 WITH ended AS (
     UPDATE work_items SET outcome = 'dead', finished_at = $5, last_error = $4 WHERE board = $1 AND id = $2
-    RETURNING id, inbox, kind, reference, correlation, depth
+    RETURNING id, kind, reference, correlation, depth,
+              coalesce((SELECT t.agent FROM attempts t WHERE t.board = $1 AND t.item = $2
+                        ORDER BY t.fence DESC LIMIT 1), inbox) AS agent
 ), letter AS (
-    INSERT INTO dead_letters (board, item, agent, class, error, died_at) SELECT $1, id, inbox, $3, $4, $5 FROM ended
+    INSERT INTO dead_letters (board, item, agent, class, error, died_at) SELECT $1, id, agent, $3, $4, $5 FROM ended
 )
-SELECT e.*, dead_letter_subject($1, e.inbox) AS again FROM ended e
+SELECT e.*, dead_letter_subject($1, e.agent) AS again FROM ended e
 """
 
 
@@ -102,8 +106,9 @@ async def hold(tx: Transaction, duty: int, *others: int | None) -> None:
 async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
     """A held duty is done, wherever it stands: whoever works on it has completed it, and what waited goes on.
 
-    The caller has recorded why; `given_up` says that it also ended the claim.
+    What it waited for itself is withdrawn. The caller has recorded why; `given_up` says that it also ended the claim.
     """
+    await endings.withdraw(tx, item=duty, reason="what it was asked for is done")
     if not given_up:
         leases = await endings.leave_places(tx, [duty])
         await gates.end_attempts(tx, leases, outcome=Outcome.COMPLETED, error=None, note=None)
@@ -114,22 +119,28 @@ async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
 
 
 async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> None:
-    """A held duty goes to another inbox, due then; a claim of it ends. The caller has recorded why."""
+    """A held duty goes to another inbox, due then; a claim of it ends, and what it waited for is withdrawn.
+
+    It begins anew: what failed before neither delays nor counts. The caller has recorded why.
+    """
+    await endings.withdraw(tx, item=duty, reason="what it was asked for goes to somebody else")
     leases = await endings.leave_places(tx, [duty])
     await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error="handed over", note=None)
     await tx.fetch(HAND_OVER, tx.board, duty, to, due)
+    await tx.fetch(queries.MARK_DUE_AGAIN, tx.board, [duty])
     tx.wake(await tx.fetchval(queries.PLACE, tx.board, [duty], False, tx.now))
 
 
 async def bury(tx: Transaction, item: int, *, failure_class: str, error: str) -> None:
-    """An item, held and unclaimed, becomes a dead letter."""
+    """An item, held and unclaimed, becomes a dead letter: of whoever tried it last, else of its inbox."""
     await endings.leave_places(tx, [item])
     row = await tx.fetchrow(BURY, tx.board, item, failure_class, error, tx.now)
     tx.depth = row["depth"]
-    told = {"item": item, "reference": row["reference"], "agent": row["inbox"], "class": failure_class, "error": error}
+    told = {"item": item, "reference": row["reference"], "agent": row["agent"], "class": failure_class, "error": error}
     subject = Subject.ITEM_DIED.of(row["kind"])
     tx.record(subject, told, correlation=row["correlation"])
-    await outbox.append(
-        tx, subject=row["again"], payload=json.dumps(told), correlation=row["correlation"], cause=tx.cause
-    )
+    if row["again"] is not None:  # nobody tried it, and anybody might have
+        await outbox.append(
+            tx, subject=row["again"], payload=json.dumps(told), correlation=row["correlation"], cause=tx.cause
+        )
     await dead_letters.tell(tx, item)

@@ -41,6 +41,13 @@ async def call_off(tx: Transaction, *, item: int, reason: str) -> None:
     await end(tx, Subject.ITEM_CANCELLED, [item], reason=reason)
 
 
+async def withdraw(tx: Transaction, *, item: int, reason: str) -> None:
+    """Cancel what somebody is to do, alive or dead, so that this item can go on, as it is to go on without it."""
+    if asked := [row["id"] for row in await tx.fetch(queries.DUTIES, tx.board, [item])]:
+        _, held = await _hold(tx, asked, cascade=False)
+        await _end(tx, Subject.ITEM_CANCELLED, list(held.values()), reason=reason)
+
+
 async def end(
     tx: Transaction,
     subject: Subject,
@@ -63,10 +70,25 @@ async def end(
         _check_end(item, held.get(item), from_dead=subject is Subject.ITEM_DISCARDED)
     if waiting and not cascade and not waive and not leave:
         raise gates.refuse_dependents(held[items[0]]["reference"], waiting)
-    ended = [row for row in held.values() if row["id"] in items or row["outcome"] is None]
+    # What is dead beside those that are named is a duty: nobody waits for it any more.
+    ended = [row for row in held.values() if row["id"] in items or row["outcome"] in {None, Place.DEAD}]
     if dry_run:
         return ended
-    numbers = [row["id"] for row in ended]
+    await _end(tx, subject, ended, reason=reason, waived=waive)
+    if waive:
+        numbers = [row["id"] for row in ended]
+        tx.record(Subject.ITEM_WAIVED, {"items": numbers})
+        await tx.flush()  # what opens now is told after what opened it
+        await tx.fetch(queries.END_WAIT, tx.board, numbers)
+        await gates.release_dependents(tx, numbers)
+    return ended
+
+
+async def _end(
+    tx: Transaction, subject: Subject, held: Sequence[dict[str, Any]], *, reason: str, waived: bool = False
+) -> None:
+    """Take held items out of their places, end their claims, withdraw what was asked, and tell each."""
+    numbers = [row["id"] for row in held]
     leases = await leave_places(tx, numbers)
     await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error=None, note=None)
     await tx.fetch(
@@ -76,20 +98,14 @@ async def end(
         tx.now,
     )
     await tx.fetch(queries.WITHDRAW, tx.board, numbers, tx.now)
-    for row in ended:
+    for row in held:
         payload = {
             "item": row["id"],
             "reference": row["reference"],
             "reason": reason,
-            **({"waived": True} if waive else {}),
+            **({"waived": True} if waived else {}),
         }
         tx.record(subject.of(row["kind"]), payload, correlation=row["correlation"])
-    if waive:
-        tx.record(Subject.ITEM_WAIVED, {"items": numbers})
-        await tx.flush()  # what opens now is told after what opened it
-        await tx.fetch(queries.END_WAIT, tx.board, numbers)
-        await gates.release_dependents(tx, numbers)
-    return ended
 
 
 async def _hold(

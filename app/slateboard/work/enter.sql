@@ -80,7 +80,7 @@ BEGIN
             SELECT b.given, t.parent FROM above b, LATERAL (SELECT t.parent FROM tasks t
                                                             WHERE t.board = p_board AND t.id = b.id OFFSET 0) AS t
         )
-        SELECT array_agg(DISTINCT b.given) INTO v_budgeted
+        SELECT coalesce(array_agg(DISTINCT b.given), '{}') INTO v_budgeted
         FROM above b, LATERAL (SELECT FROM budgets g
                                WHERE g.board = p_board AND g.agent = 0 AND g.task = b.id OFFSET 0) AS g;
     END IF;

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import queries as board_queries
 from slateboard.protocol.events import Subject
-from slateboard.protocol.work import DEFAULT_ATTEMPTS, DEFAULT_ON_NO_ACK
+from slateboard.protocol.work import DEFAULT_ATTEMPTS
 from slateboard.store.arrays import flags, names, numbers, texts, times
 from slateboard.work import queries
 
@@ -67,7 +67,7 @@ async def insert_tasks(
     for task, parent, agent, delegator in zip(tasks, parents, agents, delegators, strict=True):
         row = (task_ids[task.name], task.name, parent, task.title, task.brief, agent, delegator, task.priority)
         image: dict[str, Any] = dict(zip(TASK, (*row, task.due, task.source), strict=True))
-        if task.on_no_ack != DEFAULT_ON_NO_ACK:
+        if image["delegator"] not in {None, image["agent"]}:
             image["on_no_ack"] = task.on_no_ack
         tx.record(Subject.TASK_POSTED, {"task": image, "reference": task.name})
 

@@ -54,12 +54,13 @@ async def block_on(
 ) -> dict[str, Any]:
     """Give a claim back, gated by other artifacts: it is claimable again when all of them are complete.
 
-    Raises `LeaseLost`, `DependencyCycle`, `UnknownName`.
+    Raises `LeaseLost`, `DependencyCycle`, `NoProgress`, `UnknownName`.
     """
     tx.require(Right.AGENT)
     _check_blockers(on)
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
     lease = await leases.own(tx, item=item, fence=fence)
+    await leases.check_progress(tx, item)
     reference: str = (await tx.fetch(queries.REFERENCES, tx.board, [item]))[0]["reference"]
     task = reference.partition("/")[0]
     numbers = await newest_items(tx, {_full(one, task) for one in on})

@@ -4,11 +4,28 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT b.prefix || '.dlq.' || a.name FROM boards b, agents a
         WHERE b.id = p_board AND a.board = b.id AND a.id = p_agent);
 
+-- The error of an attempt that would end without a result, and without a failure, once too often in a row; else null.
+-- Counted on over a redrive, so that each brings as many attempts again.
+CREATE OR REPLACE FUNCTION no_progress(p_board bigint, p_item bigint) RETURNS text LANGUAGE sql STABLE
+RETURN (
+    SELECT format('%s attempts in a row at %s ended without a result; `max_idle_attempts` of the artifact sets how many',
+                  m.most, w.reference)
+    FROM work_items w,
+    LATERAL (SELECT coalesce((SELECT (a.rules ->> 'max_idle_attempts')::int FROM artifacts a
+                              WHERE a.board = p_board AND a.id = w.artifact), 20) AS most) AS m,
+    LATERAL (SELECT count(*) AS idle FROM attempts t
+             WHERE t.board = p_board AND t.item = p_item AND t.outcome IN ('released', 'blocked')
+               AND t.fence > coalesce((SELECT max(o.fence) FROM attempts o
+                                       WHERE o.board = p_board AND o.item = p_item
+                                         AND o.outcome NOT IN ('released', 'blocked')), 0)) AS c
+    WHERE w.board = p_board AND w.id = p_item AND (c.idle + 1) % m.most = 0);
+
 -- Give back: claims that end without a result. Each row names its outcome: failed (with a class), released,
 -- interrupted (a dead worker, a shutdown), or returned (a prefetched item that was never started: no attempt).
 -- Writes: leases, work_items, attempts, dead_letters, ready, scheduled, one event for each item, a second for the dead.
 -- Failures count towards `max_attempts` and wait 30 s, 2 min, 5 min (± 20 %); `logic` is dead at once. Interruptions
--- are not failures: they come back at once, and the tenth is dead, as poison. What they mean for circuit breakers is
+-- are not failures: they come back at once, and the tenth is dead, as poison. One that is released too often in a row
+-- without a result is dead too (`no_progress`). What they mean for circuit breakers is
 -- settled while the items are held (`breakers.sql`).
 CREATE OR REPLACE FUNCTION give_back_items(
     p_board bigint, p_agent bigint, p_actor text, p_authenticated_by text,
@@ -49,11 +66,12 @@ BEGIN
     SELECT array_agg(l) INTO v_held FROM ended;
 
     WITH ended AS (
-        SELECT l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause, g.outcome, g.class, g.error,
-               g.note, g.usage, g.digest, g.delay
+        SELECT l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause, g.outcome, g.class,
+               coalesce(p.error, g.error) AS error, p.error IS NOT NULL AS idle, g.note, g.usage, g.digest, g.delay
         FROM unnest(v_held) AS l
         JOIN unnest(p_items, p_fences, p_outcomes, p_classes, p_errors, p_notes, p_usages, p_digests, p_delays_seconds)
-             AS g (item, fence, outcome, class, error, note, usage, digest, delay) ON l.item = g.item AND l.fence = g.fence
+             AS g (item, fence, outcome, class, error, note, usage, digest, delay) ON l.item = g.item AND l.fence = g.fence,
+        LATERAL (SELECT CASE WHEN g.outcome = 'released' THEN no_progress(p_board, l.item) END AS error) AS p
     ),
     moved AS (
         UPDATE work_items w
@@ -70,10 +88,12 @@ BEGIN
         FROM ended e,
         LATERAL (SELECT i.ctid AS place,
                         e.outcome = 'failed' AND (e.class = 'logic' OR i.failures + 1 >= i.max_attempts)
-                        OR e.outcome = 'interrupted' AND i.interruptions + 1 >= 10 AS dead
+                        OR e.idle OR e.outcome = 'interrupted' AND i.interruptions + 1 >= 10 AS dead
                  FROM work_items i WHERE i.board = p_board AND i.id = e.item OFFSET 0) AS n
         WHERE w.ctid = n.place
-        RETURNING w.id, w.kind, w.reference, w.correlation, w.depth, w.run_at, w.failures, w.interruptions, n.dead, e.*
+        RETURNING w.id, w.kind, w.reference, w.correlation, w.depth, w.run_at, w.failures, w.interruptions, n.dead,
+                  CASE WHEN NOT n.dead OR e.outcome = 'failed' THEN e.class WHEN e.outcome = 'interrupted' THEN 'poison'
+                       ELSE 'no_progress' END AS said_class, e.*
     ),
     kept AS (
         INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, class, error, note, usage, digest,
@@ -84,7 +104,7 @@ BEGIN
     ),
     buried AS (
         INSERT INTO dead_letters (board, item, agent, class, error, died_at)
-        SELECT p_board, m.id, m.agent, CASE WHEN m.outcome = 'interrupted' THEN 'poison' ELSE m.class END, m.error, v_now
+        SELECT p_board, m.id, m.agent, m.said_class, m.error, v_now
         FROM moved m WHERE m.dead
     ),
     told AS (
@@ -92,7 +112,7 @@ BEGIN
                                   depth, happened_at)
         SELECT (SELECT outbox_lane(p_board)), p_board, said.subject,
                json_build_object('reference', m.reference, 'item', m.id, 'fence', m.fence, 'attempt', m.attempt,
-                                 'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.class,
+                                 'agent', m.agent, 'worker', m.worker, 'outcome', m.outcome, 'class', m.said_class,
                                  'error', m.error, 'note', m.note, 'usage', m.usage::json, 'run_at', m.run_at,
                                  'failures', m.failures, 'interruptions', m.interruptions,
                                  'started_at', m.claimed_at)::text,

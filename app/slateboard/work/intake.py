@@ -43,9 +43,9 @@ RATING_OF: dict[str, int] = {priority.value: rating for priority, rating in PRIO
 async def post(tx: Transaction, *, tasks: Sequence[NewTask] = (), artifacts: Sequence[NewArtifact] = ()) -> Posted:
     """Post tasks and artifacts; what nothing holds can be claimed after the commit.
 
-    Raises `DuplicateName`, `UnknownName` (an agent, task or blocker), `DependencyCycle` (with its path), `BadName`,
-    `NotYours` (a delegator that is neither the actor nor the parent task's agent), `AlreadyStarted` (a subtask below a
-    task whose `result` has begun).
+    Raises `DuplicateName`, `UnknownName` (an agent, verifier, task or blocker), `DependencyCycle` (with its path),
+    `BadName`, `NotYours` (a delegator that is neither the actor nor the parent task's agent), `AlreadyStarted` (a
+    subtask below a task whose `result` has begun), `Invalid` (an owner that would verify its own work).
     """
     return await post_below(tx, tasks, artifacts)
 
@@ -121,7 +121,7 @@ def _blockers(one: NewArtifact) -> list[str]:
 
 def _named_agents(tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]) -> set[str]:
     names = {name for task in tasks for name in (task.agent, task.delegator) if name}
-    return names | {one.owner for one in artifacts if one.owner}
+    return names | {name for one in artifacts for name in (one.owner, rules.verifier(one.rules)) if name}
 
 
 def _check_delegators(tx: Transaction, tasks: Sequence[NewTask], known: Known) -> None:
@@ -234,6 +234,10 @@ async def _rows(
     for (reference, number), one in zip(items.items(), artifacts, strict=True):
         agent, priority, due = defaults[one.task]
         owner = known.agents[one.owner] if one.owner else None if one.capability else agent
+        verifier = rules.verifier(one.rules)
+        if verifier and known.agents[verifier] == owner:
+            message = f"{verifier} would verify its own work on {reference}"
+            raise Invalid(message, remedy="name another verifier, or `verify: true`", artifact=reference)
         rows.append(
             entries.Entry(
                 artifact=one,

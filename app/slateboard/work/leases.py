@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Invalid, LeaseLost, TooLarge
+from slateboard.protocol.errors import Invalid, LeaseLost, NoProgress, TooLarge
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import ItemKind, Outcome
 from slateboard.protocol.work import MAX_BATCH, MAX_CONTENT_BYTES, Beat, Renewed
@@ -72,6 +72,13 @@ async def own(tx: Transaction, *, item: int, fence: int) -> Any:
         return held[0]
     losses = await claims.explain_losses(tx, [(item, fence)])
     raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
+
+
+async def check_progress(tx: Statement, item: int) -> None:
+    """Refuse to end an attempt without a result once too often in a row. Raises `NoProgress`."""
+    error: str | None = await tx.fetchval("SELECT no_progress($1, $2)", tx.board, item)
+    if error is not None:
+        raise NoProgress(error, remedy="finish the work, or fail it; the claim is still held", item=item)
 
 
 async def give_up(

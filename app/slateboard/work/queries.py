@@ -34,7 +34,9 @@ SELECT e.traceparent FROM deliveries d JOIN events e ON e.board = d.board AND e.
 WHERE d.board = $1 AND d.item = $2
 """
 
-# Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. No indexed
+# Renew many leases, held in item order as finish holds them. An absent row means that the right is gone. Only what
+# differs from what was reported before is progress. Whether the board may be written is asked before anything is read:
+# further down, a plan that begins with the leases never asks where there are none. No indexed
 # column changes, so every update is HOT.
 RENEW = """
 WITH held AS MATERIALIZED (
@@ -43,14 +45,16 @@ WITH held AS MATERIALIZED (
     LATERAL (SELECT l.item, l.fence FROM leases l
              WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND ($7::bigint IS NULL OR l.agent = $7)
              FOR NO KEY UPDATE) AS h
-    WHERE (SELECT outbox_lane($1)) IS NOT NULL
 )
 UPDATE leases l
 SET expires_at = clock_timestamp() + make_interval(secs => coalesce($6, l.lease_seconds)),
     lease_seconds = coalesce($6, l.lease_seconds),
-    percent = coalesce(b.percent, l.percent), progress = coalesce(b.progress, l.progress)
+    percent = coalesce(b.percent, l.percent), progress = coalesce(b.progress, l.progress),
+    progressed_at = CASE WHEN b.percent <> coalesce(l.percent, -1) OR b.progress IS DISTINCT FROM l.progress
+                              AND b.progress IS NOT NULL
+                         THEN clock_timestamp() ELSE l.progressed_at END
 FROM held b
-WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence
+WHERE l.board = $1 AND l.item = b.item AND l.fence = b.fence AND (SELECT outbox_lane($1)) IS NOT NULL
 RETURNING l.item, l.fence, l.expires_at
 """
 
@@ -109,7 +113,8 @@ LIMIT 1000
 # Keep a checkpoint or note for the attempt that follows; only under a held claim, which it renews.
 CHECKPOINT = """
 WITH held AS (
-    UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => lease_seconds)
+    UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => lease_seconds),
+                      progressed_at = clock_timestamp()
     WHERE board = $1 AND item = $2 AND fence = $3 AND ($4::bigint IS NULL OR agent = $4)
       AND (SELECT outbox_lane($1)) IS NOT NULL
     RETURNING item
@@ -284,9 +289,14 @@ SELECT w.id, w.reference FROM downstream u JOIN work_items w ON w.board = $1 AND
 WHERE w.outcome IS NULL ORDER BY w.id
 """
 
-# What somebody is to do so that these items can go on.
+# What somebody is to do so that these items can go on, and what is to be done before that can.
 DUTIES = """
-SELECT n.on_item AS id FROM waiting n WHERE n.board = $1 AND n.item = ANY ($2::bigint[]) ORDER BY n.on_item
+WITH RECURSIVE asked (id) AS (
+    SELECT n.on_item FROM waiting n WHERE n.board = $1 AND n.item = ANY ($2::bigint[])
+    UNION
+    SELECT n.on_item FROM asked a JOIN waiting n ON n.board = $1 AND n.item = a.id
+)
+SELECT a.id FROM asked a ORDER BY a.id
 """
 
 # What waited for these duties waits for nobody any more.
@@ -345,6 +355,9 @@ UPDATE work_items w SET inbox = g.inbox, base_rating = g.base_rating, due = g.du
                         max_attempts = g.max_attempts
 FROM g WHERE w.board = g.board AND w.id = g.id AND w.outcome IS NULL
 """
+
+# Arm what is told of `due` anew.
+MARK_DUE_AGAIN = "SELECT mark_due_again($1, $2)"
 
 MARK_DONE = "UPDATE work_items SET outcome = 'done', finished_at = $3 WHERE board = $1 AND id = ANY ($2::bigint[])"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.board import artifacts
-from slateboard.protocol.errors import UnknownName, VersionConflict, WrongState
+from slateboard.protocol.errors import NoProgress, UnknownName, VersionConflict, WrongState
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import split_reference
 from slateboard.protocol.rights import Right
@@ -18,13 +18,23 @@ if TYPE_CHECKING:
     from slateboard.transaction import Transaction
 
 
+SAME_VERSIONS = 3
+"""So many versions in a row with one hash, and no agent asks for another."""
+
+SAME = """
+SELECT count(*) = $3 AND count(DISTINCT v.hash) = 1 AND count(v.hash) = $3
+FROM (SELECT v.hash FROM artifact_versions v WHERE v.board = $1 AND v.artifact = $2
+      ORDER BY v.version DESC LIMIT $3) AS v
+"""
+
+
 async def revise(
     tx: Transaction, *, reference: str, reason: str = "", expect_version: int | None = None
 ) -> dict[str, Any]:
     """Ask for a new version of a complete artifact: `{item, reference, version}` (the version that it now has).
 
     `expect_version` makes it a compare-and-set: `VersionConflict` if the artifact is at another one. Raises
-    `WrongState` while the artifact is not complete.
+    `WrongState` while the artifact is not complete, and `NoProgress` where an agent revised it to no effect.
     """
     tx.require(Right.AGENT)
     task, name = split_reference(reference)
@@ -61,6 +71,9 @@ async def revise(
         raise WrongState(message, remedy="redrive or discard it first", item=row["newest_item"])
     if row["outcome"] is None or row["version"] is None:
         raise WrongState(f"{own} is not complete, so there is nothing to revise", remedy=f"see `slate show {own}`")
+    if tx.actor.right < Right.OPERATOR and await tx.fetchval(SAME, tx.board, row["id"], SAME_VERSIONS):
+        message = f"the last {SAME_VERSIONS} versions of {own} are the same, so another revision changes nothing"
+        raise NoProgress(message, remedy="say in the brief what must be different; an operator may revise all the same")
     item: int = await tx.fetchval("SELECT nextval('ids')")
     await tx.fetch(queries.INSERT_REVISION, tx.board, row["newest_item"], item, tx.correlation, tx.now, tx.depth)
     await tx.fetch("UPDATE artifacts SET newest_item = $3 WHERE board = $1 AND id = $2", tx.board, row["id"], item)

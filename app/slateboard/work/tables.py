@@ -1,6 +1,7 @@
 """The tables of the queue: narrow rows that churn. An unfinished item stands in exactly one of `gates`, `scheduled`,
 `ready` and `leases`; a finished one has an `outcome`. No foreign keys here: `item_places` and the invariant check
 watch what they would have watched.
+Long because a queue of narrow tables has many of them, and they are read beside each other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -78,11 +80,11 @@ work_items = Table(
     Column("correlation", Text),
     # How many deliveries led to it, one after the other.
     Column("depth", SmallInteger, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
     # A claim of it looks at what it may use; its finish is not its end by itself (`work/hooks.py`).
     Column("guarded", Boolean, nullable=False, server_default="false"),
     Column("hooked", Boolean, nullable=False, server_default="false"),
-    Column("last_error", Text),
-    Column("created_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("outcome IN ('done', 'dead', 'cancelled')", name="outcome"),
     CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="finished_at"),
     CheckConstraint("max_attempts BETWEEN 1 AND 100", name="max_attempts"),
@@ -150,9 +152,12 @@ leases = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("cause", BigInteger, nullable=False),
     Column("percent", SmallInteger),
-    Column("hooked", Boolean, nullable=False, server_default="false"),
     Column("worker", Text, nullable=False),
     Column("progress", Text),
+    # When it last changed its report or kept a checkpoint; and when it was last told that it does not.
+    Column("progressed_at", DateTime(timezone=True)),
+    Column("stalled_at", DateTime(timezone=True)),
+    Column("hooked", Boolean, nullable=False, server_default="false"),
     CheckConstraint("lease_seconds > 0 AND lease_seconds <= 86400", name="lease_seconds"),
     CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
     postgresql_with={"fillfactor": 60, **CHURN},
@@ -235,6 +240,7 @@ circuit_breakers = Table(
     Column("escalation", BigInteger),
     CheckConstraint("state IN ('open', 'half_open')", name="state"),
     CheckConstraint("(state = 'half_open') = (probe_fence IS NOT NULL)", name="probe"),
+    Index("circuit_breakers_substitute_idx", "board", "substitute", postgresql_where=text("substitute IS NOT NULL")),
 )
 
 # The rules of an agent's breaker, or with agent 0 of all that have none of their own.
@@ -275,6 +281,18 @@ rating_changes = Table(
     Column("changes_at", DateTime(timezone=True), primary_key=True),
     Column("unblocked", Boolean, nullable=False),
     Index("rating_changes_changes_at_idx", "changes_at"),
+)
+
+# When an unfinished item is to be told of for its `due`. What ends before leaves its marks, which then say nothing.
+due_marks = Table(
+    "due_marks",
+    metadata,
+    _board(),
+    _item(),
+    Column("mark", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("mark IN ('due_soon', 'overdue')", name="mark"),
+    Index("due_marks_at_idx", "at"),
 )
 
 leaders = Table(

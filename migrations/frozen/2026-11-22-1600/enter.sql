@@ -29,7 +29,7 @@ BEGIN
     UNION ALL
     SELECT 'agent', a.name, a.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM agents a
-    WHERE a.board = p_board AND a.name = ANY (p_agents) AND a.removed_at IS NULL
+    WHERE a.board = p_board AND a.name = ANY (p_agents)
     UNION ALL
     SELECT 'inbox', o.capability, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM open_inboxes o
@@ -59,7 +59,7 @@ CREATE OR REPLACE FUNCTION enter_items(
     p_items bigint[], p_tasks bigint[], p_names text[], p_titles text[], p_briefs text[], p_owners bigint[],
     p_capabilities text[], p_paths text[], p_references text[], p_inboxes bigint[], p_ratings int[],
     p_dues timestamptz[], p_run_ats timestamptz[], p_max_attempts smallint[], p_imported boolean[],
-    p_rules text[], p_older bigint[], p_blockers bigint[], p_blocked bigint[],
+    p_older bigint[], p_blockers bigint[], p_blocked bigint[],
     p_cause bigint, p_depth smallint, p_traceparent text,
     p_subjects text[], p_payloads text[], p_correlations text[]
 ) RETURNS bigint[] LANGUAGE plpgsql
@@ -70,20 +70,7 @@ DECLARE
     v_cancelled text;
     v_free bigint[];
     v_inboxes bigint[] := '{}';
-    v_budgeted bigint[] := '{}';
 BEGIN
-    IF EXISTS (SELECT FROM budgets b WHERE b.board = p_board AND b.agent = 0 AND b.task > 0) THEN
-        -- The tasks of this post that are below one with a budget, or have one.
-        WITH RECURSIVE above (given, id) AS (
-            SELECT DISTINCT g.task, g.task FROM unnest(p_tasks) AS g (task)
-            UNION
-            SELECT b.given, t.parent FROM above b, LATERAL (SELECT t.parent FROM tasks t
-                                                            WHERE t.board = p_board AND t.id = b.id OFFSET 0) AS t
-        )
-        SELECT array_agg(DISTINCT b.given) INTO v_budgeted
-        FROM above b, LATERAL (SELECT FROM budgets g
-                               WHERE g.board = p_board AND g.agent = 0 AND g.task = b.id OFFSET 0) AS g;
-    END IF;
     IF cardinality(p_older) > 0 THEN
         PERFORM held.id
         FROM unnest(p_older) AS g (item),
@@ -98,22 +85,18 @@ BEGIN
         END IF;
     END IF;
 
-    INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, rules,
-                           created_by, created_at)
-    SELECT p_board, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, g.rules::jsonb,
-           p_actor, p_now
-    FROM unnest(p_items, p_tasks, p_names, p_titles, p_briefs, p_owners, p_capabilities, p_paths, p_rules)
-         AS g (id, task, name, title, brief, owner, capability, path, rules);
+    INSERT INTO artifacts (board, id, task, name, title, brief, owner, capability, path, newest_item, created_by,
+                           created_at)
+    SELECT p_board, g.id, g.task, g.name, g.title, g.brief, g.owner, g.capability, g.path, g.id, p_actor, p_now
+    FROM unnest(p_items, p_tasks, p_names, p_titles, p_briefs, p_owners, p_capabilities, p_paths)
+         AS g (id, task, name, title, brief, owner, capability, path);
 
     INSERT INTO work_items (board, id, kind, artifact, reference, inbox, base_rating, due, run_at, max_attempts,
-                            outcome, finished_at, correlation, depth, guarded, hooked, created_at)
+                            outcome, finished_at, correlation, depth, created_at)
     SELECT p_board, g.id, 'produce', g.id, g.reference, g.inbox, g.rating, g.due, g.run_at, g.max_attempts,
-           CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_depth,
-           g.rules IS NOT NULL AND g.rules::jsonb ?| ARRAY['touches', 'keys'] OR g.task = ANY (v_budgeted),
-           g.rules IS NOT NULL AND g.rules::jsonb ?| ARRAY['verify', 'criteria', 'evidence'], p_now
-    FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported, p_rules,
-                p_tasks)
-         AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported, rules, task);
+           CASE WHEN g.imported THEN 'done' END, CASE WHEN g.imported THEN p_now END, p_correlation, p_depth, p_now
+    FROM unnest(p_items, p_references, p_inboxes, p_ratings, p_dues, p_run_ats, p_max_attempts, p_imported)
+         AS g (id, reference, inbox, rating, due, run_at, max_attempts, imported);
 
     v_free := CASE WHEN true = ANY (p_imported) THEN ARRAY(
         SELECT g.item FROM unnest(p_items, p_imported) AS g (item, imported) WHERE NOT g.imported) ELSE p_items END;

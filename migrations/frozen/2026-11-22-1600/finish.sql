@@ -2,7 +2,6 @@
 -- Writes across the packages on purpose, in one commit: leases and work_items, attempts (work), artifact_versions
 -- and the stale marks of artifacts (board), gates, ready, scheduled, unlocks of what waited (work), event_outbox (log).
 -- The callers' arrays are sorted by item, each item once. A row that does not come back with a version was stale.
--- A success ends an agent's run of failures and, as the probe, opens the way again (failure_runs, circuit_breakers).
 -- Two statements, each with its own snapshot: the first ends the claims and completes the items, the second
 -- (`unlock_dependents`) reads the dependents only after the items' rows are held.
 CREATE OR REPLACE FUNCTION finish_items(
@@ -21,10 +20,7 @@ DECLARE
     v_items bigint[];
     v_versions int[];
     v_revised boolean[];
-    v_fences bigint[];
-    v_agents bigint[];
     v_woken bigint[];
-    v_closed bigint[];
 BEGIN
     -- Each row is found by one probe, in item order, and then taken by its position: a join made while a table is small
     -- would read all of it for each.
@@ -34,7 +30,7 @@ BEGIN
                      p_digests)
               AS g (item, fence, path, uri, content, hash, size, summary, note, usage, digest),
              LATERAL (SELECT h.ctid AS place FROM leases h
-                      WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence AND NOT h.hooked
+                      WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence
                         AND (p_agent IS NULL OR h.agent = p_agent) OFFSET 0) AS at
         WHERE l.ctid = at.place
         RETURNING l.item, l.fence, l.agent, l.worker, l.attempt, l.claimed_at, l.cause,
@@ -80,15 +76,14 @@ BEGIN
                p_actor, p_authenticated_by, cause, correlation, depth, v_now
         FROM done
     )
-    SELECT array_agg(d.item), array_agg(d.version), array_agg(d.revised), (SELECT count(*) FROM ended),
-           array_agg(d.fence), array_agg(d.agent)
-    INTO v_items, v_versions, v_revised, v_ended, v_fences, v_agents
+    SELECT array_agg(d.item), array_agg(d.version), array_agg(d.revised), (SELECT count(*) FROM ended)
+    INTO v_items, v_versions, v_revised, v_ended
     FROM done AS d;
 
     IF v_ended > coalesce(cardinality(v_items), 0) OR v_ended < cardinality(p_items) AND EXISTS (
         SELECT FROM unnest(p_items, p_fences) AS g (item, fence),
         LATERAL (SELECT FROM leases h
-                 WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence AND NOT h.hooked
+                 WHERE h.board = p_board AND h.item = g.item AND h.fence = g.fence
                    AND (p_agent IS NULL OR h.agent = p_agent) OFFSET 0) AS still)
     THEN
         -- A heartbeat moved a lease, or a pin an item, since the snapshot; the door asks again.
@@ -107,13 +102,8 @@ BEGIN
                   WHERE w.revision > 0),
             p_actor, p_authenticated_by, v_now);
     END IF;
-    IF EXISTS (SELECT FROM failure_runs f WHERE f.board = p_board) THEN
-        v_closed := settle_breakers(
-            p_board, v_items, v_fences, v_agents, array_fill('good'::text, ARRAY[cardinality(v_items)]), NULL, p_actor,
-            p_authenticated_by, v_now);
-    END IF;
     DELETE FROM checkpoints c WHERE c.board = p_board AND c.item = ANY (v_items);
-    v_woken := unlock_dependents(p_board, v_items, 0, p_actor, p_authenticated_by, v_now) || v_closed;
+    v_woken := unlock_dependents(p_board, v_items, 0, p_actor, p_authenticated_by, v_now);
     RETURN QUERY SELECT r.item, r.version, r.revised, v_woken
                  FROM unnest(v_items, v_versions, v_revised) AS r (item, version, revised);
 END

@@ -8,8 +8,7 @@ RETURN (SELECT b.prefix || '.dlq.' || a.name FROM boards b, agents a
 -- interrupted (a dead worker, a shutdown), or returned (a prefetched item that was never started: no attempt).
 -- Writes: leases, work_items, attempts, dead_letters, ready, scheduled, one event for each item, a second for the dead.
 -- Failures count towards `max_attempts` and wait 30 s, 2 min, 5 min (± 20 %); `logic` is dead at once. Interruptions
--- are not failures: they come back at once, and the tenth is dead, as poison. What they mean for circuit breakers is
--- settled while the items are held (`breakers.sql`).
+-- are not failures: they come back at once, and the tenth is dead, as poison.
 CREATE OR REPLACE FUNCTION give_back_items(
     p_board bigint, p_agent bigint, p_actor text, p_authenticated_by text,
     p_items bigint[], p_fences bigint[], p_outcomes text[], p_classes text[], p_errors text[], p_notes text[],
@@ -26,11 +25,7 @@ DECLARE
     v_items bigint[];
     v_places text[];
     v_run_ats timestamptz[];
-    v_fences bigint[];
-    v_agents bigint[];
-    v_verdicts text[];
-    v_errors text[];
-    v_woken bigint[] := '{}';
+    v_woken bigint[];
 BEGIN
     -- One probe for each claim, in item order; then deleted by position, in a snapshot that has what a heartbeat wrote.
     v_at := ARRAY(
@@ -105,29 +100,17 @@ BEGIN
     )
     SELECT array_agg(m.id ORDER BY m.id),
            array_agg(CASE WHEN m.dead THEN 'dead' WHEN m.run_at > v_now THEN 'scheduled' ELSE 'ready' END ORDER BY m.id),
-           array_agg(m.run_at ORDER BY m.id), array_agg(m.fence ORDER BY m.id), array_agg(m.agent ORDER BY m.id),
-           array_agg(CASE WHEN m.outcome <> 'failed' THEN 'none' WHEN m.class = 'validation' OR m.failures > 1 THEN 'failed'
-                          ELSE 'bad' END ORDER BY m.id),
-           array_agg(m.error ORDER BY m.id)
-    INTO v_items, v_places, v_run_ats, v_fences, v_agents, v_verdicts, v_errors
+           array_agg(m.run_at ORDER BY m.id)
+    INTO v_items, v_places, v_run_ats
     FROM moved m;
     IF v_items IS NULL OR cardinality(v_items) < cardinality(v_held) THEN
         -- A pin changed one of the items since the snapshot; the door asks again.
         RAISE EXCEPTION 'an item was changed meanwhile' USING ERRCODE = 'serialization_failure';
     END IF;
 
-    IF 'bad' = ANY (v_verdicts) OR EXISTS (SELECT FROM circuit_breakers b WHERE b.board = p_board) THEN
-        v_woken := settle_breakers(p_board, v_items, v_fences, v_agents, v_verdicts, v_errors, p_actor,
-                                   p_authenticated_by, v_now);
-    END IF;
-    v_woken := v_woken || place_items(
+    v_woken := place_items(
         p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place <> 'dead'),
         false, v_now);
-    IF 'dead' = ANY (v_places) THEN
-        v_woken := v_woken || tell_of_deaths(
-            p_board, ARRAY(SELECT r.item FROM unnest(v_items, v_places) AS r (item, place) WHERE r.place = 'dead'),
-            p_actor, p_authenticated_by, v_now);
-    END IF;
     RETURN QUERY SELECT r.item, r.place, r.run_at, v_woken
                  FROM unnest(v_items, v_places, v_run_ats) AS r (item, place, run_at);
 END

@@ -1,10 +1,11 @@
 -- Put items into the place where time alone, or nothing, holds them: `scheduled` while their `run_at` is to come,
 -- else `ready` under their rating. The one way into `ready`.
 -- Writes: ready, scheduled, rating_changes. The caller holds the items' rows and has taken them out of their old place.
--- Returns the inboxes that now hold claimable work, and their substitutes, for the wake-up after the commit.
+-- Returns the inboxes that now hold claimable work, for the wake-up after the commit.
 CREATE OR REPLACE FUNCTION place_items(p_board bigint, p_items bigint[], p_unblocked boolean, p_now timestamptz)
 RETURNS bigint[] LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan  -- made once: to plan for each call takes longer than to place an item
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
@@ -41,10 +42,7 @@ BEGIN
     )
     SELECT array_agg(DISTINCT w.inbox) INTO v_inboxes FROM wanted w WHERE w.run_at IS NULL OR w.run_at <= p_now;
 
-    -- Who stands in for an agent whose breaker is open reads its inbox, too.
-    RETURN coalesce(v_inboxes, '{}') || ARRAY(SELECT b.substitute FROM circuit_breakers b
-                                              WHERE b.board = p_board AND b.agent = ANY (v_inboxes)
-                                                AND b.substitute IS NOT NULL);
+    RETURN coalesce(v_inboxes, '{}');
 END
 $$;
 

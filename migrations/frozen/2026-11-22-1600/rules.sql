@@ -17,9 +17,7 @@ SELECT w.board, w.id AS item,
             WHEN EXISTS (SELECT FROM leases l WHERE l.board = w.board AND l.item = w.id) THEN 'claimed'
             WHEN EXISTS (SELECT FROM ready r WHERE r.board = w.board AND r.item = w.id) THEN 'ready'
             WHEN EXISTS (SELECT FROM scheduled s WHERE s.board = w.board AND s.item = w.id) THEN 'scheduled'
-            WHEN EXISTS (SELECT FROM gates g WHERE g.board = w.board AND g.item = w.id)
-            THEN CASE WHEN EXISTS (SELECT FROM waiting n WHERE n.board = w.board AND n.item = w.id) THEN 'waiting'
-                      ELSE 'gated' END
+            WHEN EXISTS (SELECT FROM gates g WHERE g.board = w.board AND g.item = w.id) THEN 'gated'
             ELSE 'nowhere'
        END AS place
 FROM work_items w;
@@ -65,8 +63,6 @@ $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION refuse_change_of_log();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON artifact_versions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON usage_ledger FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER usage AFTER INSERT ON attempts FOR EACH ROW WHEN (NEW.usage IS NOT NULL) EXECUTE FUNCTION book_usage();
 
 -- The application works as a role that owns nothing. A schema owner that may not create roles is told what to run.
 DO $$
@@ -90,7 +86,7 @@ GRANT USAGE ON SCHEMA public TO slateboard_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO slateboard_app;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO slateboard_app;
 GRANT TRUNCATE ON event_outbox_0, event_outbox_1 TO slateboard_app;
-REVOKE UPDATE, DELETE ON events, artifact_versions, attempts, usage_ledger FROM slateboard_app;
+REVOKE UPDATE, DELETE ON events, artifact_versions, attempts FROM slateboard_app;
 REVOKE INSERT, UPDATE, DELETE ON schema_protocol FROM slateboard_app;
 REVOKE DELETE ON boards FROM slateboard_app;
 REVOKE INSERT, UPDATE, DELETE ON deleted_boards FROM slateboard_app;

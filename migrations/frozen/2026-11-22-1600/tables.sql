@@ -4,45 +4,6 @@ CREATE SEQUENCE ids;
 
 CREATE SEQUENCE fences;
 
-CREATE TABLE action_items (
-    board BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    motion BIGINT NOT NULL, 
-    position SMALLINT NOT NULL, 
-    title TEXT NOT NULL, 
-    brief TEXT NOT NULL, 
-    owner BIGINT NOT NULL, 
-    due_seconds DOUBLE PRECISION, 
-    task TEXT, 
-    CONSTRAINT action_items_pkey PRIMARY KEY (board, id), 
-    CONSTRAINT action_items_position_key UNIQUE (board, motion, position)
-);
-
-CREATE INDEX action_items_meeting_idx ON action_items (board, meeting, id);
-
-CREATE TABLE agenda_items (
-    board BIGINT NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    number SMALLINT NOT NULL, 
-    title TEXT NOT NULL, 
-    stage TEXT DEFAULT 'pending' NOT NULL, 
-    round SMALLINT DEFAULT '0' NOT NULL, 
-    motion BIGINT, 
-    outcome TEXT, 
-    reason TEXT, 
-    decision BIGINT, 
-    opened_at TIMESTAMP WITH TIME ZONE, 
-    closed_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT agenda_items_pkey PRIMARY KEY (board, meeting, number), 
-    CONSTRAINT agenda_items_stage_check CHECK (stage IN ('pending', 'discussing', 'voting', 'closed')), 
-    CONSTRAINT agenda_items_outcome_check CHECK (outcome IN ('approved', 'rejected', 'vetoed', 'deferred')), 
-    CONSTRAINT agenda_items_closed_check CHECK ((stage = 'closed') = (outcome IS NOT NULL AND closed_at IS NOT NULL)), 
-    CONSTRAINT agenda_items_round_check CHECK (round BETWEEN 0 AND 3), 
-    CONSTRAINT agenda_items_motion_check CHECK (outcome = 'deferred' OR outcome IS NULL OR motion IS NOT NULL), 
-    CONSTRAINT agenda_items_decision_check CHECK (decision IS NULL OR outcome = 'approved')
-);
-
 CREATE TABLE archives (
     board BIGINT NOT NULL, 
     last_position BIGINT NOT NULL, 
@@ -70,8 +31,6 @@ CREATE TABLE artifact_versions (
     hash TEXT, 
     size BIGINT, 
     summary TEXT, 
-    evidence JSONB, 
-    undo TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT artifact_versions_pkey PRIMARY KEY (board, artifact, version), 
     CONSTRAINT artifact_versions_content_at_most_1_mib_check CHECK (octet_length(content) <= 1048576)
@@ -88,7 +47,6 @@ CREATE TABLE artifacts (
     capability TEXT, 
     path TEXT, 
     newest_item BIGINT NOT NULL, 
-    rules JSONB, 
     stale_at TIMESTAMP WITH TIME ZONE, 
     stale_because TEXT, 
     created_by TEXT NOT NULL, 
@@ -131,38 +89,6 @@ CREATE TABLE boards (
     CONSTRAINT boards_prefix_check CHECK (prefix ~ '^[a-z0-9][a-z0-9_-]*$' AND length(prefix) <= 63)
 );
 
-CREATE TABLE breaker_settings (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    failure_threshold INTEGER NOT NULL, 
-    recovery_seconds DOUBLE PRECISION NOT NULL, 
-    fallback TEXT NOT NULL, 
-    substitute BIGINT, 
-    source TEXT, 
-    CONSTRAINT breaker_settings_pkey PRIMARY KEY (board, agent), 
-    CONSTRAINT breaker_settings_failure_threshold_check CHECK (failure_threshold BETWEEN 1 AND 1000), 
-    CONSTRAINT breaker_settings_recovery_seconds_check CHECK (recovery_seconds > 0 AND recovery_seconds <= 2592000), 
-    CONSTRAINT breaker_settings_fallback_check CHECK (fallback IN ('escalate_to_human', 'queue_for_retry', 'proceed_with_warning', 'reassign')), 
-    CONSTRAINT breaker_settings_substitute_check CHECK ((fallback = 'reassign') = (substitute IS NOT NULL)), 
-    CONSTRAINT breaker_settings_not_itself_check CHECK (substitute <> agent)
-);
-
-CREATE TABLE budgets (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    task BIGINT NOT NULL, 
-    tokens BIGINT, 
-    cost DOUBLE PRECISION, 
-    warned_at TIMESTAMP WITH TIME ZONE, 
-    exhausted_at TIMESTAMP WITH TIME ZONE, 
-    set_by TEXT NOT NULL, 
-    set_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT budgets_pkey PRIMARY KEY (board, agent, task), 
-    CONSTRAINT budgets_limited_check CHECK (tokens IS NOT NULL OR cost IS NOT NULL), 
-    CONSTRAINT budgets_positive_check CHECK (tokens > 0 AND cost > 0), 
-    CONSTRAINT budgets_of_one_check CHECK (agent = 0 OR task = 0)
-);
-
 CREATE TABLE chains (
     board BIGINT NOT NULL, 
     correlation TEXT NOT NULL, 
@@ -182,83 +108,6 @@ CREATE TABLE checkpoints (
     CONSTRAINT checkpoints_pkey PRIMARY KEY (board, item)
 );
 
-CREATE TABLE circuit_breakers (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    state TEXT NOT NULL, 
-    failed INTEGER NOT NULL, 
-    reason TEXT NOT NULL, 
-    fallback TEXT NOT NULL, 
-    substitute BIGINT, 
-    recovery_seconds DOUBLE PRECISION NOT NULL, 
-    since TIMESTAMP WITH TIME ZONE NOT NULL, 
-    until TIMESTAMP WITH TIME ZONE NOT NULL, 
-    probe_item BIGINT, 
-    probe_fence BIGINT, 
-    escalation BIGINT, 
-    CONSTRAINT circuit_breakers_pkey PRIMARY KEY (board, agent), 
-    CONSTRAINT circuit_breakers_state_check CHECK (state IN ('open', 'half_open')), 
-    CONSTRAINT circuit_breakers_probe_check CHECK ((state = 'half_open') = (probe_fence IS NOT NULL))
-);
-
-CREATE TABLE compensation_cursors (
-    board BIGINT NOT NULL, 
-    position BIGINT NOT NULL, 
-    CONSTRAINT compensation_cursors_pkey PRIMARY KEY (board)
-);
-
-CREATE TABLE compensation_rules (
-    board BIGINT NOT NULL, 
-    step TEXT NOT NULL, 
-    action TEXT NOT NULL, 
-    agent BIGINT, 
-    irreversible BOOLEAN DEFAULT 'false' NOT NULL, 
-    source TEXT, 
-    created_by TEXT NOT NULL, 
-    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT compensation_rules_pkey PRIMARY KEY (board, step)
-);
-
-CREATE TABLE compensations (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    artifact BIGINT NOT NULL, 
-    step_item BIGINT NOT NULL, 
-    task BIGINT NOT NULL, 
-    version INTEGER, 
-    reference TEXT NOT NULL, 
-    action TEXT NOT NULL, 
-    inbox BIGINT NOT NULL, 
-    question BIGINT, 
-    because TEXT NOT NULL, 
-    outcome TEXT, 
-    posted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    ended_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT compensations_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT compensations_outcome_check CHECK (outcome IN ('undone', 'left', 'unknown')), 
-    CONSTRAINT compensations_version_key UNIQUE (board, artifact, version)
-);
-
-CREATE INDEX compensations_question_idx ON compensations (board, question) WHERE question IS NOT NULL;
-
-CREATE INDEX compensations_task_idx ON compensations (board, task);
-
-CREATE TABLE consults (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    asker BIGINT NOT NULL, 
-    other BIGINT, 
-    thread BIGINT NOT NULL, 
-    request BIGINT, 
-    correlation TEXT NOT NULL, 
-    CONSTRAINT consults_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT consults_not_of_itself_check CHECK (asker <> other)
-);
-
-CREATE INDEX consults_correlation_idx ON consults (board, correlation, asker);
-
-CREATE INDEX consults_request_idx ON consults (board, request, item);
-
 CREATE TABLE dead_letters (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
@@ -268,8 +117,6 @@ CREATE TABLE dead_letters (
     died_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT dead_letters_pkey PRIMARY KEY (board, item)
 );
-
-CREATE INDEX dead_letters_agent_idx ON dead_letters (board, agent, died_at);
 
 CREATE INDEX dead_letters_board_died_at_idx ON dead_letters (board, died_at);
 
@@ -295,23 +142,6 @@ CREATE TABLE decisions (
 );
 
 CREATE UNIQUE INDEX decisions_one_accepted_key ON decisions (board, subject) WHERE status = 'accepted';
-
-CREATE TABLE delegations (
-    board BIGINT NOT NULL, 
-    task BIGINT NOT NULL, 
-    delegator BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    state TEXT DEFAULT 'pending' NOT NULL, 
-    on_no_ack TEXT DEFAULT 'reassign_or_escalate' NOT NULL, 
-    delegated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    settled_at TIMESTAMP WITH TIME ZONE, 
-    reason TEXT, 
-    CONSTRAINT delegations_pkey PRIMARY KEY (board, task), 
-    CONSTRAINT delegations_state_check CHECK (state IN ('pending', 'acknowledged', 'declined', 'unanswered')), 
-    CONSTRAINT delegations_on_no_ack_check CHECK (on_no_ack IN ('reassign_or_escalate', 'escalate'))
-);
-
-CREATE INDEX delegations_pending_idx ON delegations (delegated_at) WHERE state = 'pending';
 
 CREATE TABLE deleted_boards (
     board BIGINT NOT NULL, 
@@ -359,38 +189,6 @@ CREATE TABLE dependencies (
 );
 
 CREATE INDEX dependencies_board_item_idx ON dependencies (board, item);
-
-CREATE TABLE escalations (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    kind TEXT NOT NULL, 
-    about BIGINT, 
-    reference TEXT NOT NULL, 
-    severity TEXT NOT NULL, 
-    owner BIGINT NOT NULL, 
-    level SMALLINT DEFAULT '0' NOT NULL, 
-    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
-    seconds DOUBLE PRECISION NOT NULL, 
-    question TEXT NOT NULL, 
-    options TEXT[] DEFAULT '{}' NOT NULL, 
-    default_answer TEXT, 
-    asked_by TEXT NOT NULL, 
-    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    answer TEXT, 
-    answered_by TEXT, 
-    answered_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT escalations_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT escalations_answered_check CHECK ((answered_at IS NULL) = (answered_by IS NULL)), 
-    CONSTRAINT escalations_level_check CHECK (level BETWEEN 0 AND 2)
-);
-
-CREATE INDEX escalations_about_idx ON escalations (board, about);
-
-CREATE INDEX escalations_deadline_idx ON escalations (deadline) WHERE answered_at IS NULL;
-
-CREATE INDEX escalations_kind_idx ON escalations (board, kind, reference, asked_at);
-
-CREATE INDEX escalations_open_idx ON escalations (board, deadline, item) WHERE answered_at IS NULL;
 
 CREATE TABLE event_heads (
     board BIGINT NOT NULL, 
@@ -462,13 +260,6 @@ CREATE TABLE events (
 
 CREATE INDEX events_board_correlation_idx ON events (board, correlation) WHERE correlation IS NOT NULL;
 
-CREATE TABLE failure_runs (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    failed INTEGER NOT NULL, 
-    CONSTRAINT failure_runs_pkey PRIMARY KEY (board, agent)
-);
-
 CREATE TABLE gates (
     board BIGINT NOT NULL, 
     item BIGINT NOT NULL, 
@@ -484,16 +275,6 @@ CREATE TABLE gatherings (
     positions BIGINT[] NOT NULL, 
     gathered_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT gatherings_pkey PRIMARY KEY (board, subscription, correlation)
-);
-
-CREATE TABLE holds (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    reason TEXT NOT NULL, 
-    name TEXT NOT NULL, 
-    since TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT holds_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT holds_reason_check CHECK (reason IN ('budget', 'limit', 'resource'))
 );
 
 CREATE TABLE leaders (
@@ -514,7 +295,6 @@ CREATE TABLE leases (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     cause BIGINT NOT NULL, 
     percent SMALLINT, 
-    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     worker TEXT NOT NULL, 
     progress TEXT, 
     CONSTRAINT leases_pkey PRIMARY KEY (board, item), 
@@ -522,141 +302,6 @@ CREATE TABLE leases (
     CONSTRAINT leases_percent_check CHECK (percent BETWEEN 0 AND 100)
 )
  WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
-
-CREATE TABLE limit_slots (
-    board BIGINT NOT NULL, 
-    scope TEXT NOT NULL, 
-    name TEXT NOT NULL, 
-    number INTEGER NOT NULL, 
-    item BIGINT NOT NULL, 
-    fence BIGINT NOT NULL, 
-    CONSTRAINT limit_slots_pkey PRIMARY KEY (board, scope, name, number)
-);
-
-CREATE TABLE limits (
-    board BIGINT NOT NULL, 
-    scope TEXT NOT NULL, 
-    name TEXT NOT NULL, 
-    inbox BIGINT NOT NULL, 
-    concurrency INTEGER, 
-    rate INTEGER, 
-    per_seconds DOUBLE PRECISION, 
-    tokens DOUBLE PRECISION NOT NULL, 
-    filled_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    set_by TEXT NOT NULL, 
-    set_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT limits_pkey PRIMARY KEY (board, scope, name), 
-    CONSTRAINT limits_scope_check CHECK (scope IN ('agent', 'capability', 'key')), 
-    CONSTRAINT limits_rate_check CHECK ((rate IS NULL) = (per_seconds IS NULL)), 
-    CONSTRAINT limits_positive_check CHECK (concurrency > 0 AND rate > 0 AND per_seconds > 0)
-);
-
-CREATE TABLE meeting_seats (
-    board BIGINT NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    position SMALLINT NOT NULL, 
-    required BOOLEAN NOT NULL, 
-    seated BOOLEAN DEFAULT 'false' NOT NULL, 
-    present BOOLEAN DEFAULT 'false' NOT NULL, 
-    may_veto BOOLEAN DEFAULT 'false' NOT NULL, 
-    joined_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT meeting_seats_pkey PRIMARY KEY (board, meeting, agent), 
-    CONSTRAINT meeting_seats_seated_key UNIQUE (board, meeting, agent, seated)
-);
-
-CREATE TABLE meeting_turns (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    number SMALLINT, 
-    round SMALLINT, 
-    agent BIGINT NOT NULL, 
-    kind TEXT NOT NULL, 
-    deadline TIMESTAMP WITH TIME ZONE, 
-    outcome TEXT, 
-    ended_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT meeting_turns_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT meeting_turns_kind_check CHECK (kind IN ('join', 'turn', 'motion', 'concerns', 'vote')), 
-    CONSTRAINT meeting_turns_outcome_check CHECK (outcome IN ('joined', 'spoke', 'passed', 'voted', 'absent', 'withdrawn')), 
-    CONSTRAINT meeting_turns_ended_check CHECK ((outcome IS NULL) = (ended_at IS NULL))
-);
-
-CREATE INDEX meeting_turns_deadline_idx ON meeting_turns (deadline) WHERE ended_at IS NULL AND kind <> 'join';
-
-CREATE INDEX meeting_turns_meeting_idx ON meeting_turns (board, meeting, item);
-
-CREATE TABLE meetings (
-    board BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    title TEXT NOT NULL, 
-    state TEXT NOT NULL, 
-    scheduled_by TEXT NOT NULL, 
-    organiser BIGINT, 
-    chair BIGINT, 
-    decision_required BOOLEAN NOT NULL, 
-    max_seconds DOUBLE PRECISION NOT NULL, 
-    quorum SMALLINT NOT NULL, 
-    decision_model TEXT NOT NULL, 
-    veto_roles TEXT[] DEFAULT '{}' NOT NULL, 
-    turn_seconds DOUBLE PRECISION NOT NULL, 
-    vote_seconds DOUBLE PRECISION NOT NULL, 
-    source TEXT, 
-    starts_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    waits_until TIMESTAMP WITH TIME ZONE, 
-    moves SMALLINT DEFAULT '0' NOT NULL, 
-    escalation BIGINT, 
-    opened_at TIMESTAMP WITH TIME ZONE, 
-    ends_at TIMESTAMP WITH TIME ZONE, 
-    adjourned_at TIMESTAMP WITH TIME ZONE, 
-    ended_because TEXT, 
-    scheduled_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT meetings_pkey PRIMARY KEY (board, id), 
-    CONSTRAINT meetings_state_check CHECK (state IN ('scheduled', 'waiting', 'escalated', 'open', 'adjourned', 'cancelled')), 
-    CONSTRAINT meetings_decision_model_check CHECK (decision_model IN ('majority', 'unanimous', 'majority_with_veto')), 
-    CONSTRAINT meetings_positive_check CHECK (max_seconds > 0 AND turn_seconds > 0 AND vote_seconds > 0 AND quorum > 0), 
-    CONSTRAINT meetings_moves_check CHECK (moves BETWEEN 0 AND 1), 
-    CONSTRAINT meetings_opened_check CHECK ((opened_at IS NULL) = (ends_at IS NULL)), 
-    CONSTRAINT meetings_adjourned_check CHECK ((state IN ('adjourned', 'cancelled')) = (adjourned_at IS NOT NULL))
-);
-
-CREATE INDEX meetings_ends_at_idx ON meetings (ends_at) WHERE state = 'open';
-
-CREATE UNIQUE INDEX meetings_source_key ON meetings (board, source) WHERE source IS NOT NULL;
-
-CREATE INDEX meetings_starts_at_idx ON meetings (starts_at) WHERE state = 'scheduled';
-
-CREATE INDEX meetings_waits_until_idx ON meetings (waits_until) WHERE state = 'waiting';
-
-CREATE TABLE messages (
-    board BIGINT NOT NULL, 
-    thread BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    kind TEXT NOT NULL, 
-    author BIGINT, 
-    said_by TEXT NOT NULL, 
-    text TEXT NOT NULL, 
-    data TEXT, 
-    consult BIGINT, 
-    said_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT messages_pkey PRIMARY KEY (board, thread, id), 
-    CONSTRAINT messages_kind_check CHECK (kind IN ('question', 'answer', 'notice', 'overdue', 'reply'))
-);
-
-CREATE TABLE motions (
-    board BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    number SMALLINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    text TEXT NOT NULL, 
-    rationale TEXT NOT NULL, 
-    subject TEXT, 
-    proposed_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT motions_pkey PRIMARY KEY (board, id)
-);
-
-CREATE INDEX motions_meeting_idx ON motions (board, meeting, number, id);
 
 CREATE TABLE open_inboxes (
     board BIGINT NOT NULL, 
@@ -672,15 +317,6 @@ CREATE TABLE pauses (
     actor TEXT NOT NULL, 
     paused_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT pauses_pkey PRIMARY KEY (board, agent)
-);
-
-CREATE TABLE presence (
-    board BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    seen_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    worker_seen_at TIMESTAMP WITH TIME ZONE, 
-    worker TEXT, 
-    CONSTRAINT presence_pkey PRIMARY KEY (board, agent)
 );
 
 CREATE TABLE published_ids (
@@ -713,38 +349,6 @@ CREATE TABLE ready (
     CONSTRAINT ready_board_item_key UNIQUE (board, item)
 )
  WITH (autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 10000);
-
-CREATE TABLE requests (
-    board BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    capability TEXT NOT NULL, 
-    asker BIGINT NOT NULL, 
-    thread BIGINT NOT NULL, 
-    answers SMALLINT NOT NULL, 
-    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
-    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    closed_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT requests_pkey PRIMARY KEY (board, id), 
-    CONSTRAINT requests_answers_check CHECK (answers BETWEEN 1 AND 100)
-);
-
-CREATE TABLE routes (
-    board BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    agent BIGINT NOT NULL, 
-    other BIGINT NOT NULL, 
-    kind TEXT NOT NULL, 
-    label TEXT DEFAULT '' NOT NULL, 
-    subject TEXT, 
-    source TEXT, 
-    created_by TEXT NOT NULL, 
-    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT routes_pkey PRIMARY KEY (board, id), 
-    CONSTRAINT routes_once_key UNIQUE (board, agent, other, kind, label), 
-    CONSTRAINT routes_kind_check CHECK (kind IN ('consult', 'notify', 'channel')), 
-    CONSTRAINT routes_not_to_itself_check CHECK (agent <> other), 
-    CONSTRAINT routes_subject_check CHECK (subject IS NULL OR kind = 'notify')
-);
 
 CREATE TABLE scheduled (
     board BIGINT NOT NULL, 
@@ -780,28 +384,6 @@ CREATE TABLE schema_protocol (
     CONSTRAINT schema_protocol_pkey PRIMARY KEY (one), 
     CONSTRAINT schema_protocol_one_row_check CHECK (one = 1)
 );
-
-CREATE TABLE statements (
-    board BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    number SMALLINT NOT NULL, 
-    round SMALLINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    kind TEXT NOT NULL, 
-    text TEXT NOT NULL, 
-    said_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    settled TEXT, 
-    settled_by TEXT, 
-    settled_because TEXT, 
-    settled_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT statements_pkey PRIMARY KEY (board, id), 
-    CONSTRAINT statements_kind_check CHECK (kind IN ('said', 'concern')), 
-    CONSTRAINT statements_settled_check CHECK (settled IN ('resolved', 'overruled')), 
-    CONSTRAINT statements_concern_check CHECK (settled IS NULL OR kind = 'concern' AND settled_by IS NOT NULL)
-);
-
-CREATE INDEX statements_meeting_idx ON statements (board, meeting, number, id);
 
 CREATE TABLE subscriptions (
     board BIGINT NOT NULL, 
@@ -849,27 +431,6 @@ CREATE TABLE tasks (
 
 CREATE INDEX tasks_board_parent_idx ON tasks (board, parent);
 
-CREATE TABLE thread_members (
-    board BIGINT NOT NULL, 
-    thread BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    read_to BIGINT DEFAULT '0' NOT NULL, 
-    joined_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT thread_members_pkey PRIMARY KEY (board, thread, agent)
-);
-
-CREATE INDEX thread_members_agent_idx ON thread_members (board, agent, thread);
-
-CREATE TABLE threads (
-    board BIGINT NOT NULL, 
-    id BIGINT DEFAULT nextval('ids') NOT NULL, 
-    topic TEXT NOT NULL, 
-    correlation TEXT NOT NULL, 
-    opened_by TEXT NOT NULL, 
-    opened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT threads_pkey PRIMARY KEY (board, id)
-);
-
 CREATE TABLE tokens (
     id BIGINT DEFAULT nextval('ids') NOT NULL, 
     board BIGINT, 
@@ -883,99 +444,12 @@ CREATE TABLE tokens (
     CONSTRAINT tokens_belongs_to_one_agent_check CHECK ((board IS NULL) = (agent IS NULL))
 );
 
-CREATE TABLE touched (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    fence BIGINT NOT NULL, 
-    prefix TEXT NOT NULL, 
-    whole BOOLEAN NOT NULL, 
-    CONSTRAINT touched_pkey PRIMARY KEY (board, item, fence, prefix, whole)
-);
-
 CREATE TABLE unlocks (
     board BIGINT NOT NULL, 
     blocker BIGINT NOT NULL, 
     after_item BIGINT NOT NULL, 
     CONSTRAINT unlocks_pkey PRIMARY KEY (board, blocker)
 );
-
-CREATE TABLE usage_ledger (
-    board BIGINT NOT NULL, 
-    fence BIGINT NOT NULL, 
-    number BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    task BIGINT, 
-    input_tokens BIGINT NOT NULL, 
-    cached_tokens BIGINT NOT NULL, 
-    output_tokens BIGINT NOT NULL, 
-    cost DOUBLE PRECISION NOT NULL, 
-    model TEXT, 
-    reported_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT usage_ledger_pkey PRIMARY KEY (board, fence, number), 
-    CONSTRAINT usage_ledger_not_negative_check CHECK (input_tokens >= 0 AND cached_tokens >= 0 AND output_tokens >= 0 AND cost >= 0)
-);
-
-CREATE INDEX usage_ledger_board_agent_idx ON usage_ledger (board, agent);
-
-CREATE INDEX usage_ledger_board_task_idx ON usage_ledger (board, task);
-
-CREATE TABLE verifications (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    about BIGINT NOT NULL, 
-    artifact BIGINT NOT NULL, 
-    version INTEGER NOT NULL, 
-    hash TEXT, 
-    reference TEXT NOT NULL, 
-    author BIGINT NOT NULL, 
-    verifier BIGINT NOT NULL, 
-    level SMALLINT DEFAULT '0' NOT NULL, 
-    criteria TEXT, 
-    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
-    asked_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    verdict TEXT, 
-    reason TEXT, 
-    judged_by TEXT, 
-    judged_at TIMESTAMP WITH TIME ZONE, 
-    CONSTRAINT verifications_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT verifications_verdict_check CHECK (verdict IN ('approved', 'rejected')), 
-    CONSTRAINT verifications_judged_check CHECK ((judged_at IS NULL) = (verdict IS NULL)), 
-    CONSTRAINT verifications_not_by_the_author_check CHECK (verifier <> author), 
-    CONSTRAINT verifications_reason_check CHECK (verdict <> 'rejected' OR reason IS NOT NULL), 
-    CONSTRAINT verifications_level_check CHECK (level BETWEEN 0 AND 2), 
-    CONSTRAINT verifications_version_key UNIQUE (board, artifact, version)
-);
-
-CREATE INDEX verifications_about_idx ON verifications (board, about);
-
-CREATE INDEX verifications_deadline_idx ON verifications (deadline) WHERE verdict IS NULL;
-
-CREATE TABLE vote_changes (
-    board BIGINT NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    number SMALLINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    change SMALLINT NOT NULL, 
-    choice TEXT NOT NULL, 
-    rationale TEXT NOT NULL, 
-    voted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT vote_changes_pkey PRIMARY KEY (board, meeting, number, agent, change)
-);
-
-CREATE TABLE waiting (
-    board BIGINT NOT NULL, 
-    item BIGINT NOT NULL, 
-    owner BIGINT NOT NULL, 
-    deadline TIMESTAMP WITH TIME ZONE NOT NULL, 
-    on_item BIGINT NOT NULL, 
-    reason TEXT NOT NULL, 
-    since TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT waiting_pkey PRIMARY KEY (board, item), 
-    CONSTRAINT waiting_reason_check CHECK (reason IN ('question', 'review'))
-);
-
-CREATE INDEX waiting_board_on_item_idx ON waiting (board, on_item);
 
 CREATE TABLE work_items (
     board BIGINT NOT NULL, 
@@ -997,8 +471,6 @@ CREATE TABLE work_items (
     finished_at TIMESTAMP WITH TIME ZONE, 
     correlation TEXT, 
     depth SMALLINT DEFAULT '0' NOT NULL, 
-    guarded BOOLEAN DEFAULT 'false' NOT NULL, 
-    hooked BOOLEAN DEFAULT 'false' NOT NULL, 
     last_error TEXT, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     CONSTRAINT work_items_pkey PRIMARY KEY (board, id), 
@@ -1017,31 +489,11 @@ CREATE TABLE agents (
     capabilities TEXT[] DEFAULT '{}' NOT NULL, 
     manager BIGINT, 
     "grant" TEXT DEFAULT 'agent' NOT NULL, 
-    accepts_from BIGINT[], 
-    availability TEXT DEFAULT 'always' NOT NULL, 
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
-    removed_at TIMESTAMP WITH TIME ZONE, 
     CONSTRAINT agents_pkey PRIMARY KEY (board, id), 
     CONSTRAINT agents_board_name_key UNIQUE (board, name), 
     CONSTRAINT agents_name_check CHECK (name ~ '^[a-z0-9][a-z0-9_-]*$' AND length(name) <= 63), 
     CONSTRAINT agents_kind_check CHECK (kind IN ('agent', 'human', 'service')), 
     CONSTRAINT agents_grant_check CHECK ("grant" IN ('reader', 'agent', 'operator', 'admin')), 
-    CONSTRAINT agents_availability_check CHECK (availability IN ('always', 'never')), 
     CONSTRAINT agents_board_fkey FOREIGN KEY(board) REFERENCES boards (id)
-);
-
-CREATE TABLE votes (
-    board BIGINT NOT NULL, 
-    meeting BIGINT NOT NULL, 
-    number SMALLINT NOT NULL, 
-    agent BIGINT NOT NULL, 
-    seated BOOLEAN DEFAULT 'true' NOT NULL, 
-    choice TEXT NOT NULL, 
-    rationale TEXT NOT NULL, 
-    changes SMALLINT DEFAULT '0' NOT NULL, 
-    voted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    CONSTRAINT votes_pkey PRIMARY KEY (board, meeting, number, agent), 
-    CONSTRAINT votes_choice_check CHECK (choice IN ('approve', 'reject', 'abstain', 'veto')), 
-    CONSTRAINT votes_seated_check CHECK (seated), 
-    CONSTRAINT votes_seat_fkey FOREIGN KEY(board, meeting, agent, seated) REFERENCES meeting_seats (board, meeting, agent, seated) ON DELETE CASCADE
 );

@@ -2,7 +2,9 @@
 
 2,000 artifacts in a random graph, a publisher, subscriptions of every form, four worker processes with short leases.
 Every half second a worker is killed and replaced; one is stopped beyond its lease and continued; the server is killed
-four times in the midst of its routing, Postgres is stopped in immediate mode three times. A failure prints its seed.
+four times in the midst of its routing, Postgres is stopped in immediate mode three times. Beside it, on another board,
+agents fail, hang, lie and flood, with breakers, questions, verdicts, budgets, limits and compensations, and are killed
+every three seconds. A failure prints its seed.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.chaos import checks, choreography
+from scripts.implementation.chaos import checks, choreography, endings, trouble
 from slateboard import connect
 from slateboard.protocol.work import NewArtifact, NewTask
 from slateboard.store.run_file import read_run_file
@@ -37,6 +39,8 @@ CONCURRENCY = 8
 LEASE_SECONDS = 2.0
 BACK_WITHIN_SECONDS = 5.0
 END_WITHIN_SECONDS = 120.0
+MISFIT_SECONDS = 3.0
+"""Between two kills of a process of those who fail."""
 
 DELIVERED = "SELECT count(*) FROM deliveries WHERE board = $1"
 
@@ -89,16 +93,21 @@ def plan(seconds: float) -> list[tuple[float, str]]:
     )
 
 
-async def disturb(fleet: Fleet, dice: random.Random, seconds: float) -> list[tuple[str, datetime]]:
+async def disturb(
+    fleet: Fleet, company: trouble.Company, dice: random.Random, seconds: float
+) -> list[tuple[str, datetime]]:
     """Everything that goes wrong, in its time; returns when servers and Postgres were back."""
     restarts: list[tuple[str, datetime]] = []
     begin = time.monotonic()
     todo = plan(seconds)
-    next_kill = 0.5
+    next_kill, next_misfit = 0.5, MISFIT_SECONDS
     while (now := time.monotonic() - begin) < seconds:
         if now >= next_kill:
             fleet.kill_one(dice)
             next_kill = now + 0.5
+        if now >= next_misfit:
+            company.kill_one(dice)
+            next_misfit = now + MISFIT_SECONDS
         if todo and now >= todo[0][0]:
             what = todo.pop(0)[1]
             print(f"{now:5.1f} s  {what}", flush=True)
@@ -174,13 +183,18 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
     """The whole of it; returns what is wrong at the end."""
     dice = random.Random(seed)
     await post_graph(place, dice)
+    await trouble.post(place, dice)
+    company = trouble.Company(place=place, folder=folder, seed=seed)
+    company.start()
     fleet = Fleet(place=place, folder=folder, work_seconds=seconds * WORKERS * CONCURRENCY / ARTIFACTS * 0.5)
     for _ in range(WORKERS):
         fleet.start_one()
     stop = asyncio.Event()
     publisher = asyncio.create_task(choreography.publish(place, stop))
+    people = asyncio.create_task(trouble.answer(place, seed, company))
     try:
-        restarts = await disturb(fleet, dice, seconds)
+        restarts = await disturb(fleet, company, dice, seconds)
+        company.calm_down()
         stop.set()
         pairs = await publisher
         owner: asyncpg.Connection[Any] = await asyncpg.connect(place.owner_url)
@@ -196,9 +210,14 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
                 await places.until(owner, question, board, every=0.1)
         except TimeoutError:
             print("not all was complete in time", flush=True)
+        troubled = await owner.fetchval("SELECT id FROM boards WHERE name = $1", trouble.BOARD)
+        if not await trouble.settled(owner, troubled, END_WITHIN_SECONDS):
+            print("not all trouble was settled in time", flush=True)
         await asyncio.sleep(0.5)  # let the workers write down the last answers
     finally:
         publisher.cancel()
+        people.cancel()
+        company.end()
         fleet.end()
     wrong = [
         *await checks.all_complete(owner, board, ARTIFACTS),
@@ -208,10 +227,13 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
         *await choreography.routed_once(owner, board),
         *await checks.clients_were_told_the_truth(owner, board, records(folder)),
         *await checks.came_back(owner, board, restarts, BACK_WITHIN_SECONDS),
+        *await checks.log_is_whole(owner, troubled),
+        *await endings.faults(owner, troubled, place, folder),
     ]
     rows = await owner.fetch("SELECT outcome, count(*) FROM attempts WHERE board = $1 GROUP BY 1 ORDER BY 1", board)
     print(f"{pairs} pairs of events published, {await owner.fetchval(DELIVERED, board)} deliveries made")
     print("attempts:", ", ".join(f"{row['count']} {row['outcome']}" for row in rows))
+    print("trouble:", await endings.counts(owner, troubled))
     await owner.close()
     return wrong
 
@@ -231,6 +253,7 @@ def main() -> None:
         print(*wrong, sep="\n")
         sys.exit(f"chaos found {len(wrong)} faults; repeat it with --seed {seed}")
     print("all complete, each once, in order; told and logged alike; each event routed once; the log is whole")
+    print("all trouble came to an end that the log tells, or waits for somebody named")
 
 
 if __name__ == "__main__":

@@ -92,6 +92,17 @@ class OpenBreaker:
 
 
 @strawberry.type
+class Standstill:
+    """A claim that was told of since it makes no progress."""
+
+    item: BigInt
+    reference: str
+    agent: str
+    worker: str
+    since: datetime
+
+
+@strawberry.type
 class PausedSubscription:
     """A subscription to which nothing is routed, why, and how many positions it is `behind`."""
 
@@ -119,6 +130,7 @@ class Status:
     log: LogState
     dead_letters: int
     breakers: list[OpenBreaker]
+    stalled: list[Standstill]
     paused_subscriptions: list[PausedSubscription]
     stuck: Stuck
 

@@ -139,7 +139,11 @@ class TaskInput:
 
 @strawberry.input
 class ArtifactInput:
-    """An artifact to post into a task; see `protocol.work.NewArtifact`. `blockedBy` holds references."""
+    """An artifact to post into a task; see `protocol.work.NewArtifact`. `blockedBy` holds references.
+
+    `rules` is what the work must keep to: an object of `verify`, `criteria`, `verdict_within_seconds`, `evidence`,
+    `touches`, `keys`, `time_limit_seconds` and `max_idle_attempts`.
+    """
 
     task: str
     name: str
@@ -153,6 +157,7 @@ class ArtifactInput:
     run_at: datetime | None = None
     blocked_by: list[str] = strawberry.field(default_factory=list)
     max_attempts: int = 4
+    rules: JSON | None = None
     imported: ResultInput | None = None
 
     def value(self) -> work.NewArtifact:

@@ -23,6 +23,7 @@ from slateboard.interfaces.graphql.compensation import CompensationQuery
 from slateboard.interfaces.graphql.delegation import DelegationQuery
 from slateboard.interfaces.graphql.directory import DirectoryQuery
 from slateboard.interfaces.graphql.escalations import Escalation
+from slateboard.interfaces.graphql.health import HealthQuery
 from slateboard.interfaces.graphql.meetings import MeetingQuery
 from slateboard.interfaces.graphql.peers import PeerQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
@@ -101,6 +102,7 @@ class Query(
     PeerQuery,
     UsageQuery,
     WhyQuery,
+    HealthQuery,
     CompensationQuery,
     VerificationQuery,
     ChoreographyQuery,

@@ -26,6 +26,7 @@ from slateboard.interfaces.graphql import (
     delegation,
     directory,
     escalations,
+    health,
     inputs,
     meetings,
     peers,
@@ -85,6 +86,7 @@ def schema() -> Schema:
         *_types(boards),
         *_types(reports),
         *_types(why),
+        *_types(health),
     ):
         _describe(described)
     return Schema(

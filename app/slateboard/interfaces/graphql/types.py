@@ -221,6 +221,7 @@ class Artifact:
     expires_at: datetime | None
     percent: int | None
     progress: str | None
+    stalled_since: datetime | None
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -291,6 +292,7 @@ class Item:
     expires_at: datetime | None
     percent: int | None
     progress: str | None
+    stalled_since: datetime | None
     created_at: datetime
     finished_at: datetime | None
 
@@ -302,7 +304,10 @@ class Item:
 
 @strawberry.type
 class DeadLetter:
-    """A work item that will not be tried again until somebody redrives or discards it; `id` is the item's."""
+    """A work item that will not be tried again until somebody redrives or discards it; `id` is the item's.
+
+    A delivery has the `subject` of the event that was delivered, and its `position` in the log.
+    """
 
     id: BigInt
     reference: str
@@ -316,6 +321,8 @@ class DeadLetter:
     failures: int
     interruptions: int
     correlation: str | None
+    subject: str | None
+    position: BigInt | None
 
     @strawberry.field(metadata=MARK)
     def artifact(self) -> Artifact | None:

@@ -13,6 +13,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from slateboard.reports.audit.life import ENDS, HANDLE, Attempt, Incident, Item, Version
+from slateboard.reports.audit.troubles import NOUNS, Troubles
 from slateboard.reports.past.fold import moment
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 GONE_WRONG = frozenset(("failed", "died", "interrupted", "cancelled", "discarded"))
-UNMOVED = frozenset(("staled", "pinned"))
+ENDINGS = GONE_WRONG | {"completed", "released", "returned", "blocked", "waiting", "redriven"}
+"""What ends a claim, or was decided about an item; what else is told of one moves nothing."""
 ENTRIES = frozenset(("posted", "revised"))
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 
@@ -44,6 +46,7 @@ class Fold:
         self.tasks: dict[str, Payload] = {}
         self.subjects: Counter[str] = Counter()
         self.correlated: dict[str, set[int]] = {}
+        self.troubles = Troubles(self)
         self.erased = 0
 
     def add(self, event: Mapping[str, Any], payload: Payload | None) -> None:
@@ -59,8 +62,12 @@ class Fold:
         _, noun, verb = subject.split(".", 2)
         if noun in {"item", "artifact", "delivery"}:
             self._of_work(noun, verb, event, payload)
-        elif noun == "verification" and verb == "asked":
-            self._handed_in(event, payload)
+        elif noun in NOUNS:
+            if (noun, verb) == ("verification", "asked"):
+                self._handed_in(event, payload)
+            self.troubles.add(noun, verb, event, payload)
+        elif noun == "usage":
+            self.item(payload["item"]).reported_cost += float(payload["usage"].get("cost") or 0)
         elif noun == "dependency":
             self._depended(event, payload)
         elif noun == "task" and verb == "posted":
@@ -100,13 +107,23 @@ class Fold:
         elif verb == "imported":
             self._imported(event, payload)
         elif noun == "artifact" and verb == "changed":
-            self._changed(event, payload["artifact"])
+            self._changed(event, payload)
         elif noun == "item" and verb == "posted":
-            self._enter(self._touched(noun, event, payload), "ready", event)
+            self._posted(event, payload)
+        elif verb == "held":
+            for number, _, _ in payload["items"]:
+                self.item(number).move("gated", event["happened_at"], from_place="ready")
         elif verb in ENTRIES:
             self._entered(event, payload)
-        elif verb not in UNMOVED and "item" in payload:
+        elif verb in ENDINGS:
             self._ended(self._touched(noun, event, payload), verb, event, payload)
+
+    def _posted(self, event: Mapping[str, Any], payload: Payload) -> None:
+        """A duty: work that makes no artifact."""
+        item = self._touched("item", event, payload)
+        item.kind, item.owner, item.blockers = payload["kind"], payload["inbox"], tuple(payload.get("blocked_by", ()))
+        item.cause = event["cause"]
+        self._enter(item, "gated" if item.blockers else "ready", event)
 
     def _touched(self, noun: str, event: Mapping[str, Any], payload: Payload) -> Item:
         item = self.item(payload["item"] if "item" in payload else payload["artifact"])
@@ -168,13 +185,14 @@ class Fold:
         found = self.items.get(number)
         return number in self.waived or (found is not None and found.place == "done")
 
-    def _changed(self, event: Mapping[str, Any], given: Payload) -> None:
+    def _changed(self, event: Mapping[str, Any], payload: Payload) -> None:
+        given = payload["artifact"]
         item = self.item(given["item"])
         self._correlate(item, event["correlation"])
         item.owner, item.capability = given["owner"], given["capability"]
         item.title, item.path = given["title"], given["path"]
         item.run_at = moment(given["run_at"])
-        if MOVING & set(given["changed"]) and item.place in {"ready", "scheduled"}:
+        if MOVING & set(payload["changed"]) and item.place in {"ready", "scheduled"}:
             item.stand(event["happened_at"])
 
     def _delivered(self, event: Mapping[str, Any], payload: Payload) -> None:
@@ -200,7 +218,7 @@ class Fold:
             item = self.item(number)
             item.move("claimed", at, from_place="ready")
             item.claimed_at = at
-            self._settle(item, f"tried again by {agent} (attempt {attempt})")
+            self.settle(item, f"tried again by {agent} (attempt {attempt})")
             item.attempts.append(
                 Attempt(
                     item=number,
@@ -217,13 +235,15 @@ class Fold:
         """The end of an attempt, or what somebody decided about an item."""
         at: datetime = event["happened_at"]
         if verb == "redriven":
-            self._settle(item, f"brought back by {event['actor']}")
+            self.settle(item, f"brought back by {event['actor']}")
+            self.troubles.ended(item.number, verb, event)
             item.run_at = None
             item.move("ready", at, from_place="dead")
         elif verb in {"cancelled", "discarded"}:
             words = "given up" if verb == "discarded" else verb
-            self._settle(item, f"{words} by {event['actor']}")
-            self._close(item, "cancelled", event, {})
+            self.settle(item, f"{words} by {event['actor']}")
+            self.close(item, "cancelled", event, {})
+            self.troubles.ended(item.number, verb, event, payload.get("reason"))
             fresh = item.posted_at is None and not item.attempts and verb == "discarded"
             item.move("cancelled", at, from_place="dead" if fresh else None)
         else:
@@ -241,7 +261,7 @@ class Fold:
             if item.running:
                 item.attempts.pop()
         else:
-            self._close(item, "blocked" if verb == "waiting" else payload.get("outcome", verb), event, payload)
+            self.close(item, "blocked" if verb == "waiting" else payload.get("outcome", verb), event, payload)
         item.run_at = moment(payload.get("run_at"))
         if verb == "completed":
             item.move("done", at, from_place=claimed)
@@ -249,6 +269,7 @@ class Fold:
                 item.versions.append(_version(item, event, payload, imported=False))
         elif verb == "died":
             item.move("dead", at, from_place=claimed)
+            self.troubles.died(item.number, event, payload)
         elif verb == "waiting":
             item.move("waiting", at, from_place=claimed)
         elif verb == "blocked":
@@ -257,7 +278,8 @@ class Fold:
         else:
             item.stand(at, from_place=claimed)
 
-    def _close(self, item: Item, outcome: str, event: Mapping[str, Any], payload: Payload) -> None:
+    def close(self, item: Item, outcome: str, event: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
+        """End the attempt that runs, or one that began before the range, if there is one."""
         at: datetime = event["happened_at"]
         running = item.running
         if running is None:
@@ -283,10 +305,19 @@ class Fold:
         """A result that somebody must judge: its attempt has ended, and the item waits for the verdict."""
         row = payload["verification"]
         item = self._touched("artifact", event, {**payload, "item": row["about"], "artifact": row["artifact"]})
-        self._close(item, "completed", event, payload)
         item.versions.append(_version(item, event, {**payload, "version": row["version"]}, imported=False))
+        self.wait(item.number, row["item"], event, payload, outcome="completed")
+
+    def wait(
+        self, number: int, duty: int, event: Mapping[str, Any], payload: Mapping[str, Any], *, outcome: str = "blocked"
+    ) -> None:
+        """An item waits for somebody's duty; the claim that it gave back, if it did, ended with that outcome."""
+        item = self.item(number)
+        claimed = item.running is not None or "fence" in payload
+        self.close(item, outcome, event, payload)
+        item.block([duty])
         item.run_at = None
-        item.move("waiting", event["happened_at"], from_place="claimed")
+        item.move("waiting", event["happened_at"], from_place="claimed" if claimed else None)
 
     def _imported(self, event: Mapping[str, Any], payload: Payload) -> None:
         """A result that existed already: it ends the artifact's newest item, unless that is done."""
@@ -328,7 +359,8 @@ class Fold:
         if verb not in {"cancelled", "discarded"}:
             item.open_incident = incident
 
-    def _settle(self, item: Item, then: str) -> None:
+    def settle(self, item: Item, then: str) -> None:
+        """Note what was done about what went wrong last with an item."""
         if item.open_incident:
             item.open_incident.then = then
             item.open_incident = None

@@ -8,7 +8,7 @@ is a claim that was given back until an event comes or a time is over; to the qu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.protocol.states import Place
 
@@ -20,6 +20,8 @@ PLACES = tuple(place.value for place in Place if place not in {Place.DONE, Place
 """The places whose time is counted; the others are ends."""
 ENDS = frozenset((Place.DONE.value, Place.CANCELLED.value))
 HANDLE = "handle"
+DUTIES = frozenset(("answer", "verify", "compensate"))
+"""Kinds of work that somebody owes the board itself, and that make no artifact."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,6 +112,7 @@ class Item:
     attempts: list[Attempt] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     open_incident: Incident | None = None
+    reported_cost: float = 0.0
 
     def move(self, place: str, at: datetime, *, from_place: str | None = None) -> None:
         """Leave a place (the one that the event implies, if it does) for another, and count the time spent in it."""
@@ -130,6 +133,11 @@ class Item:
         self.blockers = tuple(dict.fromkeys((*self.blockers, *on)))
 
     @property
+    def duty(self) -> bool:
+        """Whether it is owed to the board: an answer, a verdict, something to undo."""
+        return self.kind in DUTIES
+
+    @property
     def action(self) -> str | None:
         """What is to be done with the event that is delivered: the last part of the reference."""
         return None if self.reference is None else self.reference.rpartition("/")[2]
@@ -147,3 +155,13 @@ def seconds_of(items: Iterable[Item]) -> dict[str, float]:
         for place, seconds in item.seconds.items():
             total[place] += seconds
     return {place: round(seconds, 3) for place, seconds in total.items() if seconds}
+
+
+def cost_of(items: Iterable[Item]) -> float:
+    """What the attempts at these items said that they cost: while they ran, and at their end."""
+    return round(sum(item.reported_cost + sum(_cost(one.usage) for one in item.attempts) for item in items), 6)
+
+
+def _cost(usage: Any) -> float:
+    cost = cast("dict[str, Any]", usage).get("cost") if isinstance(usage, dict) else None
+    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else 0.0

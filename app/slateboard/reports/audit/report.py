@@ -12,14 +12,15 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
 from slateboard.reports.audit import chains, context, events, formats, paths, words
 from slateboard.reports.audit.agents import of_agents
 from slateboard.reports.audit.artifacts import artifacts, task_of
-from slateboard.reports.audit.life import HANDLE, Incident, Item, seconds_of
+from slateboard.reports.audit.life import HANDLE, Incident, Item, cost_of, seconds_of
+from slateboard.reports.audit.remedies import remedies
 
 if TYPE_CHECKING:
     from slateboard.reports.audit.events import Read
@@ -56,8 +57,10 @@ class Scope:
         return self.name(found) if found else f"item {number}"
 
     def name(self, item: Item) -> str:
-        """What an item is called in the report; a delivery also by the position of its event."""
+        """What an item is called in the report; a delivery also by the position of its event, a duty by its number."""
         called = item.reference or f"item {item.number}"
+        if item.duty:
+            return f"{called} ({item.kind} {item.number})"
         return called if item.source is None else f"{called} @{item.source}"
 
     def label(self, item: Item) -> str:
@@ -133,7 +136,8 @@ async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:
     tasks = await context.tasks(tx, names)
     scope = Scope(read=read, agents=agents, items=kept, tasks=tasks, subjects=paths.subjects(fold))
     decided = await _decisions(tx, scope, below, agent, correlation)
-    return {"board": await tx.fetchval(BOARD, tx.board), "asked": asked, **_told(scope, decided, correlation)}
+    told = _told(scope, decided, correlation, remedies(scope, below, agent, correlation))
+    return {"board": await tx.fetchval(BOARD, tx.board), "asked": asked, **told}
 
 
 async def _checked(
@@ -163,7 +167,12 @@ def _concerns(item: Item, number: int, name: str) -> bool:
     return item.owner == number or any(attempt.agent == name for attempt in item.attempts)
 
 
-def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) -> dict[str, Any]:
+def _told(
+    scope: Scope,
+    decided: list[dict[str, Any]],
+    correlation: str | None,
+    remedied: dict[str, list[dict[str, Any]]],
+) -> dict[str, Any]:
     """The parts of the report, in the order in which they are read."""
     fold, items = scope.read.fold, scope.items
     attempts = [attempt for item in items.values() for attempt in item.attempts]
@@ -176,8 +185,9 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
     published = [one for one in fold.published if correlation in {None, one["correlation"]}]
     summary = {
         "tasks": len(scope.tasks),
-        "artifacts": sum(one.first.kind != HANDLE for one in found),
+        "artifacts": sum(one.first.kind != HANDLE and not one.first.duty for one in found),
         "deliveries": sum(one.first.kind == HANDLE for one in found),
+        "duties": sum(one.first.duty for one in found),
         "items": len(items),
         "places": dict(sorted(places.items())),
         "versions": sum(len(item.versions) for item in items.values()),
@@ -185,7 +195,7 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
         "outcomes": dict(sorted(Counter(attempt.outcome for attempt in attempts).items())),
         "incidents": len(incidents),
         "decisions": len(decided),
-        "cost": round(sum(_cost(attempt.usage) for attempt in attempts), 6),
+        "cost": cost_of(items.values()),
         "seconds": seconds_of(items.values()),
     }
     return {
@@ -200,6 +210,7 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
         "artifacts": found,
         "decisions": decided,
         "incidents": [_incident(scope, one) for one in incidents],
+        **remedied,
         "critical_path": _path(scope, path),
         "hand_overs": handed,
         "agents": of_agents(items.values(), scope.agent),
@@ -207,11 +218,6 @@ def _told(scope: Scope, decided: list[dict[str, Any]], correlation: str | None) 
         "published": published,
         "subjects": dict(sorted(fold.subjects.items())),
     }
-
-
-def _cost(usage: Any) -> float:
-    cost = cast("dict[str, Any]", usage).get("cost") if isinstance(usage, dict) else None
-    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else 0.0
 
 
 def _incident(scope: Scope, one: Incident) -> dict[str, Any]:

@@ -133,6 +133,12 @@ def _attempts(report: Report) -> Rows:
             yield one.label, *who, *times, attempt.outcome, *said
 
 
+def _budgets(report: Report) -> Rows:
+    for one in report["budgets"]:
+        told = (one["scope"], one["change"], one["happened_at"], one["by"])
+        yield *told, words.allowed(one), words.used(one)
+
+
 def _usage(usage: Any) -> str | None:
     if not isinstance(usage, dict):
         return None if usage is None else str(usage)
@@ -188,6 +194,51 @@ SECTIONS = (
         count=_length("incidents"), rows=_incidents,
         note="Failures, lost claims, dead letters and early ends.",
         columns={"artifact": TEXT, "what": WORD, "when": TIME, "by": TEXT, "class": TEXT, "error": LONG, "then": LONG},
+    ),
+    Section(
+        name="dead-letters", title="Dead letters, and what became of them", noun="dead letter",
+        count=_length("dead_letters"),
+        rows=_fields("dead_letters", "reference", "happened_at", "class", "error", "then", "ended_by", "ended_at",
+                     "reason"),
+        note="What would not be tried again by itself, until somebody redrove or discarded it.",
+        columns={"artifact": TEXT, "died": TIME, "class": TEXT, "error": LONG, "then": WORD, "by": TEXT, "when": TIME,
+                 "reason": LONG},
+    ),
+    Section(
+        name="escalations", title="Who was asked, and who answered", noun="question", count=_length("escalations"),
+        rows=_fields("escalations", "reference", "question", "asked_by", "owner", "happened_at", "deadline", "answer",
+                     "answered_by", "answered_at"),
+        note="Each question: what it was about, by when it was due, and what was answered.",
+        columns={"about": TEXT, "question": LONG, "asked by": TEXT, "asked": TEXT, "at": TIME, "due": TIME,
+                 "answer": LONG, "answered by": TEXT, "when": TIME},
+    ),
+    Section(
+        name="verifications", title="Verdicts", noun="verdict", count=_length("verifications"),
+        rows=_fields("verifications", "reference", "version", "hash", "author", "verifier", "verdict", "reason",
+                     "judged_by", "judged_at"),
+        note="Each version that had to be judged, by its hash; one without a hash is unproven.",
+        columns={"artifact": TEXT, "version": NUMBER, "hash": HASH, "author": TEXT, "verifier": TEXT, "verdict": WORD,
+                 "reason": LONG, "judged by": TEXT, "when": TIME},
+    ),
+    Section(
+        name="compensations", title="What was undone", noun="step", count=_length("compensations"),
+        rows=_fields("compensations", "reference", "version", "action", "agent", "outcome", "happened_at", "ended_at",
+                     "because", "summary"),
+        note="Each completed step of a task that failed, and each whose effect is unknown.",
+        columns={"step": TEXT, "version": NUMBER, "undone by": TEXT, "agent": TEXT, "outcome": WORD, "posted": TIME,
+                 "ended": TIME, "because": LONG, "said": LONG},
+    ),
+    Section(
+        name="breakers", title="Circuit breakers", noun="change", count=_length("breakers"),
+        rows=_fields("breakers", "agent", "change", "happened_at", "by", "reason", "until", "probe", "fallback"),
+        note="Each opening, its probes, and how it closed.",
+        columns={"agent": TEXT, "change": WORD, "when": TIME, "by": TEXT, "reason": LONG, "until": TIME,
+                 "probe": TEXT, "fallback": TEXT},
+    ),
+    Section(
+        name="budgets", title="Budgets", noun="change", count=_length("budgets"), rows=_budgets,
+        note="Each budget as it was set, nearly used, used up and raised.",
+        columns={"budget": TEXT, "change": WORD, "when": TIME, "by": TEXT, "allows": LONG, "used": LONG},
     ),
     Section(
         name="path", title="Critical path", noun="step", rows=_path,

@@ -1,6 +1,7 @@
 """The audit trail as one table: a row for each attempt with the version that it made, by reference and fence.
 
-A result that was taken over has a row without an attempt, its outcome `imported`. A text that a spreadsheet would take
+A result that was taken over has a row without an attempt, its outcome `imported`. What was done about failures follows,
+a row for each: its `kind` says what it is. A text that a spreadsheet would take
 for a formula begins with an apostrophe. Columns are only ever added at the end.
 """
 
@@ -41,7 +42,41 @@ COLUMNS = (
     "asked_by",
     "posted_at",
     "correlation",
+    "due",
 )
+REMEDIES = {
+    "dead_letters": {
+        "reference": "reference", "item": "item", "agent": "by", "outcome": "then", "class": "class", "error": "error",
+        "note": "reason", "started_at": "happened_at", "ended_at": "ended_at", "author": "ended_by",
+    },
+    "escalations": {
+        "reference": "reference", "item": "item", "agent": "owner", "outcome": "answer", "class": "kind",
+        "error": "question", "asked_by": "asked_by", "posted_at": "happened_at", "started_at": "happened_at",
+        "ended_at": "answered_at", "seconds": "seconds", "author": "answered_by", "due": "deadline",
+    },
+    "verifications": {
+        "reference": "reference", "item": "item", "agent": "verifier", "outcome": "verdict", "note": "reason",
+        "started_at": "happened_at", "ended_at": "judged_at", "seconds": "seconds", "version": "version",
+        "author": "judged_by", "hash": "hash", "asked_by": "author", "due": "deadline",
+    },
+    "compensations": {
+        "reference": "reference", "item": "item", "agent": "agent", "outcome": "outcome", "class": "action",
+        "error": "because", "summary": "summary", "started_at": "happened_at", "ended_at": "ended_at",
+        "version": "version", "author": "by",
+    },
+    "breakers": {
+        "agent": "agent", "outcome": "change", "error": "reason", "started_at": "happened_at", "author": "by",
+        "class": "fallback", "reference": "probe", "due": "until",
+    },
+    "budgets": {
+        "reference": "scope", "outcome": "change", "started_at": "happened_at", "author": "by", "usage": "usage",
+    },
+}  # fmt: skip
+"""What of each part of the report stands in which column."""
+KINDS = {
+    "dead_letters": "dead letter", "escalations": "question", "verifications": "verdict", "compensations": "undo",
+    "breakers": "breaker", "budgets": "budget",
+}  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -56,6 +91,13 @@ def render(report: Mapping[str, Any]) -> Iterator[str]:
         yield out.getvalue()
         out.seek(0)
         out.truncate()
+    for part, columns in REMEDIES.items():
+        for one in report[part]:
+            row = {name: one[of] for name, of in columns.items()} | {
+                "kind": KINDS[part],
+                "correlation": one["correlation"],
+            }
+            writer.writerow([_cell(row.get(column)) for column in COLUMNS])
     yield out.getvalue()
 
 

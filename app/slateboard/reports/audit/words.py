@@ -128,6 +128,20 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
+def allowed(row: Mapping[str, Any]) -> str:
+    """What a budget allows: `1,000 tokens, 20 in cost`."""
+    said = [f"{row['tokens']:,} tokens"] if row["tokens"] is not None else []
+    said += [f"{row['cost']:,g} in cost"] if row["cost"] is not None else []
+    return ", ".join(said)
+
+
+def used(row: Mapping[str, Any]) -> str:
+    """What was used of a budget, where that is said: `1,200 of 1,000 tokens`."""
+    said = [f"{row['used_tokens']:,} of {row['tokens']:,} tokens"] if row["used_tokens"] and row["tokens"] else []
+    said += [f"{row['used_cost']:,g} of {row['cost']:,g} in cost"] if row["used_cost"] and row["cost"] else []
+    return ", ".join(said)
+
+
 def share(rate: float | None) -> str:
     """A rate as a percentage."""
     return "" if rate is None else f"{rate * 100:.1f} %"

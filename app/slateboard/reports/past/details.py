@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from slateboard.reports.past.fold import Row, State
 
-UNTOLD = dict.fromkeys(("rating", "percent", "progress", "expires_at"))
+UNTOLD = dict.fromkeys(("rating", "percent", "progress", "expires_at", "stalled_since"))
 LEFT = {"checkpoint": None, "note": None}
 """What an attempt leaves for the next one."""
 TREE = frozenset(("task", "depth", "artifacts"))
@@ -133,6 +133,7 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
     return {
         "type": "artifact",
         **_whole(next(listing.artifacts(state, [number]))),
+        "rules": state.tables["artifacts"][number]["rules"],
         **LEFT,
         **cut("versions", sorted(made, key=lambda one: -one["version"]), SHOWN),
         **cut("attempts_made", _attempts(state, number), SHOWN),

@@ -39,7 +39,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
                    "run_at", "attempts", "failures", "interruptions", "max_attempts", "outcome", "finished_at",
                    "correlation", "depth", "last_error", "created_at"),
     "places": ("item", "place"),
-    "leases": ("item", "fence", "agent", "worker", "attempt", "claimed_at", "cause"),
+    "leases": ("item", "fence", "agent", "worker", "attempt", "claimed_at", "cause", "stalled_at"),
     "attempts": ("item", "fence", "attempt", "agent", "worker", "outcome", "class", "error", "note", "usage",
                  "started_at", "ended_at"),
     "dead_letters": ("item", "agent", "class", "error", "died_at"),
@@ -116,7 +116,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 TIMES = frozenset((
     "created_at", "archived_at", "paused_at", "due", "stale_at", "decided_at", "run_at", "finished_at", "claimed_at",
     "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at", "judged_at", "posted_at",
-    "until", "removed_at", "delegated_at", "settled_at",
+    "until", "stalled_at", "removed_at", "delegated_at", "settled_at",
     "reported_at", "warned_at", "exhausted_at", "set_at",
     "starts_at", "waits_until", "opened_at", "ends_at", "adjourned_at", "scheduled_at", "joined_at", "closed_at",
     "said_at", "proposed_at", "voted_at",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
+from slateboard.protocol.states import Availability
 from slateboard.protocol.work import DEFAULT_ON_NO_ACK
 from slateboard.reports.past.fold import moment
 
@@ -23,7 +24,8 @@ def _board_changed(state: State, payload: dict[str, Any], _entry: Entry) -> None
 
 
 def _agent_told(state: State, payload: dict[str, Any], _entry: Entry) -> None:
-    state.put("agents", payload["agent"])
+    # Events from before agents had it do not tell of it.
+    state.put("agents", {"availability": Availability.ALWAYS.value, **payload["agent"]})
 
 
 def _paused(state: State, payload: dict[str, Any], _entry: Entry) -> None:
@@ -41,7 +43,8 @@ def _task_posted(state: State, payload: dict[str, Any], entry: Entry) -> None:
     task = payload["task"]
     state.put("tasks", {**task, "created_by": entry.actor, "created_at": entry.happened_at})
     state.task_ids[task["name"]] = task["id"]
-    delegate(state, task["id"], entry, on_no_ack=task.get("on_no_ack", DEFAULT_ON_NO_ACK))
+    if "on_no_ack" in task:  # else it is not delegated, or was posted before delegations were kept
+        delegate(state, task["id"], entry, on_no_ack=task["on_no_ack"])
 
 
 def delegate(state: State, task: int, entry: Entry, *, on_no_ack: str | None = None) -> None:
@@ -63,7 +66,7 @@ def _task_changed(state: State, payload: dict[str, Any], entry: Entry) -> None:
     for name in CHANGEABLE:
         row[name] = given[name]
     row["due"] = moment(given["due"])
-    if "agent" in payload["changed"]:
+    if payload.get("delegated"):
         delegate(state, given["id"], entry)
 
 

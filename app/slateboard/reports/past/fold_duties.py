@@ -9,6 +9,8 @@ from slateboard.reports.past.fold import moment
 from slateboard.reports.past.fold_queue import end, end_attempt, move, new_item
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from slateboard.reports.past.fold import Entry, State
     from slateboard.reports.past.fold_queue import Handler
 
@@ -43,8 +45,24 @@ def done(state: State, item: int, entry: Entry, told: dict[str, Any] | None = No
     state.tables["dead_letters"].pop(item, None)
     end(state, item, "done", entry.happened_at)
     waiting = state.tables["waiting"]
+    waiting.pop(item, None)
     for one in [one for one in state.dependents.get(item, ()) if one in waiting and waiting[one]["on_item"] == item]:
         del waiting[one]
+
+
+def hand_over(state: State, item: int, entry: Entry, *, about: int | None, to: int, deadline: datetime | None) -> None:
+    """A duty goes to another inbox, and begins anew there; what waits for it waits for the new owner."""
+    waiting = state.tables["waiting"].get(about)
+    if waiting is not None:
+        waiting.update(owner=to, deadline=deadline)
+    if item in state.tables["leases"]:
+        end_attempt(state, item, "cancelled", {"error": "handed over"}, entry.happened_at)
+    state.tables["dead_letters"].pop(item, None)
+    state.tables["waiting"].pop(item, None)
+    state.tables["work_items"][item].update(
+        inbox=to, due=deadline, outcome=None, finished_at=None, failures=0, interruptions=0, run_at=None
+    )
+    move(state, item, "ready")
 
 
 def _raised(state: State, payload: dict[str, Any], entry: Entry) -> None:
@@ -61,14 +79,7 @@ def _moved(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item, deadline = payload["item"], moment(payload["deadline"])
     row = state.tables["escalations"][item]
     row.update(owner=payload["owner"], level=payload["level"], deadline=deadline)
-    waiting = state.tables["waiting"].get(row["about"])
-    if waiting is not None:
-        waiting.update(owner=payload["owner"], deadline=deadline)
-    if item in state.tables["leases"]:
-        end_attempt(state, item, "cancelled", {"error": "handed over"}, entry.happened_at)
-    state.tables["dead_letters"].pop(item, None)
-    state.tables["work_items"][item].update(inbox=payload["owner"], due=deadline, outcome=None, finished_at=None)
-    move(state, item, "ready")
+    hand_over(state, item, entry, about=row["about"], to=payload["owner"], deadline=deadline)
 
 
 def _answered(state: State, payload: dict[str, Any], entry: Entry) -> None:

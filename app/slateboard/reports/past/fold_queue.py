@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
 from slateboard.protocol.states import ItemKind
+from slateboard.protocol.usage import MOST_TOKENS, TOKENS
 from slateboard.reports.past.fold import moment
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     Handler = Callable[[State, dict[str, Any], Entry], None]
 
 AMENDED = ("title", "brief", "path", "owner", "capability")
+CLASS_OF_END = {"interrupted": "poison", "released": "no_progress"}
+"""Of a dead letter whose last attempt did not fail; older events do not name it."""
 MOVING = frozenset(("owner", "capability", "priority", "due", "run_at"))
 
 
@@ -133,7 +136,7 @@ def _claimed(state: State, payload: dict[str, Any], entry: Entry) -> None:
             continue
         leases[item] = {
             "item": item, "fence": fence, "agent": agent, "worker": worker, "attempt": attempt,
-            "claimed_at": entry.happened_at, "cause": entry.id,
+            "claimed_at": entry.happened_at, "cause": entry.id, "stalled_at": None,
         }  # fmt: skip
         move(state, item, "claimed")
 
@@ -141,10 +144,11 @@ def _claimed(state: State, payload: dict[str, Any], entry: Entry) -> None:
 def end_attempt(state: State, item: int, outcome: str, given: Row, at: datetime) -> Row:
     """Keep the attempt of a lease that ends, made from the claim's event and this one; returns the lease."""
     lease = state.tables["leases"].pop(item)
-    key = (item, lease["fence"])
+    key, failure = (item, lease["fence"]), given.get("class")
     state.tables["attempts"][key] = {
         "item": item, "fence": lease["fence"], "attempt": lease["attempt"], "agent": lease["agent"],
-        "worker": lease["worker"], "outcome": outcome, "class": given.get("class"), "error": given.get("error"),
+        "worker": lease["worker"], "outcome": outcome,
+        "class": None if failure == CLASS_OF_END.get(outcome) else failure, "error": given.get("error"),
         "note": given.get("note"), "usage": given.get("usage"), "started_at": lease["claimed_at"], "ended_at": at,
     }  # fmt: skip
     if given.get("usage") is not None:
@@ -158,10 +162,16 @@ def book(state: State, lease: Row, usage: Row, at: datetime) -> None:
     artifact = state.tables["artifacts"].get(work.get("artifact"))
     state.put("usage_ledger", {
         "fence": lease["fence"], "number": 0, "item": lease["item"], "agent": lease["agent"],
-        "task": None if artifact is None else artifact["task"], "model": usage.get("model"), "reported_at": at,
-        **{name: usage.get(name, 0) for name in ("input_tokens", "cached_tokens", "output_tokens")},
-        "cost": float(usage.get("cost", 0)),
+        "task": None if artifact is None else artifact["task"], "reported_at": at,
+        "model": usage["model"] if isinstance(usage.get("model"), str) else None,
+        **{name: round(usage_number(usage, name)) for name in TOKENS}, "cost": usage_number(usage, "cost"),
     })  # fmt: skip
+
+
+def usage_number(usage: Row, name: str) -> float:
+    """What counts of what was said, as `work/usage.sql` has it: before the ledger, anything might be said."""
+    value: Any = usage.get(name)
+    return float(min(max(value, 0), MOST_TOKENS)) if type(value) in {int, float} else 0.0
 
 
 def end(state: State, item: int, outcome: str, at: datetime) -> Row:
@@ -181,6 +191,8 @@ def _completed(state: State, payload: dict[str, Any], entry: Entry) -> None:
         return
     lease = end_attempt(state, item, "completed", payload, at)
     row["attempts"] = lease["attempt"]
+    if "evidence" in payload or "undo" in payload:  # by the hook of its kind, which gives the claim up
+        row["run_at"] = None
     if artifact is None:
         return
     state.tables["artifact_versions"][artifact, payload["version"]] = {
@@ -215,7 +227,7 @@ def _given_back(state: State, payload: dict[str, Any], entry: Entry) -> None:
         return
     end(state, item, "dead", at)
     state.put("dead_letters", {
-        **payload, "class": "poison" if outcome == "interrupted" else payload["class"], "died_at": at,
+        **payload, "class": CLASS_OF_END.get(outcome, payload["class"]), "died_at": at,
     })  # fmt: skip
 
 
@@ -299,6 +311,10 @@ def _opened(state: State, payload: dict[str, Any], entry: Entry) -> None:
         stand(state, item, entry.happened_at)
 
 
+def _stalled(state: State, payload: dict[str, Any], entry: Entry) -> None:
+    state.tables["leases"][payload["item"]]["stalled_at"] = entry.happened_at
+
+
 def _waived(state: State, payload: dict[str, Any], _entry: Entry) -> None:
     state.waived.update(payload["items"])
     waiting = state.tables["waiting"]
@@ -321,6 +337,7 @@ LIFE: dict[Subject, Handler] = {
     Subject.ITEM_DISCARDED: _cancelled,
     Subject.ITEM_REDRIVEN: _redriven,
     Subject.ITEM_PINNED: _pinned,
+    Subject.ITEM_STALLED: _stalled,
 }
 
 QUEUE_HANDLERS: dict[str, Handler] = {

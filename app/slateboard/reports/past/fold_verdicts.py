@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
 from slateboard.reports.past.fold import moment
-from slateboard.reports.past.fold_duties import done
+from slateboard.reports.past.fold_duties import done, hand_over
 from slateboard.reports.past.fold_queue import end_attempt, move
 
 if TYPE_CHECKING:
@@ -40,14 +40,7 @@ def _moved(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item, deadline = payload["item"], moment(payload["deadline"])
     row = state.tables["verifications"][item]
     row.update(verifier=payload["verifier"], level=payload["level"], deadline=deadline)
-    waiting = state.tables["waiting"].get(row["about"])
-    if waiting is not None:
-        waiting.update(owner=payload["verifier"], deadline=deadline)
-    if item in state.tables["leases"]:
-        end_attempt(state, item, "cancelled", {"error": "handed over"}, entry.happened_at)
-    state.tables["dead_letters"].pop(item, None)
-    state.tables["work_items"][item].update(inbox=payload["verifier"], due=deadline, outcome=None, finished_at=None)
-    move(state, item, "ready")
+    hand_over(state, item, entry, about=row["about"], to=payload["verifier"], deadline=deadline)
 
 
 def _judged(state: State, payload: dict[str, Any], entry: Entry) -> None:

@@ -19,8 +19,9 @@ BEGIN
         LATERAL (SELECT i.reference, i.artifact, i.correlation, i.depth FROM work_items i
                  WHERE i.board = p_board AND i.id = given.item OFFSET 0) AS w
         LEFT JOIN LATERAL (
-            SELECT k.name AS task, k.delegator FROM artifacts a, tasks k
-            WHERE a.board = p_board AND a.id = w.artifact AND k.board = a.board AND k.id = a.task OFFSET 0) AS t ON true
+            SELECT k.name AS task, k.delegator FROM tasks k
+            WHERE k.board = p_board AND k.name = split_part(w.reference, '/', 1) AND w.artifact IS NOT NULL OFFSET 0
+        ) AS t ON true
     ),
     cases AS (
         (SELECT DISTINCT ON (d.task) 'failure' AS kind, d.task AS reference, d.delegator AS owner, d.correlation, d.depth,
@@ -28,9 +29,9 @@ BEGIN
                        coalesce(d.error, 'no error was told')) AS question,
                 ARRAY['redrive', 'leave'] AS options, 'leave' AS default_answer
          FROM died d WHERE d.delegator <> coalesce(d.agent, 0)
-           AND NOT EXISTS (SELECT FROM escalations e
-                           WHERE e.board = p_board AND e.kind = 'failure' AND e.reference = d.task
-                             AND e.answered_at IS NULL)
+           AND (SELECT e.item FROM escalations e
+                WHERE e.board = p_board AND e.kind = 'failure' AND e.reference = d.task AND e.answered_at IS NULL
+                LIMIT 1) IS NULL
          ORDER BY d.task, d.item)
         UNION ALL
         (SELECT 'failures', g.name, g.owner, NULL, 0,
@@ -39,15 +40,15 @@ BEGIN
          FROM (SELECT DISTINCT d.agent FROM died d WHERE d.agent IS NOT NULL) AS d,
          LATERAL (SELECT a.name,
                          coalesce(a.manager, (SELECT min(h.id) FROM agents h
-                                              WHERE h.board = p_board AND h.kind = 'human' AND h.removed_at IS NULL AND h.id <> a.id)) AS owner
+                                              WHERE h.board = p_board AND h.kind = 'human' AND h.id <> a.id)) AS owner
                   FROM agents a WHERE a.board = p_board AND a.id = d.agent OFFSET 0) AS g
          WHERE g.owner IS NOT NULL
            AND (SELECT count(*) FROM (SELECT FROM dead_letters l
                                       WHERE l.board = p_board AND l.agent = d.agent
                                         AND l.died_at > p_now - interval '1 hour' LIMIT 3) AS recent) = 3
-           AND NOT EXISTS (SELECT FROM escalations e
-                           WHERE e.board = p_board AND e.kind = 'failures' AND e.reference = g.name
-                             AND e.asked_at > p_now - interval '1 hour'))
+           AND (SELECT e.item FROM escalations e
+                WHERE e.board = p_board AND e.kind = 'failures' AND e.reference = g.name
+                  AND e.asked_at > p_now - interval '1 hour' LIMIT 1) IS NULL)
     ),
     numbered AS MATERIALIZED (
         SELECT nextval('ids') AS item, c.* FROM cases c

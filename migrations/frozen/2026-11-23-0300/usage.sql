@@ -1,6 +1,6 @@
 -- What the end of an attempt says that it used, beside what it said while it ran: number 0 of its fence in the ledger.
 -- A trigger, so that whatever ends an attempt cannot leave it out; it runs only where there is something to book.
--- Tokens and cost that are no numbers count as none.
+-- Tokens and cost that are no numbers, or below zero, count as none: attempts of before the ledger say what they like.
 CREATE OR REPLACE FUNCTION book_usage() RETURNS trigger LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -18,7 +18,8 @@ $$;
 
 CREATE OR REPLACE FUNCTION usage_number(p_usage jsonb, p_name text) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN jsonb_typeof(p_usage -> p_name) = 'number' THEN (p_usage ->> p_name)::double precision ELSE 0 END;
+RETURN CASE WHEN jsonb_typeof(p_usage -> p_name) = 'number'
+            THEN least(greatest((p_usage ->> p_name)::numeric, 0), 1e15)::double precision ELSE 0 END;
 
 -- The task whose artifact an item works on; null for a duty and for a delivery.
 CREATE OR REPLACE FUNCTION task_of_item(p_board bigint, p_item bigint) RETURNS bigint

@@ -179,7 +179,8 @@ END
 $$;
 
 -- Let items go on that nothing holds any more, of those given; what they will take is counted while the others are looked
--- at, and not taken. Returns the inboxes to wake. Gates that somebody else has are left to the next look.
+-- at, and not taken. What something else holds by now is told again: a budget must be raised, a resource comes free.
+-- Returns the inboxes to wake. Gates and holds that somebody else has are left to the next look.
 CREATE OR REPLACE FUNCTION free_held(p_board bigint, p_items bigint[], p_now timestamptz) RETURNS bigint[]
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -187,21 +188,50 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_item bigint;
+    v_held record;
     v_free bigint[] := '{}';
+    v_still bigint[] := '{}';
+    v_reasons text[] := '{}';
+    v_names text[] := '{}';
+    v_told json;
     v_opened bigint[];
 BEGIN
     PERFORM enter_guard(p_board);
     BEGIN
         FOREACH v_item IN ARRAY p_items LOOP
-            IF (SELECT h.reason FROM what_holds(p_board, v_item, NULL, p_now) AS h) IS NULL THEN
+            SELECT * INTO v_held FROM what_holds(p_board, v_item, NULL, p_now);
+            IF v_held.reason IS NULL THEN
                 v_free := v_free || v_item;
                 PERFORM take_guarded(p_board, v_item, 0, NULL, p_now);
+            ELSE
+                v_still := v_still || v_item;
+                v_reasons := v_reasons || v_held.reason;
+                v_names := v_names || v_held.name;
             END IF;
         END LOOP;
         RAISE EXCEPTION 'nothing was taken' USING ERRCODE = 'SB009';
     EXCEPTION WHEN SQLSTATE 'SB009' THEN
         NULL;
     END;
+    WITH changed AS MATERIALIZED (
+        SELECT h.place, s.item, s.reason, s.name
+        FROM unnest(v_still, v_reasons, v_names) AS s (item, reason, name),
+        LATERAL (SELECT h.ctid AS place FROM holds h
+                 WHERE h.board = p_board AND h.item = s.item
+                   AND (h.reason <> s.reason OR s.reason = 'budget' AND h.name <> s.name)
+                 FOR UPDATE SKIP LOCKED) AS h
+    ),
+    kept AS (
+        UPDATE holds h SET reason = c.reason, name = c.name, since = p_now FROM changed c WHERE h.ctid = c.place
+        RETURNING h.item, h.reason, h.name
+    )
+    SELECT json_agg(json_build_array(k.item, k.reason, k.name) ORDER BY k.item) INTO v_told FROM kept k;
+    IF v_told IS NOT NULL THEN
+        INSERT INTO event_outbox (lane, board, subject, payload, actor, authenticated_by, happened_at)
+        VALUES (outbox_lane(p_board), p_board, 'board.item.held', json_build_object('items', v_told)::text, 'system',
+                'system', p_now);
+    END IF;
+
     SELECT array_agg(g.item ORDER BY g.item), array_agg(g.item ORDER BY g.item) FILTER (WHERE g.remaining <= 1)
     INTO v_free, v_opened
     FROM unnest(v_free) AS f (item),
