@@ -92,9 +92,6 @@ PEERS: dict[str, str] = {
 Threads are held after everything else, so it speaks when all that ends or moves is held.
 """
 
-# Whether the held item that asked still needs the answer: it may itself be a duty that was ended meanwhile.
-WAITS = "SELECT outcome IS NULL FROM work_items WHERE board = $1 AND id = $2"
-
 OVERDUE = """
 SELECT e.board, e.item, e.about FROM escalations e
 WHERE e.answered_at IS NULL AND e.deadline <= $1
@@ -246,7 +243,7 @@ async def _overdue(tx: Transaction, row: dict[str, Any]) -> int | None:
         tx.record(Subject.ESCALATION_MOVED, {"reference": row["reference"], "about": row["about"], **moved})
         await duties.hand_over(tx, row["item"], to=above, due=deadline)
         return above
-    if row["default_answer"] is not None or not await tx.fetchval(WAITS, tx.board, row["about"]):
+    if row["default_answer"] is not None or row["about"] is None:
         by = "nobody" if row["default_answer"] is None else "default"
         await _answered(tx, row, row["default_answer"], by)
     else:

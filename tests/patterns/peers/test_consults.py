@@ -13,7 +13,7 @@ from slateboard.interfaces.operations import perform
 from slateboard.patterns import escalations
 from slateboard.patterns.peers import routes
 from slateboard.patterns.peers.routes import Route
-from slateboard.protocol.errors import (
+from slateboard.protocol.errors import (, WrongState
     ConsultLoop,
     Denied,
     Invalid,
@@ -177,12 +177,13 @@ async def test_question_for_an_answer_that_nobody_needs_any_more_comes_to_its_en
     more = await peers.perform("consult", by="backend", to="cto", question="?", item=first.item, fence=first.fence)
     if meanwhile == "answered":
         await peers.perform("answer", escalation=asked["consult"], answer="yes")
-        await peers.perform("answer", by="cto", escalation=more["consult"], answer="too late")
+        with pytest.raises(WrongState, match="cancelled already"):
+            await peers.perform("answer", by="cto", escalation=more["consult"], answer="too late")
     elif meanwhile == "overdue":
         await late(peers, 1)
     await late(peers, 100)
     assert (await peers.perform("list_escalations")).rows == []
-    assert await peers.place(asked["consult"]) == await peers.place(more["consult"]) == "done"
+    assert [await peers.place(one["consult"]) for one in (asked, more)] == ["done", "cancelled"]
     assert await peers.place(item) == ("ready" if meanwhile == "answered" else "dead")
 
 
