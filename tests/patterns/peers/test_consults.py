@@ -13,7 +13,7 @@ from slateboard.interfaces.operations import perform
 from slateboard.patterns import escalations
 from slateboard.patterns.peers import routes
 from slateboard.patterns.peers.routes import Route
-from slateboard.protocol.errors import (, WrongState
+from slateboard.protocol.errors import (
     ConsultLoop,
     Denied,
     Invalid,
