@@ -71,7 +71,8 @@ async def test_a_sealer_that_dies_leaves_no_trace(
 
 KILL = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid() AND query ~ $1
+WHERE datname = current_database() AND backend_type = 'client backend' AND state = 'active'
+AND pid <> pg_backend_pid() AND query ~ $1
 """
 WRITERS, EACH = 8, 30
 

@@ -162,7 +162,8 @@ async def cut(url: str, spared: Sequence[int]) -> int:
     try:
         return await connection.fetchval(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL ($1::int[])",
+            " WHERE datname = current_database() AND backend_type = 'client backend'"
+            " AND pid <> pg_backend_pid() AND pid <> ALL ($1::int[])",
             spared,
         )
     finally:

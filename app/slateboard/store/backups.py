@@ -188,12 +188,13 @@ def _swap(maintenance: str, name: str, fresh: str) -> None:
     """Give the fresh database the old one's name, in one transaction, and drop the old one.
 
     Renaming waits a few seconds for other sessions to leave and keeps new ones out meanwhile; one that came in
-    between the ending of the sessions and the renaming makes it fail, so it is tried a few times.
+    between the ending of the sessions and the renaming makes it fail, so it is tried a few times. Autovacuum leaves
+    by itself when a database is renamed; only a superuser might end it.
     """
     old = f"{name}_old_{secrets.token_hex(4)}"
     statements = f"""\
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname IN ({_literal(name)}, {_literal(fresh)}) AND pid <> pg_backend_pid();
+WHERE datname IN ({_literal(name)}, {_literal(fresh)}) AND pid <> pg_backend_pid() AND backend_type = 'client backend';
 BEGIN;
 ALTER DATABASE {_quoted(name)} RENAME TO {_quoted(old)};
 ALTER DATABASE {_quoted(fresh)} RENAME TO {_quoted(name)};
