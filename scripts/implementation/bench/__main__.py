@@ -12,7 +12,19 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import against, as_of, failing, feeds, peers, proof, reports, routing, workloads
+from scripts.implementation.bench import (
+    against,
+    as_of,
+    failing,
+    feeds,
+    meetings,
+    organisation,
+    peers,
+    proof,
+    reports,
+    routing,
+    workloads,
+)
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -32,11 +44,14 @@ SINGLE = {
     "redrive_10k": failing.redrive_10k,
     "why_10k": failing.why_10k,
     "reap_10k": failing.reap_10k,
+    "delegate_1000": organisation.delegate_1000,
+    "rollup": organisation.rollup,
 }
 SEVERAL = {
     "drain": workloads.drains,
     "latency_idle": workloads.latency,
     "consult": peers.consult,
+    "meeting": meetings.meeting,
     "memory": workloads.memory,
     "start": workloads.start,
     "live": feeds.live,

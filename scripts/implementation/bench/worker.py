@@ -1,6 +1,7 @@
 """The worker process of the benchmark: it says that it is there, and finishes what it claims with a small result.
 
 What is called `consult…` it asks its peer first, and its result is the seconds from the question to the answer in hand.
+In a meeting it approves of everything; the first seat proposes it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ async def main(agent: str) -> None:
     @worker.handler(kind="answer")
     async def answer(_work: Work) -> Result:
         return RESULT
+
+    @worker.meeting
+    async def take_part(work: Work) -> None:
+        if work.step == "vote":
+            await work.vote("approve")
+        elif agent == "seat0":
+            await work.propose("As it is.", subject=f"subject-{work.item}")
 
     transport = await open_transport(None, board=None, agent=agent)
     print("ready", flush=True)
