@@ -49,6 +49,7 @@ async def apply(
     tx.require(Right.AGENT)
     # In a thread, since a large manifest takes a second, in which others want to be served.
     declared = await asyncio.to_thread(kinds.declared, documents)
+    state.check_circles_of_parents(declared)
     _check_circles(declared)
     await tx.fetch(state.LOCK, tx.board)
     if not dry_run:
@@ -59,6 +60,7 @@ async def apply(
 
 async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> dict[str, Any]:
     found = await state.load(tx, declared)
+    state.check_parents(declared, found)
     await state.check_blockers(tx, declared, found)
     missing = await state.missing_agents(tx, declared, found, strict=strict)
     todo = plan.compare(declared, found, tx.now)

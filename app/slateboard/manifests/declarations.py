@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, slots=True)
 class DeclaredTask:
-    """A task. `parent` and `delegator` are given only for a subtask of a TaskTree."""
+    """A task. `delegator` is given only for a subtask of a TaskTree, `parent` for whatever stands below another."""
 
     document: Document
     node: Node
@@ -305,6 +305,8 @@ class Declarations:
     def add_results(self) -> None:
         """The `result` of each task that declares no artifact, and of each that has subtasks."""
         producing = {one.task for one in self.artifacts.values()}
+        for parent in {task.parent for task in self.tasks.values()} & self.tasks.keys():
+            self.tasks[str(parent)].has_children = True
         for task in self.tasks.values():
             if (task.has_children or task.name not in producing) and f"{task.name}/{RESULT}" not in self.artifacts:
                 self.add_artifact(

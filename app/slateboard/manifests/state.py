@@ -75,7 +75,8 @@ async def load(tx: Statement, declared: Declarations) -> State:
     """The board's rows for everything that is declared, and for every blocker that is named."""
     state = State()
     state.agents = {row["name"] for row in await tx.fetch(AGENTS, tx.board, names(declared.agents))}
-    state.tasks = {row["name"]: row for row in await tx.fetch(TASKS, tx.board, names(declared.tasks))}
+    tasks = {*declared.tasks, *(one.parent for one in declared.tasks.values() if one.parent is not None)}
+    state.tasks = {row["name"]: row for row in await tx.fetch(TASKS, tx.board, names(sorted(tasks)))}
     wanted = [one.reference for one in declared.artifacts.values() if one.task in state.tasks]
     wanted += {
         reference
@@ -115,6 +116,33 @@ async def check_blockers(tx: Statement, declared: Declarations, state: State) ->
                     remedy=f"did you mean {near!r}?" if near else "declare it, or remove the dependency",
                     nearest=near,
                 )
+
+
+def check_parents(declared: Declarations, state: State) -> None:
+    """Refuse a task below one that is neither declared nor on the board, and tasks that stand below each other."""
+    for task in declared.tasks.values():
+        if task.parent is not None and task.parent not in declared.tasks and task.parent not in state.tasks:
+            near = nearest(task.parent, declared.tasks)
+            remedy = f"did you mean {near!r}?" if near else "declare it, or leave `parent` out"
+            message = f"there is no task {task.parent!r}, neither in the manifests nor on the board"
+            raise wrong(task.place, message, "the name of a task as `parent`", remedy=remedy, nearest=near)
+
+
+def check_circles_of_parents(declared: Declarations) -> None:
+    """Refuse tasks that stand below each other."""
+    fine: set[str] = set()
+    for task in declared.tasks.values():
+        way: dict[str, None] = {}
+        name: str | None = task.name
+        while name in declared.tasks and name not in fine and name not in way:
+            way[name] = None
+            name = declared.tasks[name].parent
+        if name in way:
+            circle = [*list(way)[list(way).index(name) :], name]
+            path = " → ".join(circle)
+            place = declared.tasks[name].place
+            raise wrong(place, f"found a task below itself: {path}", "another parent, or none", circle=circle)
+        fine.update(way)
 
 
 async def missing_agents(tx: Statement, declared: Declarations, state: State, *, strict: bool) -> list[str]:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from slateboard.manifests.places import Node
 
 SPEC_KEYS = frozenset(
-    ("task_id", "title", "brief", "agent", "priority", "due", "status", "artifacts", "decisions"),
+    ("task_id", "title", "brief", "agent", "parent", "priority", "due", "status", "artifacts", "decisions"),
 )
 
 
 def declare(found: Declarations, document: Document, spec: Node, name: str | None) -> None:
-    """The board's root task; `name` is the one of its metadata, and `task_id` may give it too."""
+    """The board's task, at the top or below its `parent`; its name is that of the metadata, or `task_id`."""
     fields = Fields(document, spec, SPEC_KEYS, "the spec of a TaskBoard: artifacts and decisions")
     task_id = fields.name("task_id")
     if name is not None and task_id is not None and name != task_id:
@@ -38,6 +38,7 @@ def declare(found: Declarations, document: Document, spec: Node, name: str | Non
             title=fields.text("title"),
             brief=fields.text("brief"),
             agent=agent,
+            parent=fields.name("parent"),
             priority=priority and PRIORITIES[priority],
             due=fields.moment("due"),
             status=fields.word("status", STATUSES),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from slateboard.manifests.artifacts import PRIORITIES, declare_artifacts
+from slateboard.manifests.artifacts import PRIORITIES, declare_artifacts, declare_decisions
 from slateboard.manifests.declarations import Declarations, DeclaredTask
 from slateboard.manifests.fields import Fields, name, text
 from slateboard.protocol.work import ON_NO_ACK
@@ -20,24 +20,34 @@ if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
     from slateboard.manifests.places import Node
 
-SPEC_KEYS = frozenset(("root",))
-NODE_KEYS = frozenset(("name", "agent", "task", "brief", "priority", "due", "artifacts", "children", "on_no_ack"))
+SPEC_KEYS = frozenset(("root", "parent"))
+NODE_KEYS = frozenset((
+    "name", "agent", "task", "brief", "priority", "due", "artifacts", "decisions", "children", "on_no_ack",
+))  # fmt: skip
 A_NODE = "a node of the tree: {agent, task, children}"
 NAME_LENGTH = 63
 HASH_LENGTH = 8
 
 
 def declare(found: Declarations, document: Document, spec: Node, tree: str) -> None:
-    """All tasks of the tree, parents before their children; the root is named after the tree."""
-    root = Fields(document, spec, SPEC_KEYS, "the spec of a TaskTree: root").require("root", A_NODE)
+    """All tasks of the tree, parents before their children; the root is named after the tree.
+
+    The root stands at the top of the board, or below the task that `parent` names.
+    """
+    top = Fields(document, spec, SPEC_KEYS, "the spec of a TaskTree: root")
+    root = top.require("root", A_NODE)
+    above = top.name("parent")
     waiting: list[tuple[Node, str, DeclaredTask | None]] = [(root, tree, None)]
     while waiting:
         node, derived, parent = waiting.pop()
         fields = Fields(document, node, NODE_KEYS, A_NODE)
         task = _task(found, fields, derived, parent)
+        if parent is None and above is not None:
+            task.parent = above
         found.add_task(task)
         if "artifacts" in fields.values:
             declare_artifacts(found, document, fields.values["artifacts"], task.name)
+        declare_decisions(found, document, fields.items("decisions", "a list of decisions"), task.name)
         children = fields.items("children", "a list of nodes")
         task.has_children = bool(children)
         waiting += reversed([(child, derived, task) for child, derived in _derived(document, task.name, children)])
