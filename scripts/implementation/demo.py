@@ -204,7 +204,7 @@ def main() -> None:
     console.print("starting an embedded PostgreSQL and the server …")
     try:
         run("up", "--detach", environment=environment)
-        run("apply", *(f"-f{EXAMPLE / name}" for name in ("board.yaml", "pipeline.yaml")), environment=environment)
+        run("apply", *(f"-f{EXAMPLE / name}" for name in ("agents.yaml", "routing.yaml", "board.yaml", "pipeline.yaml")), environment=environment)
         asyncio.run(play(environment, f"http://127.0.0.1:{port}", serve=options.serve))
     except KeyboardInterrupt:
         console.print("stopped")

@@ -15,7 +15,7 @@ from release_analytics import security_rules
 from release_analytics.files import read_json, sha256, write_json
 from release_analytics.reports import count
 
-from agents import workspace
+from agents import architecture, workspace
 from slateboard import Result, Work, Worker
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from release_analytics.security_rules import Finding
 
 worker = Worker(agent="cso", lease_seconds=workspace.LEASE_SECONDS)
+worker.meeting(architecture.take_part)
 
 
 @worker.artifact("security_review")
@@ -65,6 +66,13 @@ async def _have_repaired(work: Work, path: Path, findings: list[Finding], repair
     write_json(_order(name), order)
     post = await work.post(name, owner="backend", title=f"Repair: {messages}", brief=json.dumps(order))
     await work.block_on(post)
+
+
+@worker.handler(kind="answer")
+async def advise(work: Work) -> str:
+    """What a peer asks, answered from the rules."""
+    asked = (await work.briefing()).question
+    return security_rules.advice(asked.question if asked else "")
 
 
 def _order(name: str) -> Path:

@@ -5,12 +5,28 @@ from __future__ import annotations
 import asyncio
 
 from release_analytics import bundle, deployment
-from release_analytics.files import read_json, sha256, write_json
+from release_analytics.files import read_json, sha256, write_json, write_text
 
-from agents import workspace
+from agents import architecture, workspace
 from slateboard import Result, Work, Worker
 
 worker = Worker(agent="devops", lease_seconds=workspace.LEASE_SECONDS)
+worker.meeting(architecture.take_part)
+
+
+@worker.artifact("host_check")
+def check_host(_work: Work) -> Result:
+    """There is a place for what will be deployed, and a port on the loopback."""
+    if faults := deployment.host_faults(workspace.out("deployment")):
+        raise ValueError(f"nothing can be deployed here: {'; '.join(faults)}")
+    return Result(summary="A folder to write to, and a free port on the loopback")
+
+
+@worker.artifact("result")
+async def describe_way_back(work: Work) -> Result:
+    """What the review resolved: how to go back to the version before."""
+    path = write_text(workspace.out("deployment", "way-back.md"), deployment.WAY_BACK)
+    return Result(path=str(path), summary=work.title)
 
 
 @worker.artifact("deployment")

@@ -13,7 +13,7 @@ from release_analytics import dashboard, resources, svg
 from release_analytics.charts import CHARTS
 from release_analytics.files import read_json, sha256, write_json, write_text
 
-from agents import workspace
+from agents import architecture, workspace
 from slateboard import Result, Work, Worker
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from release_analytics.resources import Tables
 
 worker = Worker(agent="frontend", lease_seconds=workspace.LEASE_SECONDS)
+worker.meeting(architecture.take_part)
 
 
 @worker.artifact("charts")
@@ -72,6 +73,21 @@ async def build_dashboard(work: Work) -> Result:
     return Result(
         path=str(path), summary=f"Dashboard: one static page with {len(CHARTS)} charts, light and dark, no scripts"
     )
+
+
+@worker.action("handle")
+async def heed(work: Work) -> Result:
+    """What a peer says on the inbox. A changed contract is held against what the charts need, and answered."""
+    said = (await work.event()).payload
+    if said["kind"] != "notice":
+        return Result(summary=f"{said['from']} says: {said['text']}")
+    change = said["data"]
+    description = read_json(workspace.out("specs", f"openapi-{change['new_schema']}.json"))
+    missing = [field for chart in CHARTS for field in chart.missing(description)]
+    answer = f"the charts need {', '.join(missing)}" if missing else f"none of the {len(CHARTS)} charts needs more"
+    await work.acknowledge(said["thread"])
+    await work.reply(said["thread"], f"{change['new_schema']}: {answer}")
+    return Result(summary=f"{said['text']}: {answer}")
 
 
 def _draw(chart: Chart, tables: Tables) -> dict[str, str]:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from release_analytics.chart import Chart
     from release_analytics.resources import Row, Tables
 
 Json = dict[str, Any]
 
-PAGE_SIZE_DEFAULT = 50
-PAGE_SIZE_MAXIMUM = 100
+PAGE_ROWS = 100
 _VERSION = r"^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$"
 _SCHEMA_OF_TABLE = {"releases": "Release", "majors": "Major", "years": "Year", "summary": "Summary"}
 _TEXT_OF_SCHEMA = {
@@ -29,8 +29,8 @@ _TEXT_OF_SCHEMA = {
 }
 
 
-def describe(tables: Tables, *, as_of: str) -> Json:
-    """The description for these tables; `as_of` is the last day they cover."""
+def describe(tables: Tables, *, as_of: str, page_rows: int = PAGE_ROWS) -> Json:
+    """The description for these tables; `as_of` is the last day they cover, `page_rows` what one page has at most."""
     schemas = {_SCHEMA_OF_TABLE[table]: _row_schema(table, rows) for table, rows in tables.items()}
     return {
         "openapi": "3.1.0",
@@ -49,11 +49,11 @@ def describe(tables: Tables, *, as_of: str) -> Json:
             }
         ],
         "security": [{"token": []}],
-        "paths": _paths(),
+        "paths": _paths(page_rows),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Set at deployment."}},
             "schemas": schemas
-            | {f"{name}Page": _page_schema(name) for name in ("Release", "Major", "Year")}
+            | {f"{name}Page": _page_schema(name, page_rows) for name in ("Release", "Major", "Year")}
             | _problem(),
         },
     }
@@ -91,6 +91,35 @@ def repair(description: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]
     return repaired
 
 
+def contract_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> Json:
+    """What a client has to know of a new version: where, what kind of change, from what to what, and what to do."""
+    gone = {
+        (name, field)
+        for name, schema in _rows_of(before).items()
+        for field in schema["properties"].keys() - _rows_of(after)[name]["properties"].keys()
+    }
+    tables = {_rows_of(before)[name]["x-table"] for name, _ in gone}
+    removed = ", ".join(sorted(f"{name}.{field}" for name, field in gone))
+    return {
+        "endpoint": ", ".join(path for path, _, one in operations(after) if one["x-table"] in tables),
+        "change_type": "breaking" if gone else "compatible",
+        "old_schema": before["info"]["version"],
+        "new_schema": after["info"]["version"],
+        "migration_guide": f"do without {removed}" if gone else "nothing to do",
+    }
+
+
+def kept_fields(charts: Sequence[Chart]) -> dict[str, list[str]]:
+    """By table, the fields that a chart needs."""
+    tables = dict.fromkeys(table for chart in charts for table in chart.needs)
+    return {table: sorted({field for chart in charts for field in chart.needs.get(table, ())}) for table in tables}
+
+
+def _rows_of(description: Mapping[str, Any]) -> dict[str, Json]:
+    """The schemas of rows, by name."""
+    return {name: one for name, one in description["components"]["schemas"].items() if "x-table" in one}
+
+
 def _row_schema(table: str, rows: list[Row]) -> Json:
     name = _SCHEMA_OF_TABLE[table]
     columns = list(rows[0])
@@ -117,12 +146,12 @@ def _column_schema(column: str, values: list[Any]) -> Json:
     raise ValueError(f"the column {column} holds values of no known type")
 
 
-def _page_schema(name: str) -> Json:
+def _page_schema(name: str, page_rows: int) -> Json:
     return {
         "type": "object",
         "description": "One page, and how many rows there are in all.",
         "properties": {
-            "items": {"type": "array", "items": _reference(name), "maxItems": PAGE_SIZE_MAXIMUM},
+            "items": {"type": "array", "items": _reference(name), "maxItems": page_rows},
             "total": {"type": "integer", "minimum": 0},
         },
         "required": ["items", "total"],
@@ -146,20 +175,20 @@ def _problem() -> Json:
     }
 
 
-def _paths() -> Json:
+def _paths(page_rows: int) -> Json:
     major = _parameter("major", "query", "Only this major version.", {"type": "string", "pattern": _VERSION})
     return {
-        "/releases": {"get": _collection("listReleases", "Releases, oldest first", "releases", [major])},
+        "/releases": {"get": _collection("listReleases", "Releases, oldest first", "releases", [major], page_rows)},
         "/releases/{version}": {"get": _item("getRelease", "One release", "releases", "version")},
-        "/majors": {"get": _collection("listMajors", "Major versions, oldest first", "majors", [])},
+        "/majors": {"get": _collection("listMajors", "Major versions, oldest first", "majors", [], page_rows)},
         "/majors/{major}": {"get": _item("getMajor", "One major version", "majors", "major")},
-        "/years": {"get": _collection("listYears", "Releases by calendar year", "years", [])},
+        "/years": {"get": _collection("listYears", "Releases by calendar year", "years", [], page_rows)},
         "/summary": {"get": _single("getSummary", "The figures over the whole data set", "summary")},
     }
 
 
-def _collection(operation_id: str, text: str, table: str, filters: list[Json]) -> Json:
-    limit = {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAXIMUM, "default": PAGE_SIZE_DEFAULT}
+def _collection(operation_id: str, text: str, table: str, filters: list[Json], page_rows: int) -> Json:
+    limit = {"type": "integer", "minimum": 1, "maximum": page_rows, "default": min(50, page_rows)}
     offset = {"type": "integer", "minimum": 0, "maximum": 1_000_000, "default": 0}
     page = [_parameter("limit", "query", "Rows a page.", limit), _parameter("offset", "query", "Rows to skip.", offset)]
     schema = _reference(f"{_SCHEMA_OF_TABLE[table]}Page")

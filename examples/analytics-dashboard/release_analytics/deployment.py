@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 START_SECONDS = 10
 REQUEST_SECONDS = 5
 ANSWER_BYTES = 1_000_000
+WAY_BACK = """\
+# How to go back
+
+Each version stands in a folder of its own, `deployment/pr-<number>`; `deployment/current` is the first.
+Stop `api_server.py`, start the one in the folder of the version before, and serve the `site` beside it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +68,18 @@ class Running:
         except HTTPError as refusal:
             with refusal:
                 return refusal.code, json.loads(refusal.read(ANSWER_BYTES))
+
+
+def host_faults(folder: Path) -> list[str]:
+    """Why nothing could be deployed into this folder, which is made, or served from this machine; empty if it can."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [] if os.access(folder, os.W_OK) else ["its folder cannot be written to"]
+    try:
+        with socket.create_server(("127.0.0.1", 0)):
+            pass
+    except OSError as error:
+        found.append(f"no port is free on the loopback ({error.strerror})")
+    return found
 
 
 def install(bundle_folder: Path, page: Path, target: Path) -> Path:

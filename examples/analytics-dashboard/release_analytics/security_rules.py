@@ -42,6 +42,13 @@ def review(description: Description) -> list[Finding]:
     return [finding for rule in RULES.values() for finding in rule(description)]
 
 
+def advice(question: str) -> str:
+    """What the rules say to a question, in a word; ValueError where they say nothing."""
+    if "page" in question:
+        return str(PAGE_SIZE_LIMIT)
+    raise ValueError(f"for a person to answer: {question}")
+
+
 def secured_operations(description: Description) -> Iterator[Finding]:
     """Every operation asks for credentials: its own, or the description's default, and never an empty choice."""
     for path, method, operation in operations(description):
