@@ -176,8 +176,11 @@ class Transaction(ReadTransaction):
 
     def record(self, subject: Subject, payload: dict[str, Any], *, correlation: str | None = None) -> None:
         """Buffer an event; `payload` is the after-image, of JSON values and datetimes."""
-        text = _ENCODE(payload)
-        self._recorded.append((subject.value, text, correlation or self.correlation))
+        self.append(subject.value, _ENCODE(payload), correlation=correlation or self.correlation)
+
+    def append(self, subject: str, payload: str, *, correlation: str) -> None:
+        """Buffer an event that is no change of the board's own; `payload` is JSON text."""
+        self._recorded.append((subject, payload, correlation))
 
     def refuse(self, subject: Subject, payload: dict[str, Any]) -> None:
         """Before an error is raised: what the log keeps of the refusal, though the change itself is taken back."""
@@ -192,6 +195,15 @@ class Transaction(ReadTransaction):
         """Write the buffered events to the outbox, in the order of recording."""
         await self.proceed()
         await self.end()
+
+    async def flush_by(self, sql: str, *arguments: Any) -> None:
+        """Run a statement that writes the buffered events itself; its answer is the inboxes to wake.
+
+        Its last six arguments are what `append_events` takes at its end.
+        """
+        await self.proceed()
+        self.wake(await self.connection.fetchval(sql, *arguments, *self._events()))
+        self._recorded.clear()
 
     async def end(self) -> None:
         """Write what is left to write: the last statement with the events, or the events alone."""

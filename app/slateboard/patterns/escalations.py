@@ -154,10 +154,8 @@ async def raise_(
     deadline = tx.now + timedelta(seconds=seconds)
     duty = await duties.post(
         tx, kind=ItemKind.ANSWER, reference=reference, inbox=owner, rating=RATING_OF[severity], due=deadline,
-        hooked=True,
+        hooked=True, holds=about, reason="question",
     )  # fmt: skip
-    if about is not None:
-        await duties.wait_on(tx, item=about, duty=duty, owner=owner, deadline=deadline, reason="question")
     values = (kind, about, reference, severity, owner, deadline, seconds, question, list(options), default)
     row = dict(await tx.fetchrow(INSERT, tx.board, duty, *values, tx.actor.name, tx.now))
     del row["board"]
@@ -200,11 +198,10 @@ async def _to_answer(tx: Transaction, row: dict[str, Any], answer: str) -> None:
 async def finished(tx: Transaction, finish: Finish) -> Finished:
     """The hook of an answer that is given by finishing its claim: the content of the result, else its summary."""
     row = await _one(tx, finish.item)
-    lease = await leases.own(tx, item=finish.item, fence=finish.fence)
+    lease = await duties.hold(tx, finish.item, row["about"], fence=finish.fence)
     result, (usage, digest) = finish.result, receipt(finish.result)
     text = result.content or result.summary or ""
     await _to_answer(tx, row, text)
-    await duties.hold(tx, finish.item, row["about"])
     await leases.give_up(tx, lease, outcome=Outcome.COMPLETED, note=result.note, usage=usage, digest=digest)
     claim = {"fence": finish.fence, "note": result.note, "usage": result.usage}
     await _answered(tx, row, text, tx.actor.name, claim=claim)

@@ -135,10 +135,7 @@ async def _ask(tx: Transaction, given: Finish, author: int, work: dict[str, Any]
     deadline = tx.now + timedelta(seconds=work["seconds"])
     duty = await duties.post(
         tx, kind=ItemKind.VERIFY, reference=work["reference"], inbox=work["verifier"], rating=work["base_rating"],
-        due=deadline, hooked=True,
-    )  # fmt: skip
-    await duties.wait_on(
-        tx, item=given.item, duty=duty, owner=work["verifier"], deadline=deadline, reason="review"
+        due=deadline, hooked=True, holds=given.item, reason="review",
     )  # fmt: skip
     values = (given.item, work["artifact"], work["version"], given.result.hash, work["reference"], author)
     row = dict(await tx.fetchrow(INSERT, tx.board, duty, *values, work["verifier"], work["criteria"], deadline, tx.now))

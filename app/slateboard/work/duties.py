@@ -14,7 +14,7 @@ from slateboard.log import outbox
 from slateboard.protocol.errors import UnknownName, WrongState
 from slateboard.protocol.events import Subject
 from slateboard.protocol.states import Outcome, Place
-from slateboard.work import dead_letters, endings, gates, queries
+from slateboard.work import dead_letters, endings, gates, leases, queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,19 +23,18 @@ if TYPE_CHECKING:
     from slateboard.protocol.states import ItemKind
     from slateboard.transaction import Transaction
 
-INSERT = """
-INSERT INTO work_items (board, id, kind, reference, inbox, base_rating, due, correlation, depth, hooked, created_at)
-VALUES ($1, nextval('ids'), $2, $3, $4, $5, $6, $7, $8, $9, $10)
-RETURNING id
-"""
+POST = "SELECT * FROM post_duties($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+END = "SELECT end_duties($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 
-HOLD_BEHIND = """
-INSERT INTO dependencies (board, blocker, item, counted, created_by, created_at)
-SELECT $1, b.id, $3, true, $4, $5 FROM unnest($2::bigint[]) AS b (id)
-"""
-
-WAIT = """
-INSERT INTO waiting (board, item, owner, deadline, on_item, reason, since) VALUES ($1, $2, $3, $4, $5, $6, $7)
+# Items with their leases (null where there is none), held: the leases first, then the items, each in ascending order.
+LOCK_CLAIMS = """
+WITH l AS MATERIALIZED (
+    SELECT l.* FROM leases l WHERE l.board = $1 AND l.item = ANY ($2::bigint[]) ORDER BY l.item FOR UPDATE
+), w AS MATERIALIZED (
+    SELECT w.id, w.outcome, w.reference FROM work_items w
+    WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) AND (SELECT count(*) FROM l) >= 0 ORDER BY w.id FOR NO KEY UPDATE
+)
+SELECT w.id, w.outcome, w.reference, l.* FROM w LEFT JOIN l ON l.item = w.id ORDER BY w.id
 """
 
 HAND_OVER = """
@@ -66,41 +65,76 @@ async def post(
     rating: int,
     due: datetime | None = None,
     after: Sequence[int] = (),
+    holds: int | None = None,
+    reason: str | None = None,
     hooked: bool = False,
 ) -> int:
-    """Post a duty into an inbox, gated by the unfinished items `after` (held by the caller); returns its item."""
-    values = (kind.value, reference, inbox, rating, due, tx.correlation, tx.depth, hooked, tx.now)
-    item = await tx.fetchval(INSERT, tx.board, *values)
-    image: dict[str, Any] = {"item": item, "kind": kind.value, "reference": reference, "inbox": inbox, "rating": rating}
-    if due is not None:
-        image["due"] = due
+    """Post a duty into an inbox, gated by the unfinished items `after` (held by the caller); returns its item.
+
+    The item that it `holds`, which is in no place, waits until its owner has done it, by `due`; `reason` says for what.
+    """
+    given = (rating, due, sorted(after), False, hooked, holds, reason)
+    (item,) = await _post(tx, kind, reference, [inbox], *given)
+    image = _image(item, kind, reference, inbox, rating, due)
     if after:
         image["blocked_by"] = sorted(after)
-        await tx.fetch(HOLD_BEHIND, tx.board, sorted(after), item, tx.actor.name, tx.now)
-        await tx.fetch(queries.INSERT_GATES, tx.board, [item], [len(after)])
-    else:
-        tx.wake(await tx.fetchval(queries.PLACE, tx.board, [item], False, tx.now))
     tx.record(Subject.ITEM_POSTED, image)
     return item
 
 
-async def wait_on(tx: Transaction, *, item: int, duty: int, owner: int, deadline: datetime, reason: str) -> None:
-    """Let an item that is in no place wait until a duty is done, which its owner must do by a deadline."""
-    await tx.fetch(HOLD_BEHIND, tx.board, [duty], item, tx.actor.name, tx.now)
-    await tx.fetch(queries.INSERT_GATES, tx.board, [item], [1])
-    await tx.fetch(WAIT, tx.board, item, owner, deadline, duty, reason, tx.now)
+async def post_several(
+    tx: Transaction,
+    *,
+    kind: ItemKind,
+    reference: str,
+    inboxes: Sequence[int],
+    rating: int,
+    due: datetime | None = None,
+    in_turn: bool = False,
+) -> list[int]:
+    """Post a hooked duty into each of these inboxes; `in_turn` each waits for the one before, and the first is due."""
+    items = await _post(tx, kind, reference, inboxes, rating, due, [], in_turn, True, None, None)
+    for number, (item, inbox) in enumerate(zip(items, inboxes, strict=True)):
+        waits = in_turn and number > 0
+        image = _image(item, kind, reference, inbox, rating, None if waits else due)
+        if waits:
+            image["blocked_by"] = [items[number - 1]]
+        tx.record(Subject.ITEM_POSTED, image)
+    return items
 
 
-async def hold(tx: Transaction, duty: int, *others: int | None) -> None:
-    """Hold a duty that is to end, dead letters too, and what waits for it. Raises `UnknownName`, `WrongState`."""
+async def _post(tx: Transaction, kind: ItemKind, reference: str, inboxes: Sequence[int], *given: Any) -> list[int]:
+    if not inboxes:
+        return []
+    row = await tx.fetchrow(
+        POST, tx.board, kind.value, reference, list(inboxes), *given, tx.correlation, tx.depth,
+        tx.actor.name, tx.now,
+    )  # fmt: skip
+    tx.wake(row["woken"])
+    return row["items"]
+
+
+def _image(item: int, kind: ItemKind, reference: str, inbox: int, rating: int, due: datetime | None) -> dict[str, Any]:
+    image: dict[str, Any] = {"item": item, "kind": kind.value, "reference": reference, "inbox": inbox, "rating": rating}
+    return image if due is None else {**image, "due": due}
+
+
+async def hold(tx: Transaction, duty: int, *others: int | None, fence: int | None = None) -> Any:
+    """Hold a duty that is to end, dead letters too, and what waits for it. Raises `UnknownName`, `WrongState`.
+
+    With a `fence` it is claimed under it: returns the lease, to be ended by `leases.give_up`. Raises `LeaseLost`.
+    """
     items = sorted({duty, *(other for other in others if other is not None)})
-    await tx.fetch(queries.LOCK_LEASES, tx.board, items)
-    rows = {row["id"]: row for row in await tx.fetch(queries.LOCK_ITEMS, tx.board, items)}
+    rows = {row["id"]: row for row in await tx.fetch(LOCK_CLAIMS, tx.board, items)}
     if duty not in rows:
         raise UnknownName(f"there is no work item {duty}", remedy="see `slate work list`", item=duty)
-    if rows[duty]["outcome"] not in {None, Place.DEAD}:
-        message = f"item {duty} ({rows[duty]['reference']}) is {rows[duty]['outcome']} already"
+    row = rows[duty]
+    if fence is not None:
+        return await leases.check_own(tx, row if row["item"] is not None else None, item=duty, fence=fence)
+    if row["outcome"] not in {None, Place.DEAD}:
+        message = f"item {duty} ({row['reference']}) is {row['outcome']} already"
         raise WrongState(message, remedy="nothing to do", item=duty)
+    return None
 
 
 async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
@@ -108,14 +142,16 @@ async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
 
     What it waited for itself is withdrawn. The caller has recorded why; `given_up` says that it also ended the claim.
     """
-    await endings.withdraw(tx, item=duty, reason="what it was asked for is done")
-    if not given_up:
-        leases = await endings.leave_places(tx, [duty])
-        await gates.end_attempts(tx, leases, outcome=Outcome.COMPLETED, error=None, note=None)
-    await tx.fetch(queries.MARK_DONE, tx.board, [duty], tx.now)
-    await tx.fetch(queries.END_WAIT, tx.board, [duty])
-    await tx.flush()  # what opens now is told after what opened it
-    await gates.release_dependents(tx, [duty])
+    if not given_up:  # what is claimed waits for nothing
+        await endings.withdraw(tx, item=duty, reason="what it was asked for is done")
+        ended = await endings.leave_places(tx, [duty])
+        await gates.end_attempts(tx, ended, outcome=Outcome.COMPLETED, error=None, note=None)
+    await done(tx, [duty])
+
+
+async def done(tx: Transaction, items: Sequence[int]) -> None:
+    """Duties, held and in no place, are done, and what waited for them goes on; it is told after what was recorded."""
+    await tx.flush_by(END, tx.board, items, tx.actor.name, tx.actor.authenticated_by, tx.now)
 
 
 async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> None:
@@ -124,8 +160,8 @@ async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> No
     It begins anew: what failed before neither delays nor counts. The caller has recorded why.
     """
     await endings.withdraw(tx, item=duty, reason="what it was asked for goes to somebody else")
-    leases = await endings.leave_places(tx, [duty])
-    await gates.end_attempts(tx, leases, outcome=Outcome.CANCELLED, error="handed over", note=None)
+    ended = await endings.leave_places(tx, [duty])
+    await gates.end_attempts(tx, ended, outcome=Outcome.CANCELLED, error="handed over", note=None)
     await tx.fetch(HAND_OVER, tx.board, duty, to, due)
     await tx.fetch(queries.MARK_DUE_AGAIN, tx.board, [duty])
     tx.wake(await tx.fetchval(queries.PLACE, tx.board, [duty], False, tx.now))

@@ -82,7 +82,11 @@ async def finish(
         (one.item, one.fence): digest for one, digest in zip(ordered, digests, strict=True) if one.item not in versions
     }
     losses = await claims.losses(tx, list(stale))
-    held = [one for one in _ordered(finishes) if (one.item, one.fence) in stale and _holds(losses[one.item, one.fence])]
+    held = [
+        (one, losses[one.item, one.fence]["kind"])
+        for one in _ordered(finishes)
+        if (one.item, one.fence) in stale and _holds(tx, losses[one.item, one.fence])
+    ]
     answers, more = await hooks.finish(tx, held, now) if held else ({}, [])
     answers |= {key: _repeated(tx, losses[key], digest) for key, digest in stale.items() if key not in answers}
     return [
@@ -206,9 +210,10 @@ def _check_texts(*texts: str | None) -> None:
             raise TooLarge(message, remedy="put it into the content, or shorten it", characters=len(text))
 
 
-def _holds(loss: Any) -> bool:
-    """Whether the claim that `finish_items` passed over is there."""
-    return loss["holder_fence"] == loss["fence"]
+def _holds(tx: Statement, loss: Any) -> bool:
+    """Whether the claim that `finish_items` passed over is there, and is the actor's to end."""
+    own = tx.actor.limited_to is None or loss["holder_agent"] == tx.actor.limited_to
+    return own and loss["holder_fence"] == loss["fence"]
 
 
 def _repeated(tx: Statement, row: Any, digest: bytes) -> Finished:

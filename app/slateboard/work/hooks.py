@@ -2,7 +2,7 @@
 
 An item is `hooked` from its beginning, and its lease says so too, so that `finish_items` passes over it. Such a finish
 is a transaction of its own on the same connection: the hook ends the claim (`leases.give_up`), and completes the item
-(`duties.complete`) or lets it wait. Which hook serves which kind is in the catalogue (`interfaces/operations`).
+(`duties.end`) or lets it wait. Which hook serves which kind is in the catalogue (`interfaces/operations`).
 """
 
 from __future__ import annotations
@@ -25,32 +25,20 @@ if TYPE_CHECKING:
 HOOKS: dict[str, str] = {}
 """By kind of item, the import path of its hook: `package.module:function`."""
 
-HOOKED = """
-SELECT l.item, w.kind FROM leases l JOIN work_items w ON w.board = l.board AND w.id = l.item
-WHERE l.board = $1 AND (l.item, l.fence) IN (SELECT * FROM unnest($2::bigint[], $3::bigint[]))
-  AND ($4::bigint IS NULL OR l.agent = $4)
-ORDER BY l.item
-"""
-
 
 async def finish(
-    tx: Statement, finishes: Sequence[Finish], now: datetime | None
+    tx: Statement, finishes: Sequence[tuple[Finish, str]], now: datetime | None
 ) -> tuple[dict[tuple[int, int], Finished], list[int]]:
-    """Finish these claims, hooked or with evidence, one after the other: by item and fence; and the inboxes to wake."""
-    kinds = {
-        row["item"]: row["kind"]
-        for row in await tx.fetch(
-            HOOKED, tx.board, [one.item for one in finishes], [one.fence for one in finishes], tx.actor.limited_to
-        )
-    }
+    """Finish these claims, hooked or with evidence, one after the other: by item and fence; and the inboxes to wake.
+
+    Each with the kind of its item.
+    """
     answers: dict[tuple[int, int], Finished] = {}
     woken: set[int] = set()
-    for one in finishes:
-        if one.item not in kinds:
-            continue
+    for one, kind in finishes:
         try:
             async with tx.change(now=now) as change:
-                answers[one.item, one.fence] = await _hook(kinds[one.item])(change, one)
+                answers[one.item, one.fence] = await _hook(kind)(change, one)
         except SlateError as error:
             answers[one.item, one.fence] = Finished(item=one.item, error=error)
         else:

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from slateboard.transaction import Statement, Transaction
 
 
+# A claim, held, ends on the way to something else than `finish_items`; `watched` where breakers must know of it.
+GIVE_UP = """
+WITH gone AS (DELETE FROM leases WHERE board = $1 AND item = $2),
+     kept AS (
+    INSERT INTO attempts (board, item, attempt, fence, agent, worker, started_at, outcome, note, usage, digest,
+                          ended_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12)
+)
+UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2
+RETURNING reference, kind, artifact, revision, inbox, base_rating, correlation, depth,
+          EXISTS (SELECT FROM failure_runs f WHERE f.board = $1) AS watched
+"""
+
+
 async def renew(tx: Statement, *, beats: Sequence[Beat], lease_seconds: float | None = None) -> list[Renewed]:
     """Renew many leases in one statement, by their own length or `lease_seconds`; one answer for each beat."""
     tx.require(Right.AGENT)
@@ -67,9 +81,14 @@ async def hold(tx: Transaction, *, item: int, fence: int) -> None:
 async def own(tx: Transaction, *, item: int, fence: int) -> Any:
     """The lease of this claim, held, to be ended by `give_up`. Raises `LeaseLost`."""
     held = await tx.fetch(queries.LOCK_LEASES, tx.board, [item])
+    return await check_own(tx, held[0] if held else None, item=item, fence=fence)
+
+
+async def check_own(tx: Transaction, lease: Any, *, item: int, fence: int) -> Any:
+    """The lease that an item has, held, if it is the one of this claim. Raises `LeaseLost`."""
     only = tx.actor.limited_to
-    if held and held[0]["fence"] == fence and (only is None or held[0]["agent"] == only):
-        return held[0]
+    if lease is not None and lease["fence"] == fence and (only is None or lease["agent"] == only):
+        return lease
     losses = await claims.explain_losses(tx, [(item, fence)])
     raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
 
@@ -97,19 +116,10 @@ async def give_up(
     The item is held and in no place then. Returns its `reference`, `kind`, `artifact`, `revision`, `inbox`,
     `base_rating`, `correlation` and `depth`.
     """
-    await tx.fetch("DELETE FROM leases WHERE board = $1 AND item = $2", tx.board, lease["item"])
-    row = await tx.fetchrow(queries.LEAVE_CLAIM, tx.board, lease["item"], lease["attempt"])
-    await tx.fetch(
-        queries.INSERT_ATTEMPT,
-        tx.board,
-        outcome.value,
-        note,
-        usage,
-        digest,
-        tx.now,
-        *(lease[name] for name in ("item", "fence", "attempt", "agent", "worker", "claimed_at")),
-    )
-    await breakers.settle(tx, [lease], outcome=outcome)
+    claim = (lease[name] for name in ("item", "attempt", "fence", "agent", "worker", "claimed_at"))
+    row = await tx.fetchrow(GIVE_UP, tx.board, *claim, outcome.value, note, usage, digest, tx.now)
+    if row["watched"]:
+        await breakers.settle(tx, [lease], outcome=outcome)
     tx.correlation = row["correlation"] or tx.correlation
     tx.cause, tx.depth = lease["cause"], row["depth"]
     return row

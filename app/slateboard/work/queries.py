@@ -96,7 +96,11 @@ LEFT JOIN leases l ON l.board = w.board AND l.item = w.id
 WHERE w.board = $1 AND w.id = $2
 """
 
-LOSSES = "SELECT * FROM lost_claims($1, $2, $3)"
+# With the kind of the item, which says whose hook a finish that was passed over is for.
+LOSSES = """
+SELECT l.*, (SELECT w.kind FROM work_items w WHERE w.board = $1 AND w.id = l.item) AS kind
+FROM lost_claims($1, $2, $3) AS l
+"""
 
 # What an agent holds, with the checkpoint and note that it left.
 MINE = """
@@ -267,12 +271,6 @@ WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) ORDER BY w.id FOR NO KEY UPDATE
 
 REFERENCES = "SELECT id, reference FROM work_items WHERE board = $1 AND id = ANY ($2::bigint[])"
 
-# An item whose claim ends without a result, on its way to wait for something.
-LEAVE_CLAIM = """
-UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2
-RETURNING reference, kind, artifact, revision, inbox, base_rating, correlation, depth
-"""
-
 # The leases of these items, held in ascending order.
 LOCK_LEASES = """
 SELECT l.* FROM leases l WHERE l.board = $1 AND l.item = ANY ($2::bigint[]) ORDER BY l.item FOR UPDATE
@@ -366,11 +364,6 @@ INSERT INTO attempts (board, item, fence, attempt, agent, worker, outcome, error
 SELECT $1, g.item, g.fence, g.attempt, g.agent, g.worker, $2, $3, $4, g.started_at, $5
 FROM unnest($6::bigint[], $7::bigint[], $8::int[], $9::bigint[], $10::text[], $11::timestamptz[])
      AS g (item, fence, attempt, agent, worker, started_at)
-"""
-
-INSERT_ATTEMPT = """
-INSERT INTO attempts (board, outcome, note, usage, digest, ended_at, item, fence, attempt, agent, worker, started_at)
-VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 
 # The sum of a rating, part by part.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.board import agents
 from slateboard.patterns import escalations
 from slateboard.patterns.peers import routes, threads
 from slateboard.protocol.errors import ConsultLoop, Invalid
@@ -57,8 +56,6 @@ INSERT INTO consults (board, item, asker, other, thread, request, correlation) V
 RETURNING *
 """
 
-ONE = "SELECT * FROM consults WHERE board = $1 AND item = $2"
-
 NAME = "SELECT name FROM agents WHERE board = $1 AND id = $2"
 
 
@@ -86,10 +83,7 @@ async def consult(
     escalations.check_question(question, options, default, deadline_seconds, severity)
     lease = await claimed(tx, item, fence)
     asker = threads.acting(tx) if lease is None else lease["agent"]
-    other = (await agents.ids(tx, [to]))[to]
-    if other == asker:
-        raise Invalid(f"{to} cannot consult itself", remedy="ask somebody else", agent=to)
-    label = await routes.require_channel(tx, asker, other, to)
+    other, label = await routes.require_channel(tx, asker, to)
     reference = f"{KIND}/{to}"
     row = None if lease is None else await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
     if row is not None:
@@ -162,23 +156,22 @@ async def may_answer(_tx: Transaction, _row: dict[str, Any]) -> bool:
 
 async def tell(tx: Transaction, row: dict[str, Any], *, answer: str | None, by: str, to: int | None) -> None:
     """Say on the thread what was answered, by whom; or that the deadline passed, and who is asked now."""
-    one = await tx.fetchrow(ONE, tx.board, row["item"])
-    thread = await threads.hold(tx, one["thread"])
+    thread, asker = await threads.hold_of(tx, row["item"])
     if answer is not None:
-        await answered(tx, one, thread, answer, by)
+        await answered(tx, thread, answer, by, consult=row["item"], asker=asker)
         return
     text = "nobody answered in time"
     if to is not None:
         await threads.join(tx, thread, [to])
         text = f"not answered in time; {await tx.fetchval(NAME, tx.board, to)} is asked now"
-    await threads.say(tx, thread, "overdue", text, consult=row["item"], tells=[one["asker"]], by="board")
+    await threads.say(tx, thread, "overdue", text, consult=row["item"], tells=[asker], by="board")
 
 
-async def answered(tx: Transaction, one: Any, thread: dict[str, Any], answer: str, by: str) -> None:
+async def answered(tx: Transaction, thread: dict[str, Any], answer: str, by: str, *, consult: int, asker: int) -> None:
     """Say an answer on the thread; whoever gives it is on it from then on."""
     if tx.actor.agent is not None:
         await threads.join(tx, thread, [tx.actor.agent])
     own = by == tx.actor.name
     await threads.say(
-        tx, thread, "answer", answer, consult=one["item"], tells=[one["asker"]], by=None if own else by
+        tx, thread, "answer", answer, consult=consult, tells=[asker], by=None if own else by
     )  # fmt: skip

@@ -47,6 +47,8 @@ SELECT r.* FROM requests r
 WHERE r.board = $1 AND r.id = (SELECT c.request FROM consults c WHERE c.board = $1 AND c.item = $2) FOR UPDATE
 """
 
+OF_NOBODY = "SELECT other IS NULL FROM consults WHERE board = $1 AND item = $2"
+
 COUNT = """
 SELECT count(*) FROM consults c JOIN escalations e ON e.board = c.board AND e.item = c.item
 WHERE c.board = $1 AND c.request = $2 AND e.answer IS NOT NULL
@@ -126,23 +128,22 @@ async def hold(tx: Transaction, escalation: int) -> None:
 async def may_answer(tx: Transaction, row: dict[str, Any]) -> bool:
     """Whoever has the capability, where it went to nobody."""
     found = await tx.fetchrow(HOLD, tx.board, row["item"])
-    one = await tx.fetchrow(consults.ONE, tx.board, row["item"])
-    return one["other"] is None and bool(await tx.fetchval(HAS, tx.board, tx.actor.agent, found["capability"]))
+    able: bool = await tx.fetchval(HAS, tx.board, tx.actor.agent, found["capability"])
+    return able and await tx.fetchval(OF_NOBODY, tx.board, row["item"])
 
 
 async def tell(tx: Transaction, row: dict[str, Any], *, answer: str | None, by: str, to: int | None) -> None:  # noqa: ARG001  it goes to nobody above
     """Say an answer on the thread, or that the deadline has passed; the last one that counts closes the request."""
     found = await tx.fetchrow(HOLD, tx.board, row["item"])
-    one = await tx.fetchrow(consults.ONE, tx.board, row["item"])
     given = await tx.fetchval(COUNT, tx.board, found["id"])
     closes = found["closed_at"] is None and (answer is None or given >= found["answers"])
     if closes:
         await _close(tx, found, given)
     if answer is None and not closes:
         return
-    thread = await threads.hold(tx, one["thread"])
+    thread = await threads.hold(tx, found["thread"])
     if answer is not None:
-        await consults.answered(tx, one, thread, answer, by)
+        await consults.answered(tx, thread, answer, by, consult=row["item"], asker=found["asker"])
     else:
         text = f"the deadline has passed with {given} of {found['answers']} answers"
         await threads.say(tx, thread, "overdue", text, consult=row["item"], tells=[found["asker"]], by="board")

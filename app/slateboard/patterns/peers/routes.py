@@ -104,14 +104,18 @@ async def list_routes(tx: ReadTransaction, *, agent: str | None = None) -> list[
     return [dict(row) for row in await tx.fetch(LIST, tx.board, agent, MAX_ROUTES)]
 
 
-async def require_channel(tx: Transaction, asker: int, other: int, to: str) -> str:
-    """What the asker consults the other for; empty for a channel. Raises `NoChannel`, which the log keeps."""
+async def require_channel(tx: Transaction, asker: int, to: str) -> tuple[int, str]:
+    """Whom a consult goes to, and what the asker consults it for; empty for a channel.
+
+    Raises `UnknownName`, `Invalid` (it is the asker itself), `NoChannel`, which the log keeps.
+    """
     routes = [row for row in await tx.fetch(OF, tx.board, asker, MAX_ROUTES) if row["kind"] != "notify"]
-    labels = [row["label"] for row in routes if row["other"] == other]
-    if not labels:
-        peers = list(dict.fromkeys(row["name"] for row in routes))[:SHOWN]
-        refuse(tx, f"cannot consult {to}", peers, to=to)
-    return max(labels, key=len)
+    found = [row for row in routes if row["name"] == to]
+    if not found:
+        if (await agents.ids(tx, [to]))[to] == asker:
+            raise Invalid(f"{to} cannot consult itself", remedy="ask somebody else", agent=to)
+        refuse(tx, f"cannot consult {to}", list(dict.fromkeys(row["name"] for row in routes))[:SHOWN], to=to)
+    return found[0]["other"], max((row["label"] for row in found), key=len)
 
 
 async def told(tx: Transaction, teller: int, label: str) -> list[Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from slateboard.log import outbox
 from slateboard.patterns.publishing import encode
 from slateboard.protocol.errors import Invalid, NotYours, UnknownName
 from slateboard.protocol.events import Subject
@@ -26,9 +25,22 @@ MAX_TOPIC_CHARACTERS = 1_000
 MAX_MEMBERS = 1_000
 MAX_PAGE = 1_000
 
-OPEN = "INSERT INTO threads (board, topic, correlation, opened_by, opened_at) VALUES ($1, $2, $3, $4, $5) RETURNING *"
+OPEN = """
+WITH opened AS (
+    INSERT INTO threads (board, topic, correlation, opened_by, opened_at) VALUES ($1, $2, $3, $4, $6) RETURNING *
+), joined AS (
+    INSERT INTO thread_members (board, thread, agent, joined_at)
+    SELECT o.board, o.id, m.agent, $6 FROM opened o, unnest($5::bigint[]) AS m (agent)
+)
+SELECT * FROM opened
+"""
 
 HOLD = "SELECT * FROM threads WHERE board = $1 AND id = $2 FOR UPDATE"
+
+HOLD_OF_CONSULT = """
+SELECT t.*, c.asker FROM consults c JOIN threads t ON t.board = c.board AND t.id = c.thread
+WHERE c.board = $1 AND c.item = $2 FOR UPDATE OF t
+"""
 
 JOIN = """
 INSERT INTO thread_members (board, thread, agent, joined_at) SELECT $1, $2, m.agent, $4
@@ -37,16 +49,15 @@ FROM unnest($3::bigint[]) AS m (agent) ON CONFLICT DO NOTHING RETURNING agent
 
 IS_ON = "SELECT true FROM thread_members WHERE board = $1 AND thread = $2 AND agent = $3"
 
-SAY = """
+# The message, and the inboxes of those on the thread who hear of it: of all but its author, or of these ($10).
+SAY = f"""
 INSERT INTO messages (board, thread, kind, author, said_by, text, data, consult, said_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *
-"""
-
-INBOXES = """
-SELECT b.prefix || '.agents.' || a.name || '.inbox' AS subject
-FROM thread_members m JOIN agents a ON a.board = m.board AND a.id = m.agent JOIN boards b ON b.id = m.board
-WHERE m.board = $1 AND m.thread = $2 AND m.agent IS DISTINCT FROM $3 AND a.removed_at IS NULL
-  AND ($4::bigint[] IS NULL OR m.agent = ANY ($4)) ORDER BY a.id LIMIT $5
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+RETURNING *, ARRAY(
+    SELECT b.prefix || '.agents.' || a.name || '.inbox'
+    FROM thread_members m JOIN agents a ON a.board = m.board AND a.id = m.agent JOIN boards b ON b.id = m.board
+    WHERE m.board = $1 AND m.thread = $2 AND m.agent IS DISTINCT FROM $4 AND a.removed_at IS NULL
+      AND ($10::bigint[] IS NULL OR m.agent = ANY ($10)) ORDER BY a.id LIMIT {MAX_MEMBERS}) AS inboxes
 """
 
 READ = """
@@ -141,10 +152,9 @@ async def show_thread(tx: ReadTransaction, *, thread: int, first: int = 100, aft
 
 async def open_(tx: Transaction, topic: str, members: Iterable[int]) -> dict[str, Any]:
     """Open a thread; the agents on it."""
-    row = dict(await tx.fetchrow(OPEN, tx.board, topic, tx.correlation, tx.actor.name, tx.now))
-    del row["board"]
     numbers = sorted(set(members))
-    await tx.fetch(JOIN, tx.board, row["id"], numbers, tx.now)
+    row = dict(await tx.fetchrow(OPEN, tx.board, topic, tx.correlation, tx.actor.name, numbers, tx.now))
+    del row["board"]
     tx.record(Subject.THREAD_OPENED, {"thread": row, "members": numbers})
     return row
 
@@ -155,6 +165,12 @@ async def hold(tx: Transaction, thread: int) -> dict[str, Any]:
     if row is None:
         raise unknown(thread)
     return dict(row)
+
+
+async def hold_of(tx: Transaction, consult: int) -> tuple[dict[str, Any], int]:
+    """The thread of a consult, held, and who asked."""
+    row = dict(await tx.fetchrow(HOLD_OF_CONSULT, tx.board, consult))
+    return row, row.pop("asker")
 
 
 async def join(tx: Transaction, thread: dict[str, Any], members: Iterable[int]) -> None:
@@ -182,18 +198,17 @@ async def say(
     author = tx.actor.agent if by is None else None
     said_by, encoded = by or tx.actor.name, None if data is None else encode(data)
     row = dict(
-        await tx.fetchrow(SAY, tx.board, thread["id"], kind, author, said_by, text, encoded, consult, tx.now)
+        await tx.fetchrow(SAY, tx.board, thread["id"], kind, author, said_by, text, encoded, consult, tx.now, tells)
     )  # fmt: skip
     del row["board"]
+    inboxes: list[str] = row.pop("inboxes")
     tx.record(Subject.MESSAGE_SAID, {"message": row}, correlation=thread["correlation"])
     told = {
         "kind": kind, "thread": thread["id"], "topic": thread["topic"], "message": row["id"], "from": said_by,
         "text": text, "data": data, "consult": consult,
     }  # fmt: skip
-    for inbox in [] if tells == [] else await tx.fetch(INBOXES, tx.board, thread["id"], author, tells, MAX_MEMBERS):
-        await outbox.append(
-            tx, subject=inbox["subject"], payload=encode(told), correlation=thread["correlation"], cause=tx.cause
-        )
+    for inbox in inboxes:
+        tx.append(inbox, encode(told), correlation=thread["correlation"])
     return row
 
 
