@@ -1,4 +1,4 @@
-"""The demo's third part: a bad day. A release is rolled back, a circuit breaker opens and closes, a person saves work.
+"""The demo's fourth part: a bad day. A release is rolled back, a circuit breaker opens and closes, a person saves work.
 
 Everything is done by worker processes and the server; here is only what a person would do: look, answer, and bring the
 supplier back. What is shown is also checked: the demo ends with an error where the board did not do what it says.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.implementation.fleet import Fleet, run
+from scripts.implementation.telling import Teller, check
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from slateboard import Client
 
 PERSON = "olivia"
-PATIENCE_SECONDS = 60.0
-LOOK_SECONDS = 0.05
 PAGE = 500
 COMPLETED = "board.artifact.completed"
 STEPS = ("deploy_to_production", "update_database_schema")
@@ -36,11 +33,12 @@ WIDTH = 30
 """Of the column that says what a line is about."""
 
 
-class Story:
+class Story(Teller):
     """The bad day as it is told: the log is followed, and each event of it that matters is a line."""
 
     def __init__(self, client: Client, console: Console, environment: dict[str, str], files: Path) -> None:
-        self.client, self.console, self.environment, self.files = client, console, environment, files
+        super().__init__(client, console, environment)
+        self.files = files
         self.start = time.monotonic()
         self.position = 0
         self.told: list[tuple[str, dict[str, Any]]] = []
@@ -59,20 +57,17 @@ class Story:
                 if said := _said(subject, payload):
                     about, what = said
                     seconds = time.monotonic() - self.start
-                    line = f"  {seconds:5.1f} s  {about:<{WIDTH}} {what}"
-                    self.console.print(line, markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
+                    self.line(f"  {seconds:5.1f} s  {about:<{WIDTH}} {what}")
 
     async def until(self, what: str, condition: Callable[[], Awaitable[Any]]) -> Any:
         """Follow the log until something is so; what it is, is returned."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
+
+        async def look() -> Any:
             found = await condition()
             await self.follow()
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                sys.exit(f"the bad day did not come to its end: waited {PATIENCE_SECONDS:.0f} s until {what}")
-            await asyncio.sleep(LOOK_SECONDS)
+            return found
+
+        return await super().until(what, look)
 
     async def logged(self, what: str, subject: str, *references: str) -> None:
         """Follow the log until it tells this of all these: a state may be there before the log says so."""
@@ -82,23 +77,16 @@ class Story:
 
         await self.until(what, told)
 
-    async def command(self, *arguments: str) -> str:
-        """Run a command, and show it with what it prints."""
-        printed = await asyncio.to_thread(run, *arguments, environment=self.environment)
-        print(f"$ slate {shlex.join(arguments)}\n{printed.rstrip()}\n")
-        return printed
-
     async def places(self, task: str) -> dict[str, str]:
         """Where the work of a task is, by the artifact's name."""
-        page = await self.client.call("list_items", first=200)
-        rows = [one for one in page["rows"] if one["kind"] == "produce"]
+        rows = [one for one in await self.rows("list_items") if one["kind"] == "produce"]
         named = [(one["reference"].partition("/"), one["place"]) for one in rows]
         return {name: place for (of, _, name), place in named if of == task}
 
     async def question(self, reference: str) -> dict[str, Any] | None:
         """What the person is asked about a task, if it is."""
-        page = await self.client.call("list_escalations", agent=PERSON, first=100)
-        return next((one for one in page["rows"] if one["reference"] == reference), None)
+        asked = await self.rows("list_escalations", agent=PERSON)
+        return next((one for one in asked if one["reference"] == reference), None)
 
 
 async def play(client: Client, console: Console, environment: dict[str, str], *, example: Path, folder: Path) -> None:
@@ -119,7 +107,7 @@ async def play(client: Client, console: Console, environment: dict[str, str], *,
         await asyncio.to_thread(fleet.end)
     seconds = time.monotonic() - story.start
     stuck = (await client.call("stuck"))["items"]
-    _check(not stuck, f"something is stuck: {[one['reference'] for one in stuck]}")
+    check(not stuck, f"something is stuck: {[one['reference'] for one in stuck]}")
     console.print(
         f"The bad day is over, after {seconds:.1f} s. Nothing is stuck; what is left is {PERSON}'s own word on it.\n"
     )
@@ -127,21 +115,21 @@ async def play(client: Client, console: Console, environment: dict[str, str], *,
 
 async def _rolled_back(story: Story, fleet: Fleet) -> None:
     """A release whose smoke test fails for good is undone, the last step first."""
-    story.console.print("\n[bold]A bad day, 1: the smoke test of a release fails for good[/]")
-    fleet.start("devops")
+    story.heading("When agents fail, 1", "the smoke test of a release fails for good: what was done is undone")
+    fleet.start("releaser")
 
     await story.logged(
         "the release was rolled back", "board.compensation.undone", *(f"release/{step}" for step in STEPS)
     )
     done = [payload["action"] for subject, payload in story.told if subject == "board.compensation.undone"]
-    _check(done == ROLLBACK, f"the release was not rolled back in reverse order: {done}")
+    check(done == ROLLBACK, f"the release was not rolled back in reverse order: {done}")
     production = story.files / "production"
     versions = {
         name: json.loads((production / f"{name}.json").read_text())["version"] for name in ("schema", "running")
     }
-    _check(versions == {"schema": 7, "running": 41}, f"production is not what it was: {versions}")
+    check(versions == {"schema": 7, "running": 41}, f"production is not what it was: {versions}")
     shown = await story.command("show", "release")
-    _check(shown.count("undone") == len(ROLLBACK), "`slate show` does not say what was undone")
+    check(shown.count("undone") == len(ROLLBACK), "`slate show` does not say what was undone")
     asked = await story.until(f"{PERSON} is asked about the release", lambda: story.question("release"))
     await story.command("inbox", "--agent", PERSON)
     await story.command("--as", PERSON, "answer", str(asked["item"]), "leave")
@@ -150,7 +138,7 @@ async def _rolled_back(story: Story, fleet: Fleet) -> None:
 
 async def _broken(story: Story, fleet: Fleet) -> None:
     """An agent that fails too often gets no more work, until one probe goes through."""
-    story.console.print("\n[bold]A bad day, 2: an agent fails three items, and its circuit breaker opens[/]")
+    story.heading("When agents fail, 2", "an agent fails three items, and its circuit breaker opens")
     fleet.start("importer")
 
     async def shut() -> dict[str, Any] | None:
@@ -158,25 +146,25 @@ async def _broken(story: Story, fleet: Fleet) -> None:
         return found if found["state"] == "open" else None
 
     found = await story.until("the breaker of importer opened", shut)
-    _check(found["failed"] >= FAILURES, f"the breaker opened after {found['failed']} failures")
+    check(found["failed"] >= FAILURES, f"the breaker opened after {found['failed']} failures")
     places = await story.places("catalogue")
     waiting = [day for day in DAYS if places[day] == "ready"]
-    _check(bool(waiting), f"nothing waits behind the breaker: {places}")
+    check(bool(waiting), f"nothing waits behind the breaker: {places}")
     shown = await story.command("why", f"catalogue/{waiting[-1]}")
-    _check("circuit breaker of importer" in shown, "`slate why` does not name the breaker")
+    check("circuit breaker of importer" in shown, "`slate why` does not name the breaker")
     (story.files / "supplier-is-back").touch()
     story.console.print("The supplier answers again.")
 
     await story.logged("the catalogue was imported", COMPLETED, *(f"catalogue/{day}" for day in DAYS))
     changes = [subject.rpartition(".")[2] for subject, _ in story.told if subject.startswith("board.breaker.")]
-    _check(changes[0] == "opened" and changes[-2:] == ["probed", "closed"], f"the breaker went {changes}")
+    check(changes[0] == "opened" and changes[-2:] == ["probed", "closed"], f"the breaker went {changes}")
     probes = changes.count("probed") - changes.count("reopened") - changes.count("returned")
-    _check(probes == 1, f"not one probe closed the breaker, but {probes}: {changes}")
+    check(probes == 1, f"not one probe closed the breaker, but {probes}: {changes}")
 
 
 async def _answered(story: Story, fleet: Fleet) -> None:
     """Work that only a person can save becomes a dead letter, and her answer brings it back."""
-    story.console.print("\n[bold]A bad day, 3: what only a person can save[/]")
+    story.heading("When agents fail, 3", "a dead letter that only a person can save")
     fleet.start("notary")
     asked = await story.until(f"{PERSON} is asked about the signature", lambda: story.question("signing"))
     await story.command("inbox", "--agent", PERSON)
@@ -186,11 +174,11 @@ async def _answered(story: Story, fleet: Fleet) -> None:
 
     await story.logged("the signature was made", COMPLETED, "signing/signature")
     redriven = [payload["reference"] for subject, payload in story.told if subject == "board.item.redriven"]
-    _check(redriven == ["signing/signature"], f"redriven was {redriven}")
-    dead = await story.client.call("list_dead_letters", first=100)
-    left = [one["reference"] for one in dead["rows"]]
-    _check(left == ["release/smoke_test"], f"the dead letters are {left}")
-    number = str(dead["rows"][0]["id"])
+    check(redriven == ["signing/signature"], f"redriven was {redriven}")
+    dead = await story.rows("list_dead_letters")
+    left = [one["reference"] for one in dead]
+    check(left == ["release/smoke_test"], f"the dead letters are {left}")
+    number = str(dead[0]["id"])
     why = "rolled back; the next release has the column"
     await story.command("dead-letters", "discard", number, "--waive", "--reason", why)
     await story.logged("the dead letter was given up", "board.item.discarded", "release/smoke_test")
@@ -235,8 +223,3 @@ def _breaker(noun: str, row: dict[str, Any]) -> str:
         "breaker.closed": "closed",
     }
     return said.get(noun, noun)
-
-
-def _check(so: bool, otherwise: str) -> None:  # noqa: FBT001  what is to be so
-    if not so:
-        sys.exit(f"the bad day went otherwise than it should: {otherwise}")

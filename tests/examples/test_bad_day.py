@@ -30,7 +30,7 @@ def handlers(agent, kind):
 def test_every_step_has_a_worker_of_its_owner(board):
     owners = {reference: one.owner or board.tasks[one.task].agent for reference, one in board.artifacts.items()}
     work = {reference: owner for reference, owner in owners.items() if owner != bad_day.PERSON}
-    assert set(work.values()) == {"devops", "importer", "notary"}
+    assert set(work.values()) == {"releaser", "importer", "notary"}
     for reference, owner in work.items():
         name = reference.partition("/")[2]
         assert [pattern for pattern in handlers(owner, "artifact") if fnmatch.fnmatch(name, pattern)], reference
@@ -39,7 +39,7 @@ def test_every_step_has_a_worker_of_its_owner(board):
 def test_what_undoes_the_release_is_what_its_worker_can_do_and_the_demo_expects(board):
     undone = {one.step: one.compensate for one in board.compensations.values()}
     assert undone == {"deploy_to_production": bad_day.ROLLBACK[0], "update_database_schema": bad_day.ROLLBACK[1]}
-    assert sorted(handlers("devops", "compensation")) == sorted(bad_day.ROLLBACK)
+    assert sorted(handlers("releaser", "compensation")) == sorted(bad_day.ROLLBACK)
 
 
 def test_the_breaker_opens_when_the_demo_expects_it_and_soon_tries_again(board):

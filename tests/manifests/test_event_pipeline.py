@@ -13,7 +13,7 @@ from tests.support.boards import BoardUnderTest
 from tests.support.manifests import do
 
 GUIDE = Path(__file__).parent / "guide/event-pipeline.yaml"
-EXAMPLE = Path(__file__).parents[2] / "examples/release-pipeline/pipeline.yaml"
+EXAMPLE = Path(__file__).parents[2] / "examples/analytics-dashboard/pipeline.yaml"
 NAMES = [
     "events-deployment-completed-cso-run_security_scan",
     "events-deployment-completed-devops-run_smoke_tests",

@@ -84,10 +84,10 @@ async def heed(work: Work) -> Result:
     change = said["data"]
     description = read_json(workspace.out("specs", f"openapi-{change['new_schema']}.json"))
     missing = [field for chart in CHARTS for field in chart.missing(description)]
-    answer = f"the charts need {', '.join(missing)}" if missing else f"none of the {len(CHARTS)} charts needs more"
+    answer = f"lacks {', '.join(missing)}" if missing else f"has all that the {len(CHARTS)} charts need"
     await work.acknowledge(said["thread"])
-    await work.reply(said["thread"], f"{change['new_schema']}: {answer}")
-    return Result(summary=f"{said['text']}: {answer}")
+    await work.reply(said["thread"], f"{change['new_schema']} {answer}")
+    return Result(summary=f"{change['new_schema']} {answer}")
 
 
 def _draw(chart: Chart, tables: Tables) -> dict[str, str]:

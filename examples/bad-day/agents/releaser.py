@@ -1,4 +1,4 @@
-"""devops: releases version 42 in steps, and knows how to undo each of them.
+"""releaser: releases version 42 in steps, and knows how to undo each of them.
 
 Production is two files: the schema of the database, and what runs on it. The smoke test really compares them.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from agents import LEASE_SECONDS, out
 from slateboard import LogicFailure, Result, Work, Worker
 
-worker = Worker(agent="devops", lease_seconds=LEASE_SECONDS)
+worker = Worker(agent="releaser", lease_seconds=LEASE_SECONDS)
 
 SCHEMA = {"version": 7, "orders": ["id", "price"]}
 RUNNING = {"version": 41, "reads": ["id", "price"]}
