@@ -29,6 +29,7 @@ ENDS: dict[str, dict[int, str]] = {
     "log archive": {4: "no such position", 5: "events are being archived already"},
     "migrate": {},
     "apply": {4: "a name that is nowhere", 5: "a circle, or a change that the board's state forbids", 6: "not allowed"},
+    "export": {2: "an unknown kind, or more than fits into one file", 4: "no manifest of that name"},
     "get boards": {},
     "get agents": {},
     "get tasks": {4: "no such task or agent"},

@@ -138,6 +138,7 @@ REACHED_BY = {
     "erase_event": "log erase",
     "record_key": "log rotate-key",
     "apply": "apply",
+    "export": "export",
 }
 
 

@@ -36,6 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "restore": Entry("restore:restore", "Server", "Load a file that `slate backup` wrote."),
     "migrate": Entry("migrate:migrate", "Server", "Bring the schema to what this version speaks."),
     "apply": Entry("apply:apply", "Board", "Make the board what files declare."),
+    "export": Entry("export:export", "Board", "Write the board as files that apply back with no change."),
     "get": Entry("get:get", "Board", "List artifacts, tasks, agents, decisions, items …"),
     "show": Entry("show:show", "Board", "Everything about one thing."),
     "why": Entry("why:why", "Board", "What holds an item, down to the root cause."),

@@ -202,6 +202,7 @@ OPERATIONS: dict[str, Operation] = {
     "record_key": Operation("slateboard.log.keys:record_key", WRITE, ADMIN),
     # declared boards
     "apply": Operation("slateboard.manifests.apply:apply", WRITE, AGENT),
+    "export": Operation("slateboard.manifests.export:export", READ, READER),
 }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from slateboard.manifests.declarations import Declarations, DeclaredBreaker
 from slateboard.manifests.fields import A_NAME, Fields, check
 from slateboard.manifests.places import wrong
+from slateboard.manifests.sources import EFFECTIVE
 from slateboard.protocol.errors import Invalid
 from slateboard.store.arrays import names
 from slateboard.work import breakers
@@ -31,9 +32,9 @@ DEFAULT = ""
 """The agent of the board's default: all that have no rules of their own."""
 COMPARED = ("failure_threshold", "recovery_seconds", "fallback", "substitute")
 
-THERE = """
+THERE = f"""
 SELECT s.agent AS number, coalesce(g.name, '') AS agent, s.failure_threshold, s.recovery_seconds, s.fallback,
-       u.name AS substitute, s.source
+       u.name AS substitute, {EFFECTIVE.format(row="s")} AS source
 FROM breaker_settings s
 LEFT JOIN agents g ON g.board = s.board AND g.id = s.agent
 LEFT JOIN agents u ON u.board = s.board AND u.id = s.substitute
@@ -112,11 +113,14 @@ async def compare(tx: Statement, declared: Declarations) -> Breakers:
         if row is None:
             found.new.append(one)
             continue
+        different = [key for key in COMPARED if one.rules[key] != row[key]]
+        if row["source"] is None and not different:
+            found.unchanged += 1
+            continue
         if row["source"] != one.source:
             whose = one.agent or "the board"
             message = f"the breaker of {whose} has rules already, said by {row['source'] or 'somebody'}"
             raise wrong(one.place, message, "each agent once", remedy="say it in that manifest, or take it out there")
-        different = [key for key in COMPARED if one.rules[key] != row[key]]
         found.changed += [
             {"kind": "circuit breaker", "reference": one.agent or BARE_NAME, "field": key, "from": row[key],
              "to": one.rules[key]}

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from slateboard.manifests.declarations import Declarations, DeclaredCompensation
 from slateboard.manifests.fields import A_NAME, Fields, name
 from slateboard.manifests.places import nearest, wrong
+from slateboard.manifests.sources import EFFECTIVE
 from slateboard.patterns import steps
 from slateboard.protocol.errors import UnknownName
 from slateboard.store.arrays import names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slateboard.manifests.documents import Document
     from slateboard.manifests.places import Node
     from slateboard.transaction import Statement, Transaction
@@ -28,8 +31,8 @@ BARE_NAME = "default"
 """The name of the manifest that the bare form is: the board's default."""
 COMPARED = {"compensate": "action", "agent": "agent", "irreversible": "irreversible"}
 
-THERE = """
-SELECT r.step, r.action, a.name AS agent, r.irreversible, r.source
+THERE = f"""
+SELECT r.step, r.action, a.name AS agent, r.irreversible, {EFFECTIVE.format(row="r")} AS source
 FROM compensation_rules r LEFT JOIN agents a ON a.board = r.board AND a.id = r.agent
 WHERE r.board = $1 AND (r.source = ANY ($2::text::text[]) OR r.step = ANY ($3::text::text[])) ORDER BY r.step
 """
@@ -96,33 +99,38 @@ async def compare(tx: Statement, declared: Declarations, *, strict: bool) -> Com
         if row is None:
             found.new.append(one)
             continue
+        differing = [key for key, column in COMPARED.items() if getattr(one, key) != row[column]]
+        if row["source"] is None and not differing:
+            found.unchanged += 1
+            continue
         if row["source"] != one.source:
             message = f"what undoes {one.step!r} is on the board already, and was said by {row['source'] or 'somebody'}"
             raise wrong(one.place, message, "each step once", remedy="say it in that manifest, or take it out there")
-        before = len(found.changed)
         found.changed += [
-            {"kind": "compensation", "reference": one.step, "field": key, "from": row[column], "to": getattr(one, key)}
-            for key, column in COMPARED.items()
-            if getattr(one, key) != row[column]
-        ]
-        if len(found.changed) > before:
+            {"kind": "compensation", "reference": one.step, "field": key, "from": row[COMPARED[key]],
+             "to": getattr(one, key)}
+            for key in differing
+        ]  # fmt: skip
+        if differing:
             found.changes.append(one)
         else:
             found.unchanged += 1
     found.removals = [step for step in there if step not in wanted]
-    await _note_unknown(tx, declared, found, strict=strict)
+    await _note_unknown(tx, declared, found, there, strict=strict)
     return found
 
 
-async def _note_unknown(tx: Statement, declared: Declarations, found: Compensations, *, strict: bool) -> None:
-    """Say which steps no task has, neither on the board nor in the manifests."""
+async def _note_unknown(
+    tx: Statement, declared: Declarations, found: Compensations, there: Mapping[str, Any], *, strict: bool
+) -> None:
+    """Say which steps no task has, neither on the board nor in the manifests; one that was said before is no error."""
     known = {one.name for one in declared.artifacts.values()}
     known |= {row["name"] for row in await tx.fetch(ARTIFACTS, tx.board, names(declared.compensations))}
     for one in declared.compensations.values():
         if one.step in known:
             continue
         message = f"{one.place}: no task has the step {one.step!r} yet"
-        if not strict:
+        if not strict or one.step in there:
             found.notes.append(message)
             continue
         some = known | {row["name"] for row in await tx.fetch(SOME_ARTIFACTS, tx.board)}

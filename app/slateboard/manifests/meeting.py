@@ -1,7 +1,7 @@
 """The kind Meeting: a meeting that is to be held once, known by the manifest's name.
 
 Applied again it is the same meeting, whatever became of it: what a file says otherwise by then is noted, and changes
-nothing.
+nothing. One that somebody scheduled in just these words, and that was not opened yet, is the same meeting too.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ PARTICIPANTS = f"2 to {MAX_PARTICIPANTS} agents, each once, with those who are o
 COMPARED = ("title", "participants", "agenda", "decision_required", "max_duration_minutes", "decision_model",
             "veto_roles", "quorum", "optional")  # fmt: skip
 
-THERE = """
-SELECT m.id, m.source, m.title, m.decision_required, m.max_seconds / 60 AS max_duration_minutes, m.decision_model,
+MAX_BY_HAND = 1_000
+"""Meetings by hand that manifests are compared with."""
+
+BY_HAND_COLUMNS = """
+       m.title, m.decision_required, m.max_seconds / 60 AS max_duration_minutes, m.decision_model,
        m.veto_roles, m.quorum::int AS quorum,
        ARRAY(SELECT i.title FROM agenda_items i
              WHERE i.board = m.board AND i.meeting = m.id ORDER BY i.number) AS agenda,
@@ -47,7 +50,17 @@ SELECT m.id, m.source, m.title, m.decision_required, m.max_seconds / 60 AS max_d
              WHERE s.board = m.board AND s.meeting = m.id AND s.required ORDER BY s.position) AS participants,
        ARRAY(SELECT g.name FROM meeting_seats s JOIN agents g ON g.board = s.board AND g.id = s.agent
              WHERE s.board = m.board AND s.meeting = m.id AND NOT s.required ORDER BY s.position) AS optional
-FROM meetings m WHERE m.board = $1 AND m.source = ANY ($2::text::text[])
+"""
+
+THERE = f"""
+SELECT m.id, m.source, {BY_HAND_COLUMNS} FROM meetings m WHERE m.board = $1 AND m.source = ANY ($2::text::text[])
+"""
+
+# What somebody scheduled, and was not opened yet.
+BY_HAND = f"""
+SELECT m.id, m.starts_at, {BY_HAND_COLUMNS} FROM meetings m
+WHERE m.board = $1 AND m.source IS NULL AND m.state IN ('scheduled', 'waiting') AND m.title = ANY ($2::text::text[])
+ORDER BY m.id LIMIT {MAX_BY_HAND}
 """
 
 
@@ -146,10 +159,17 @@ async def compare(tx: Statement, declared: Declarations) -> Meetings:
         return found
     sources = names(one.source for one in declared.meetings.values())
     there = {row["source"]: row for row in await tx.fetch(THERE, tx.board, sources)}
+    titles = names(one.given["title"] for one in declared.meetings.values() if one.source not in there)
+    by_hand = await tx.fetch(BY_HAND, tx.board, titles) if len(there) < len(declared.meetings) else []
     for one in declared.meetings.values():
         row = there.get(one.source)
         if row is None:
-            found.new.append(one)
+            same = next((row for row in by_hand if _is_same(one, row)), None)
+            if same is None:
+                found.new.append(one)
+            else:
+                by_hand.remove(same)
+                found.unchanged += 1
             continue
         other = [key for key in COMPARED if key in one.given and one.given[key] != row[key]]
         if other:
@@ -157,6 +177,14 @@ async def compare(tx: Statement, declared: Declarations) -> Meetings:
             found.notes.append(f"{one.place}: {was}: give the manifest another name for another meeting")
         found.unchanged += 1
     return found
+
+
+def _is_same(one: DeclaredMeeting, row: Any) -> bool:
+    """Whether a meeting that somebody scheduled is this one: all that the manifest says of it."""
+    at = one.starts_at.time if one.starts_at is not None else None
+    if one.starts_at is not None and at != row["starts_at"]:
+        return False
+    return all(one.given[key] == row[key] for key in COMPARED if key in one.given)
 
 
 async def execute(tx: Transaction, todo: Meetings) -> None:

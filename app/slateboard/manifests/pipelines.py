@@ -1,7 +1,8 @@
 """Comparing the subscriptions that manifests declare with those of the board, and making them so.
 
 A subscription that is there goes on from its place in the log, whatever is changed of it. What a pipeline said earlier
-and says no more is taken away; a subscription of anybody else is never touched.
+and says no more is taken away; a subscription of anybody else is never touched. One that was made by hand, and is as a
+pipeline says, stays by hand.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.places import located, wrong
+from slateboard.manifests.sources import EFFECTIVE
 from slateboard.patterns import subscriptions
 from slateboard.protocol.errors import SlateError
 from slateboard.store.arrays import names
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 
 COMPARED = ("patterns", "all_of", "filter", "agent", "action", "ordered_by", "priority")
 
-THERE = """
-SELECT s.name, s.patterns, s.all_of, s.filter, a.name AS agent, s.action, s.ordered_by, s.priority, s.source
+THERE = f"""
+SELECT s.name, s.patterns, s.all_of, s.filter, a.name AS agent, s.action, s.ordered_by, s.priority,
+       {EFFECTIVE.format(row="s")} AS source
 FROM subscriptions s LEFT JOIN agents a ON a.board = s.board AND a.id = s.agent
 WHERE s.board = $1 AND (s.source = ANY ($2::text::text[]) OR s.name = ANY ($3::text::text[])) ORDER BY s.name
 """
@@ -62,11 +65,14 @@ async def compare(tx: Statement, declared: Declarations) -> Pipelines:
         if row is None:
             found.new.append(one)
             continue
+        differing = [name for name in COMPARED if getattr(one, name) != row[name]]
+        if row["source"] is None and not differing:
+            found.unchanged += 1
+            continue
         if row["source"] != one.source:
             owner = row["source"] or "somebody"
             message = f"the subscription {one.name!r} is on the board already, and was made by {owner}"
             raise wrong(one.place, message, "a name that is free", remedy="give this consumer another `name`")
-        differing = [name for name in COMPARED if getattr(one, name) != row[name]]
         if differing:
             found.changes.append(one)
         else:

@@ -14,6 +14,7 @@ from slateboard.manifests.declarations import Declarations, DeclaredRoute, Decla
 from slateboard.manifests.event_pipeline import named_after, pattern_of
 from slateboard.manifests.fields import A_NAME, Fields, check, name, text
 from slateboard.manifests.places import located, wrong
+from slateboard.manifests.sources import EFFECTIVE
 from slateboard.patterns.peers import routes
 from slateboard.patterns.peers.routes import MAX_LABEL_CHARACTERS, Route
 from slateboard.protocol.errors import SlateError
@@ -41,8 +42,8 @@ ACTION = "notified"
 
 PREFIX = "SELECT prefix FROM boards WHERE id = $1"
 
-THERE = """
-SELECT r.id, a.name AS agent, o.name AS other, r.kind, r.label, r.subject, r.source
+THERE = f"""
+SELECT r.id, a.name AS agent, o.name AS other, r.kind, r.label, r.subject, {EFFECTIVE.format(row="r")} AS source
 FROM routes r
 JOIN agents a ON a.board = r.board AND a.id = r.agent
 JOIN agents o ON o.board = r.board AND o.id = r.other
@@ -155,6 +156,9 @@ async def compare(tx: Statement, declared: Declarations) -> Routes:
         row = there.get(key)
         if row is None:
             found.new.append(one)
+            continue
+        if row["source"] is None and row["subject"] == one.route.subject:
+            found.unchanged += 1
             continue
         if row["source"] != one.source:
             message = f"the route {one.reference} is on the board already, said by {row['source'] or 'somebody'}"

@@ -24,6 +24,7 @@ from slateboard.interfaces.graphql.delegation import DelegationQuery
 from slateboard.interfaces.graphql.directory import DirectoryQuery
 from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.health import HealthQuery
+from slateboard.interfaces.graphql.manifests import ManifestQuery
 from slateboard.interfaces.graphql.meetings import MeetingQuery
 from slateboard.interfaces.graphql.peers import PeerQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
@@ -98,6 +99,7 @@ class Query(
     BreakerQuery,
     DelegationQuery,
     DirectoryQuery,
+    ManifestQuery,
     MeetingQuery,
     PeerQuery,
     UsageQuery,

@@ -1,0 +1,46 @@
+"""Manifests as a query: what the board holds, as texts that `apply` takes."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.types import Info
+
+from slateboard.interfaces.graphql.choreography import given
+from slateboard.interfaces.graphql.request import Request
+
+Ask = Info[Request, None]
+
+
+@strawberry.type
+class Manifest:
+    """One manifest: its kind, the name in its metadata, and its text (YAML)."""
+
+    kind: str
+    name: str
+    text: str
+
+
+@strawberry.type
+class Export:
+    """A page of manifests, as much as one apply takes. `notes` say what none can hold; `next` is where to go on."""
+
+    manifests: list[Manifest]
+    notes: list[str]
+    next: str | None
+
+
+@strawberry.type
+class ManifestQuery:
+    """What stands on the board, as manifests."""
+
+    @strawberry.field
+    async def export(
+        self,
+        info: Ask,
+        kinds: list[str] | None = None,
+        name: str | None = None,
+        after: str | None = None,
+        board: str | None = None,
+    ) -> Export | None:
+        """The board as manifests that apply back with no change; all of them, or those of some kinds, or of a name."""
+        return await info.context.perform("export", board, given(kinds=kinds, name=name, after=after))
