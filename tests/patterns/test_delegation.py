@@ -22,6 +22,7 @@ from slateboard.protocol.errors import (
     UnknownName,
     WrongState,
 )
+from slateboard.protocol.states import Outcome
 from slateboard.protocol.work import NewArtifact, NewTask
 from tests.manifests.test_kinds import GUIDE
 from tests.support.boards import BoardUnderTest, Clock
@@ -78,6 +79,29 @@ async def test_the_tree_of_the_guide_is_delegated_and_acknowledged(board: BoardU
     ]  # fmt: skip
     assert hops[-1]["owner"] == "backend"
     await check_fold(board)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+async def test_a_claim_of_that_work_acknowledges_it_whenever_its_agent_was_noted(
+    board: BoardUnderTest, clock: Clock, finished: bool
+) -> None:
+    await tree(board, "cto", "backend")
+    claims = await board.claim("backend")
+    if finished:
+        await board.finish(claims[0])
+    await board.fetch(SEEN, board.agents["backend"], clock.now - timedelta(seconds=5), None)
+    await settle(board, clock, seconds=1)
+    assert await state(board, "t1") == ("acknowledged", None)
+    await check_fold(board)
+
+
+async def test_what_another_began_before_acknowledges_nothing(board: BoardUnderTest, clock: Clock) -> None:
+    (_, task) = await tree(board, "cto", "backend")
+    (claim,) = await board.claim("backend")
+    await board.give_back(claim, Outcome.RELEASED)
+    await board.perform("reassign", task=task, agent="frontend", reason="it has time")
+    await settle(board, clock, seconds=1)
+    assert await state(board, task) == ("pending", None)
 
 
 async def test_an_agent_takes_work_from_those_alone_whom_it_accepts(board: BoardUnderTest) -> None:

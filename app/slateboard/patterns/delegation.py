@@ -82,15 +82,24 @@ CASE WHEN p.worker_seen_at >= d.delegated_at - make_interval(secs => $2)
      ELSE d.delegated_at <= $1::timestamptz - make_interval(secs => $4) END
 """
 
-# Pending delegations of which something is to be said: the agent was heard of, or its time is over.
+# Pending delegations of which something is to be said: the agent was heard of, or its time is over. A call is noted
+# some seconds late, so that the work was begun is looked for while a delegation is new ($3) and when its time is over.
 DUE = f"""
 SELECT d.board, d.task, d.agent, d.delegator, d.on_no_ack,
-       coalesce(p.seen_at >= d.delegated_at, false)
-       OR EXISTS (SELECT FROM leases l JOIN work_items w ON w.board = l.board AND w.id = l.item
-                  JOIN artifacts a ON a.board = w.board AND a.id = w.artifact
-                  WHERE l.board = d.board AND l.agent = d.agent AND a.task = d.task) AS heard
+       coalesce(p.seen_at >= d.delegated_at, false) OR b.begun IS NOT NULL AS heard
 FROM delegations d LEFT JOIN presence p ON p.board = d.board AND p.agent = d.agent
-WHERE d.state = 'pending' AND (p.seen_at >= d.delegated_at OR {SILENCE})
+LEFT JOIN LATERAL (SELECT {SILENCE} AS silent OFFSET 0) AS s ON true
+LEFT JOIN LATERAL (
+    SELECT true AS begun
+    FROM (SELECT a.newest_item AS item FROM artifacts a WHERE a.board = d.board AND a.task = d.task OFFSET 0) AS a,
+    LATERAL (SELECT FROM leases l WHERE l.board = d.board AND l.item = a.item AND l.agent = d.agent
+             UNION ALL
+             SELECT FROM attempts t WHERE t.board = d.board AND t.item = a.item AND t.agent = d.agent
+               AND t.started_at >= d.delegated_at AND t.ended_at >= d.delegated_at OFFSET 0) AS w
+    WHERE s.silent OR d.delegated_at > $1::timestamptz - make_interval(secs => $3)
+    LIMIT 1
+) AS b ON true
+WHERE d.state = 'pending' AND (p.seen_at >= d.delegated_at OR b.begun OR s.silent)
   AND (SELECT b.archived_at IS NULL FROM boards b WHERE b.id = d.board)
 ORDER BY d.board, d.agent, d.task LIMIT $5
 """
