@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from slateboard.patterns.meetings import gathering, progress, queries, records, speaking, voting
+from slateboard.patterns.meetings import gathering, progress, records, speaking, voting
 from slateboard.protocol.errors import LeaseLost
 from slateboard.protocol.meetings import TurnEnd, TurnKind
 from slateboard.protocol.states import Outcome
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 async def finished(tx: Transaction, given: Finish) -> Finished:
     """End the claim of a turn with its result. Raises `LeaseLost`, and what the result's own acts raise."""
-    held = await records.hold(tx, await tx.fetchval(queries.MEETING_OF_TURN, tx.board, given.item))
+    held = await records.hold_of_turn(tx, given.item)
     lease = await leases.own(tx, item=given.item, fence=given.fence)
     turn = next((one for one in held.open_turns() if one["item"] == given.item), None)
     if turn is None:
@@ -34,7 +34,6 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
     await leases.give_up(
         tx, lease, outcome=Outcome.COMPLETED, note=given.result.note, usage=usage, digest=digest
     )  # fmt: skip
-    await tx.fetch("DELETE FROM checkpoints WHERE board = $1 AND item = $2", tx.board, given.item)
     claim = {"item": given.item, "fence": given.fence, "note": given.result.note, "usage": given.result.usage}
     seat = held.seat(turn["agent"])
     assert seat is not None

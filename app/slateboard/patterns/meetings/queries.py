@@ -4,27 +4,38 @@ from __future__ import annotations
 
 HOLD = "SELECT * FROM meetings WHERE board = $1 AND id = $2 FOR UPDATE"
 
-SEATS = """
-SELECT s.*, g.name, g.role, g.removed_at IS NOT NULL AS removed
-FROM meeting_seats s JOIN agents g ON g.board = s.board AND g.id = s.agent
-WHERE s.board = $1 AND s.meeting = $2 ORDER BY s.position
+HOLD_OF_TURN = """
+SELECT * FROM meetings
+WHERE board = $1 AND id = (SELECT t.meeting FROM meeting_turns t WHERE t.board = $1 AND t.item = $2) FOR UPDATE
 """
 
-AGENDA = "SELECT * FROM agenda_items WHERE board = $1 AND meeting = $2 ORDER BY number"
-
-# What is asked and not ended, and all that was asked about one item of the agenda.
-TURNS = """
-SELECT * FROM meeting_turns WHERE board = $1 AND meeting = $2 AND (ended_at IS NULL OR number = $3) ORDER BY item
+# The rows of a meeting as arrays of rows, in one statement: a seat's agent stands at its place in the three behind it.
+# Of the turns those that are not ended, and all about the current item of the agenda; of that its open concerns and its
+# votes.
+PARTS = """
+WITH seat AS MATERIALIZED (
+    SELECT s AS own, s.position, g.name, g.role, g.removed_at IS NOT NULL AS removed
+    FROM meeting_seats s JOIN agents g ON g.board = s.board AND g.id = s.agent
+    WHERE s.board = $1 AND s.meeting = $2
+), now AS MATERIALIZED (
+    SELECT min(i.number) AS number FROM agenda_items i
+    WHERE i.board = $1 AND i.meeting = $2 AND i.stage <> 'closed'
+)
+SELECT ARRAY(SELECT s.own FROM seat s ORDER BY s.position) AS seats,
+       ARRAY(SELECT s.name FROM seat s ORDER BY s.position) AS names,
+       ARRAY(SELECT s.role FROM seat s ORDER BY s.position) AS roles,
+       ARRAY(SELECT s.removed FROM seat s ORDER BY s.position) AS removed,
+       ARRAY(SELECT i FROM agenda_items i WHERE i.board = $1 AND i.meeting = $2 ORDER BY i.number) AS agenda,
+       ARRAY(SELECT t FROM meeting_turns t
+             WHERE t.board = $1 AND t.meeting = $2 AND (t.ended_at IS NULL OR t.number = (SELECT number FROM now))
+             ORDER BY t.item) AS turns,
+       ARRAY(SELECT s FROM statements s
+             WHERE s.board = $1 AND s.meeting = $2 AND s.number = (SELECT number FROM now) AND s.kind = 'concern'
+               AND s.settled IS NULL ORDER BY s.id) AS concerns,
+       ARRAY(SELECT v FROM votes v
+             WHERE v.board = $1 AND v.meeting = $2 AND v.number = (SELECT number FROM now) ORDER BY v.agent) AS votes
 """
 
-CONCERNS = """
-SELECT * FROM statements
-WHERE board = $1 AND meeting = $2 AND number = $3 AND kind = 'concern' AND settled IS NULL ORDER BY id
-"""
-
-VOTES = "SELECT * FROM votes WHERE board = $1 AND meeting = $2 AND number = $3 ORDER BY agent"
-
-MEETING_OF_TURN = "SELECT meeting FROM meeting_turns WHERE board = $1 AND item = $2"
 MEETING_OF_STATEMENT = "SELECT meeting FROM statements WHERE board = $1 AND id = $2"
 MEETING_OF_ESCALATION = "SELECT id FROM meetings WHERE board = $1 AND escalation = $2"
 
@@ -45,16 +56,20 @@ INSERT INTO agenda_items (board, meeting, number, title)
 SELECT $1, $2, g.number, g.title FROM unnest($3::text[]) WITH ORDINALITY AS g (title, number) RETURNING *
 """
 
-INSERT_TURN = """
+INSERT_TURNS = """
 INSERT INTO meeting_turns (board, item, meeting, number, round, agent, kind, deadline)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
+SELECT $1, g.item, $5, $6, $7, g.agent, $8, g.deadline
+FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS g (item, agent, deadline) RETURNING *
 """
 
+# These end, and the time of the next ($5) begins.
 END_TURNS = """
-UPDATE meeting_turns SET outcome = $3, ended_at = $4 WHERE board = $1 AND item = ANY ($2::bigint[]) RETURNING *
+UPDATE meeting_turns
+SET outcome = CASE WHEN item = ANY ($2::bigint[]) THEN $3 END,
+    ended_at = CASE WHEN item = ANY ($2::bigint[]) THEN $4::timestamptz END,
+    deadline = CASE WHEN item = $5 THEN $6 ELSE deadline END
+WHERE board = $1 AND item = ANY ($2::bigint[] || $5::bigint) RETURNING *
 """
-
-SET_DEADLINE = "UPDATE meeting_turns SET deadline = $3 WHERE board = $1 AND item = $2 RETURNING *"
 
 SEAT = """
 UPDATE meeting_seats SET seated = $4, present = $5, may_veto = $6, joined_at = $7
@@ -109,16 +124,19 @@ WHERE a.board = $1 AND a.motion = $2 ORDER BY a.position
 
 BECOME_TASK = "UPDATE action_items SET task = $3 WHERE board = $1 AND id = $2 RETURNING *"
 
+# A vote, or its change, which is kept.
 VOTE = """
-INSERT INTO votes (board, meeting, number, agent, choice, rationale, voted_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (board, meeting, number, agent) DO UPDATE
-SET choice = excluded.choice, rationale = excluded.rationale, voted_at = excluded.voted_at, changes = votes.changes + 1
-RETURNING *
-"""
-
-KEEP_VOTE = """
-INSERT INTO vote_changes (board, meeting, number, agent, change, choice, rationale, voted_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
+WITH voted AS (
+    INSERT INTO votes (board, meeting, number, agent, choice, rationale, voted_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (board, meeting, number, agent) DO UPDATE
+    SET choice = excluded.choice, rationale = excluded.rationale, voted_at = excluded.voted_at,
+        changes = votes.changes + 1
+    RETURNING *
+), kept AS (
+    INSERT INTO vote_changes (board, meeting, number, agent, change, choice, rationale, voted_at)
+    SELECT board, meeting, number, agent, changes, choice, rationale, voted_at FROM voted
+)
+SELECT * FROM voted
 """
 
 # Whom to ask about a meeting: who scheduled it, else the manager of the chair or of somebody invited, else a person,

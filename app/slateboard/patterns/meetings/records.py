@@ -17,7 +17,6 @@ from slateboard.protocol.meetings import Choice, DecisionModel, MeetingState, St
 from slateboard.protocol.rights import Actor, Right
 from slateboard.protocol.states import ItemKind, Outcome, Place
 from slateboard.work import duties, endings, gates
-from slateboard.work import queries as work_queries
 from slateboard.work.intake import RATING_OF
 
 if TYPE_CHECKING:
@@ -125,19 +124,30 @@ async def hold(tx: Transaction, meeting: int) -> Held:
     if row is None:
         message = f"there is no meeting {meeting} on this board"
         raise UnknownName(message, remedy="see `slate meeting list`", meeting=meeting)
-    seats = [dict(one) for one in await tx.fetch(queries.SEATS, tx.board, meeting)]
-    agenda = [dict(one) for one in await tx.fetch(queries.AGENDA, tx.board, meeting)]
-    held = Held(dict(row), seats, agenda, [])
+    return await _read(tx, dict(row))
+
+
+async def hold_of_turn(tx: Transaction, item: int) -> Held:
+    """Hold the meeting that asked this of a seat, and read what is open of it."""
+    return await _read(tx, dict(await tx.fetchrow(queries.HOLD_OF_TURN, tx.board, item)))
+
+
+async def _read(tx: Transaction, row: Row) -> Held:
+    held = Held(row, [], [], [])
     await look(tx, held)
     return held
 
 
 async def look(tx: Transaction, held: Held) -> None:
-    """Read again what is open, as after another item of the agenda has become the current one."""
-    number = held.current["number"] if held.current else None
-    held.turns = [dict(one) for one in await tx.fetch(queries.TURNS, tx.board, held.id, number)]
-    held.concerns = [dict(one) for one in await tx.fetch(queries.CONCERNS, tx.board, held.id, number)]
-    held.votes = [dict(one) for one in await tx.fetch(queries.VOTES, tx.board, held.id, number)]
+    """Read what is open again, as after another item of the agenda has become the current one."""
+    parts = await tx.fetchrow(queries.PARTS, tx.board, held.id)
+    agents = zip(parts["names"], parts["roles"], parts["removed"], strict=True)
+    held.seats = [
+        {**seat, "name": name, "role": role, "removed": removed}
+        for seat, (name, role, removed) in zip(parts["seats"], agents, strict=True)
+    ]
+    for part in ("agenda", "turns", "concerns", "votes"):
+        setattr(held, part, [dict(one) for one in parts[part]])
 
 
 def seat_of(tx: Transaction, held: Held, agent: str | None) -> Row:
@@ -214,16 +224,15 @@ async def ask(
 ) -> list[Row]:
     """Post what is asked of these agents; `in_turn` each waits for the one before, and its time begins then."""
     item = held.current if held.row["state"] == MeetingState.OPEN and kind != TurnKind.JOIN else None
-    rows: list[Row] = []
-    for agent in agents:
-        before = [rows[-1]["item"]] if in_turn and rows else []
-        duty = await duties.post(
-            tx, kind=ItemKind.MEET, reference=f"{held.reference}/{kind}", inbox=agent, rating=RATING_OF["high"],
-            due=None if before else deadline, after=before, hooked=True,
-        )  # fmt: skip
-        where = (held.id, item["number"], item["round"]) if item else (held.id, None, None)
-        values = (duty, *where, agent, kind.value, None if before else deadline)
-        rows.append(dict(await tx.fetchrow(queries.INSERT_TURN, tx.board, *values)))
+    asked = list(agents)
+    items = await duties.post_several(
+        tx, kind=ItemKind.MEET, reference=f"{held.reference}/{kind}", inboxes=asked, rating=RATING_OF["high"],
+        due=deadline, in_turn=in_turn,
+    )  # fmt: skip
+    deadlines = [None if in_turn and number else deadline for number in range(len(items))]
+    where = (held.id, item["number"], item["round"]) if item else (held.id, None, None)
+    found = await tx.fetch(queries.INSERT_TURNS, tx.board, items, asked, deadlines, *where, kind.value)
+    rows = [dict(row) for row in found]
     held.turns += rows
     return rows
 
@@ -237,34 +246,30 @@ async def end_turns(
     """
     items = sorted(one["item"] for one in turns)
     given_up = None if claim is None else claim["item"]
-    await tx.fetch(work_queries.LOCK_LEASES, tx.board, items)
-    locked = await tx.fetch(work_queries.LOCK_ITEMS, tx.board, items)
+    locked = await tx.fetch(duties.LOCK_CLAIMS, tx.board, items)
     ending = [one["id"] for one in locked if one["outcome"] in {None, Place.DEAD}]
-    ended = {one["item"]: dict(one) for one in await tx.fetch(queries.END_TURNS, tx.board, items, outcome, tx.now)}
+    following, deadline = _next(tx, held, items)
+    found = await tx.fetch(queries.END_TURNS, tx.board, items, outcome, tx.now, following, deadline)
+    changed = {one["item"]: dict(one) for one in found}
     for one in held.turns:
-        one.update(ended.get(one["item"], {}))
-    changed = [*ended.values(), *await _begin_next(tx, held)]
+        one.update(changed.get(one["item"], {}))
     subject = Subject.TURN_MISSED if outcome is TurnEnd.ABSENT else Subject.TURN_ENDED
     more = {} if claim is None else {"claim": claim}
-    tell(tx, held, subject, {"meeting_turns": changed, **rows}, ended=ending, **more)
+    tell(tx, held, subject, {"meeting_turns": list(changed.values()), **rows}, ended=ending, **more)
     others = [one for one in ending if one != given_up]
     if others:
         leases = await endings.leave_places(tx, others)
         await gates.end_attempts(tx, leases, outcome=Outcome.COMPLETED, error=None, note=None)
-    await tx.fetch(work_queries.MARK_DONE, tx.board, ending, tx.now)
-    await tx.fetch(work_queries.END_WAIT, tx.board, ending)
-    await tx.flush()  # what opens now is told after what opened it
-    await gates.release_dependents(tx, ending)
+    await duties.done(tx, ending)
 
 
-async def _begin_next(tx: Transaction, held: Held) -> list[Row]:
-    """Give the first open turn of the round its time, where it has none yet."""
-    first = next(iter(held.open_turns(TurnKind.TURN)), None)
+def _next(tx: Transaction, held: Held, ending: Sequence[int]) -> tuple[int | None, datetime | None]:
+    """The turn of the round that is the first when these have ended, where it has no time yet; and its time."""
+    left = (one for one in held.open_turns(TurnKind.TURN) if one["item"] not in ending)
+    first = next(left, None)
     if first is None or first["deadline"] is not None:
-        return []
-    deadline = until(tx, held, held.row["turn_seconds"])
-    first |= dict(await tx.fetchrow(queries.SET_DEADLINE, tx.board, first["item"], deadline))
-    return [first]
+        return None, None
+    return first["item"], until(tx, held, held.row["turn_seconds"])
 
 
 def meetings_own(held: Held) -> Actor:

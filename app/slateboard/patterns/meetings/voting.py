@@ -62,8 +62,8 @@ async def cast(tx: Transaction, held: Held, seat: Row, choice: str, rationale: s
     ))  # fmt: skip
     if row["changes"] > MAX_VOTE_CHANGES:
         raise TooLarge(f"a vote is changed at most {MAX_VOTE_CHANGES} times", remedy="leave it as it is")
-    values = (held.id, item["number"], seat["agent"], row["changes"], choice, row["rationale"], tx.now)
-    kept = dict(await tx.fetchrow(queries.KEEP_VOTE, tx.board, *values))
+    kept = {**row, "change": row["changes"]}
+    del kept["changes"], kept["seated"]
     held.votes = [one for one in held.votes if one["agent"] != seat["agent"]] + [row]
     rows = {"votes": [row], "vote_changes": [kept]}
     records.tell(tx, held, Subject.VOTE_CAST, rows, agent=seat["name"], choice=choice, number=item["number"])
