@@ -116,12 +116,14 @@ def given_up(lease: Any, note: str | None) -> dict[str, Any]:
 
 
 async def refuse_loop(tx: Transaction, asker: int, other: int) -> None:
-    """Refuse to ask who waits, on this correlation, for the asker. Raises `ConsultLoop` with the path."""
+    """Refuse to ask who waits, on this correlation, for the asker. Raises `ConsultLoop`, which the log keeps."""
     await tx.fetch(SERIALISE, tx.board, tx.correlation)
     names = await tx.fetchval(LOOP, tx.board, tx.correlation, other, asker)
     if names is not None:
         path = [names[-1], *names]
         message = f"{names[0]} waits for the answer of {names[-1]}: {' → '.join(path)}"
+        told = {"agent": asker, "name": names[-1], "to": names[0], "because": message}
+        tx.refuse(Subject.CONSULT_REFUSED, told)
         raise ConsultLoop(message, remedy="answer with what you know, or ask somebody else", path=path)
 
 

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 MAX_DEPTH = 64
 """Levels of tasks that are followed upwards."""
 
-AGENTS = "SELECT id, name, kind, role FROM agents WHERE board = $1 ORDER BY name"
+AGENTS = """
+SELECT a.id, a.name, a.kind, a.role, m.name AS manager
+FROM agents a LEFT JOIN agents m ON m.board = a.board AND m.id = a.manager WHERE a.board = $1 ORDER BY a.name
+"""
+
+DELEGATED = """
+SELECT t.id, t.name, d.name AS delegator
+FROM tasks t LEFT JOIN agents d ON d.board = t.board AND d.id = t.delegator
+WHERE t.board = $1 AND t.id = ANY ($2::bigint[])
+"""
 
 # The tasks that are named, and those above them.
 TASKS = """
@@ -60,7 +69,7 @@ EARLIER_DECISIONS = "SELECT id, subject, decision FROM decisions WHERE board = $
 async def agents(tx: Statement) -> dict[int, dict[str, Any]]:
     """The board's agents by id."""
     return {
-        row["id"]: {"name": row["name"], "kind": row["kind"], "role": row["role"]}
+        row["id"]: {name: row[name] for name in ("name", "kind", "role", "manager")}
         for row in await tx.fetch(AGENTS, tx.board)
     }
 
@@ -109,3 +118,9 @@ async def task_names(tx: Statement, numbers: Iterable[int]) -> dict[int, str]:
     wanted = sorted(numbers)
     sql = "SELECT id, name FROM tasks WHERE board = $1 AND id = ANY ($2::bigint[])"
     return {row["id"]: row["name"] for row in await tx.fetch(sql, tx.board, wanted)} if wanted else {}
+
+
+async def delegated(tx: Statement, numbers: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Name and delegator of tasks by id."""
+    wanted = sorted(numbers)
+    return {row["id"]: dict(row) for row in await tx.fetch(DELEGATED, tx.board, wanted)} if wanted else {}

@@ -13,6 +13,8 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from slateboard.reports.audit.life import ENDS, HANDLE, Attempt, Incident, Item, Version
+from slateboard.reports.audit.organisation import NOUNS as ORGANISED
+from slateboard.reports.audit.organisation import OF_ITEMS, Organisation
 from slateboard.reports.audit.troubles import NOUNS, Troubles
 from slateboard.reports.past.fold import moment
 
@@ -47,6 +49,7 @@ class Fold:
         self.subjects: Counter[str] = Counter()
         self.correlated: dict[str, set[int]] = {}
         self.troubles = Troubles(self)
+        self.organisation = Organisation(self)
         self.erased = 0
 
     def add(self, event: Mapping[str, Any], payload: Payload | None) -> None:
@@ -70,9 +73,11 @@ class Fold:
             self.item(payload["item"]).reported_cost += float(payload["usage"].get("cost") or 0)
         elif noun == "dependency":
             self._depended(event, payload)
-        elif noun == "task" and verb == "posted":
-            named = {"correlation": event["correlation"], "asked_by": event["actor"]}
-            self.tasks[payload["reference"]] = {**named, "asked_at": event["happened_at"]}
+        elif noun in ORGANISED:
+            if (noun, verb) == ("task", "posted"):
+                named = {"correlation": event["correlation"], "asked_by": event["actor"]}
+                self.tasks[payload["reference"]] = {**named, "asked_at": event["happened_at"]}
+            self.organisation.add(noun, verb, event, payload)
         elif noun == "decision":
             self._decided(verb, event, payload)
         elif noun == "event" and verb == "erased":
@@ -115,6 +120,8 @@ class Fold:
                 self.item(number).move("gated", event["happened_at"], from_place="ready")
         elif verb in ENTRIES:
             self._entered(event, payload)
+        elif verb in OF_ITEMS:
+            self.organisation.add(noun, verb, event, payload)
         elif verb in ENDINGS:
             self._ended(self._touched(noun, event, payload), verb, event, payload)
 

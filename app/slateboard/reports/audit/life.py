@@ -20,7 +20,7 @@ PLACES = tuple(place.value for place in Place if place not in {Place.DONE, Place
 """The places whose time is counted; the others are ends."""
 ENDS = frozenset((Place.DONE.value, Place.CANCELLED.value))
 HANDLE = "handle"
-DUTIES = frozenset(("answer", "verify", "compensate"))
+DUTIES = frozenset(("answer", "verify", "compensate", "meet"))
 """Kinds of work that somebody owes the board itself, and that make no artifact."""
 
 
@@ -134,7 +134,7 @@ class Item:
 
     @property
     def duty(self) -> bool:
-        """Whether it is owed to the board: an answer, a verdict, something to undo."""
+        """Whether it is owed to the board: an answer, a verdict, something to undo, a turn."""
         return self.kind in DUTIES
 
     @property

@@ -106,7 +106,7 @@ def hand_overs(
     label: Callable[[Item], str],
 ) -> list[dict[str, Any]]:
     """For each item that followed another: from when the last of those was done (for a delivery: from when its event
-    happened) until it was first claimed after that; the slowest first.
+    happened) until it was first claimed after that.
     """
     found: list[dict[str, Any]] = []
     for item in items.values():
@@ -118,6 +118,7 @@ def hand_overs(
             continue
         found.append(
             {
+                "kind": "event" if item.kind == HANDLE else "work",
                 "from": name(last),
                 "to": name(item),
                 "from_label": label(last),
@@ -129,7 +130,7 @@ def hand_overs(
                 "seconds": round((claims[0].started_at - since).total_seconds(), 3),
             }
         )
-    return sorted(found, key=lambda one: (-one["seconds"], one["to"], one["claimed_at"]))
+    return found
 
 
 def _handed(item: Item, items: Mapping[int, Item], known: Mapping[int, Source]) -> tuple[Item | None, datetime | None]:

@@ -20,6 +20,7 @@ from slateboard.reports.audit import chains, context, events, formats, paths, wo
 from slateboard.reports.audit.agents import of_agents
 from slateboard.reports.audit.artifacts import artifacts, task_of
 from slateboard.reports.audit.life import HANDLE, Incident, Item, cost_of, seconds_of
+from slateboard.reports.audit.organised import hand_overs, organised
 from slateboard.reports.audit.remedies import remedies
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ async def _report(tx: ReadTransaction, asked: Asked) -> dict[str, Any]:
     tasks = await context.tasks(tx, names)
     scope = Scope(read=read, agents=agents, items=kept, tasks=tasks, subjects=paths.subjects(fold))
     decided = await _decisions(tx, scope, below, agent, correlation)
-    told = _told(scope, decided, correlation, remedies(scope, below, agent, correlation))
+    together = await organised(tx, scope, below, agent, correlation)
+    told = _told(scope, decided, correlation, {**together, **remedies(scope, below, agent, correlation)})
     return {"board": await tx.fetchval(BOARD, tx.board), "asked": asked, **told}
 
 
@@ -171,7 +173,7 @@ def _told(
     scope: Scope,
     decided: list[dict[str, Any]],
     correlation: str | None,
-    remedied: dict[str, list[dict[str, Any]]],
+    parts: dict[str, list[dict[str, Any]]],
 ) -> dict[str, Any]:
     """The parts of the report, in the order in which they are read."""
     fold, items = scope.read.fold, scope.items
@@ -179,7 +181,7 @@ def _told(
     incidents = [one for one in fold.incidents if one.item in items]
     sources = paths.sources(fold)
     path = paths.critical_path(items, sources)
-    handed = paths.hand_overs(items, sources, scope.name, scope.label)
+    handed = paths.hand_overs(items, sources, scope.name, scope.label) + hand_overs(parts["delegations"])
     found = artifacts(scope, items)
     places = Counter(item.place for item in items.values())
     published = [one for one in fold.published if correlation in {None, one["correlation"]}]
@@ -196,6 +198,7 @@ def _told(
         "incidents": len(incidents),
         "decisions": len(decided),
         "cost": cost_of(items.values()),
+        "texts_cut": fold.organisation.room.cut,
         "seconds": seconds_of(items.values()),
     }
     return {
@@ -210,9 +213,9 @@ def _told(
         "artifacts": found,
         "decisions": decided,
         "incidents": [_incident(scope, one) for one in incidents],
-        **remedied,
+        **parts,
         "critical_path": _path(scope, path),
-        "hand_overs": handed,
+        "hand_overs": sorted(handed, key=lambda one: (-one["seconds"], one["to"], one["claimed_at"])),
         "agents": of_agents(items.values(), scope.agent),
         "chains": chains.chains(scope, published),
         "published": published,

@@ -104,7 +104,7 @@ class Troubles:
             row = self._asked.get(payload["item"])
             if row is not None:
                 row.update(answer=payload["answer"], answered_by=payload["by"], answered_at=event["happened_at"])
-            self._done(payload["item"], event, payload)
+            self.done(payload["item"], event, payload)
 
     def _verification(self, verb: str, event: Event, payload: Payload) -> None:
         if verb == "asked":
@@ -134,7 +134,7 @@ class Troubles:
             verdict=verb, reason=payload["reason"], judged_by=payload["by"], judged_at=event["happened_at"]
         )  # fmt: skip
         self._judged[payload["item"]] = row
-        self._done(payload["item"], event, {})
+        self.done(payload["item"], event, {})
 
     def _compensation(self, verb: str, event: Event, payload: Payload) -> None:
         if verb == "posted":
@@ -154,7 +154,7 @@ class Troubles:
             if row is not None:
                 by = payload.get("by") or event["actor"]
                 row.update(outcome=verb, by=by, summary=payload.get("summary"), ended_at=event["happened_at"])
-            self._done(payload["item"], event, payload)
+            self.done(payload["item"], event, payload)
 
     def _breaker(self, verb: str, event: Event, payload: Payload) -> None:
         image = payload["breaker"]
@@ -189,7 +189,17 @@ class Troubles:
         item.owner = owner
         item.move(Place.READY.value, event["happened_at"])
 
-    def _done(self, number: int, event: Event, payload: Payload) -> None:
+    def asked(self, item: int) -> Row | None:
+        """The question that an item is to answer; None for one of before the range, or whose event was erased."""
+        return self._asked.get(item)
+
+    def moved(self, item: int, to: int) -> None:
+        """An item is to be done by somebody else."""
+        for known, whose in ((self._asked, "owner"), (self._judged, "verifier"), (self._undone, "agent")):
+            if item in known:
+                known[item][whose] = to
+
+    def done(self, number: int, event: Event, payload: Payload) -> None:
         """A duty is done, by a claim or without one."""
         item = self.fold.item(number)
         if item.place == Place.DONE.value:
