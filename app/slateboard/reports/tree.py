@@ -1,8 +1,8 @@
 """The task tree with its roll-up: status, progress, cost and time of each task with everything below it.
 
-Computed on read, in one recursive statement, and never kept in a row. The statement gives each task what is its own;
-the sums up the tree are made here. At most 10,000 tasks and 100,000 artifacts are read; an answer that reached a limit
-says so (`capped`).
+Computed on read, in one recursive statement, and never kept in a row. The statement gives each task that is shown what
+is its own, with what is below it and not shown; the sums up the tree are made here. At most 10,000 tasks are shown, and
+100,000 artifacts read; an answer that reached a limit says so (`capped`).
 """
 
 from __future__ import annotations
@@ -61,24 +61,29 @@ placed AS ({PLACED})
 SELECT root, place, count(*) AS number FROM placed GROUP BY root, place
 """
 
+# A task is summed up to its `root`: itself where it is shown (above the level $5), else the last above it that is.
 TREE = f"""
 WITH RECURSIVE below (root, id, parent, hops) AS (
     SELECT t.id, t.id, NULL::bigint, 0 FROM tasks t
     WHERE t.board = $1 AND CASE WHEN $2::text IS NULL THEN t.parent IS NULL ELSE t.name = $2 END
     UNION ALL
-    SELECT b.root, t.id, b.id, b.hops + 1 FROM below b {BELOW}
+    SELECT CASE WHEN b.hops + 1 < $5 THEN t.id ELSE b.root END, t.id, b.id, b.hops + 1 FROM below b {BELOW}
     WHERE b.hops < {MAX_DEPTH}
 ),
 placed AS ({PLACED}),
 used AS (
-    SELECT p.task,
+    SELECT p.root,
            sum(CASE WHEN jsonb_typeof(t.usage -> 'cost') = 'number' THEN (t.usage -> 'cost')::numeric END)::float8
                AS cost,
            sum(extract(epoch FROM t.ended_at - t.started_at))::float8 AS seconds, count(*) AS attempts
-    FROM (SELECT task, artifact AS item FROM placed
-          UNION ALL SELECT task, newest_item FROM placed WHERE newest_item <> artifact) AS p
+    FROM (SELECT root, artifact AS item FROM placed
+          UNION ALL SELECT root, newest_item FROM placed WHERE newest_item <> artifact) AS p
     CROSS JOIN LATERAL (SELECT * FROM attempts t WHERE t.board = $1 AND t.item = p.item OFFSET 0) AS t
-    GROUP BY p.task
+    GROUP BY p.root
+),
+counted AS (
+    SELECT c.root, json_object_agg(c.place, c.number)::text AS places
+    FROM (SELECT p.root, p.place, count(*) AS number FROM placed p GROUP BY p.root, p.place) AS c GROUP BY c.root
 ),
 own AS (
     SELECT p.task,
@@ -87,15 +92,18 @@ own AS (
     FROM placed p
     LEFT JOIN agents o ON o.board = $1 AND o.id = p.owner
     LEFT JOIN agents c ON c.board = $1 AND c.id = p.claimed_by
+    WHERE p.task = p.root AND $6
     GROUP BY p.task
 )
 SELECT b.id, b.parent, b.hops, t.name, t.title, g.name AS agent, t.due, own.artifacts::text AS artifacts,
-       used.cost, used.seconds, used.attempts
+       counted.places, used.cost, used.seconds, used.attempts
 FROM below b
 CROSS JOIN LATERAL (SELECT * FROM tasks t WHERE t.board = $1 AND t.id = b.id OFFSET 0) AS t
 LEFT JOIN agents g ON g.board = $1 AND g.id = t.agent
 LEFT JOIN own ON own.task = b.id
-LEFT JOIN used ON used.task = b.id
+LEFT JOIN counted ON counted.root = b.id
+LEFT JOIN used ON used.root = b.id
+WHERE b.id = b.root
 ORDER BY b.hops, b.id LIMIT $4
 """
 
@@ -128,11 +136,16 @@ async def tree(
     """
     tx.require(Right.READER)
     check_depth(depth)
-    rows = await tx.fetch(TREE, tx.board, task, COUNT_LIMIT, MAX_TASKS + 1)
+    rows = await tx.fetch(TREE, tx.board, task, COUNT_LIMIT, MAX_TASKS + 1, depth, artifacts)
     if not rows and task is not None:
         raise UnknownName(f"there is no task {task!r} on this board", remedy="see `slate get tasks`", task=task)
     told: list[dict[str, Any]] = [
-        {**row, "artifacts": json.loads(row["artifacts"]) if row["artifacts"] else []} for row in rows
+        {
+            **row,
+            "artifacts": json.loads(row["artifacts"]) if row["artifacts"] else [],
+            "places": json.loads(row["places"]) if row["places"] else {},
+        }
+        for row in rows
     ]
     return assembled(told, depth=depth, artifacts=artifacts)
 
@@ -148,16 +161,17 @@ def check_depth(depth: int) -> None:
 def assembled(rows: Sequence[dict[str, Any]], *, depth: int, artifacts: bool) -> dict[str, Any]:
     """The tree of tasks, given by level and id: each with its `parent`, `hops` and own `artifacts`, and what they used.
 
-    An artifact is a list: name, place, owner, claimed by, percent, stale.
+    An artifact is a list: name, place, owner, claimed by, percent, stale. `places` counts them by place, with those of
+    tasks below that are not given.
     """
     nodes: dict[int, dict[str, Any]] = {}
     places: dict[int, dict[str, int]] = {}
-    listed = 0
+    listed = given = 0
     for row in rows[:MAX_TASKS]:
         own: list[list[Any]] = row["artifacts"]
-        places[row["id"]] = _count(own)
+        places[row["id"]] = row["places"] if "places" in row else _count(own)
         shown = [_artifact(row["name"], one) for one in own[: MAX_LISTED - listed]] if artifacts else []
-        listed += len(shown)
+        listed, given = listed + len(shown), given + len(own)
         nodes[row["id"]] = {
             "name": row["name"],
             "title": row["title"],
@@ -172,7 +186,7 @@ def assembled(rows: Sequence[dict[str, Any]], *, depth: int, artifacts: bool) ->
     total = sum(sum(found.values()) for found in places.values())
     _sum_up(rows[:MAX_TASKS], nodes, places, depth)
     roots = [nodes[row["id"]] for row in rows[:MAX_TASKS] if row["parent"] is None]
-    capped = len(rows) > MAX_TASKS or total >= COUNT_LIMIT or (artifacts and listed < total)
+    capped = len(rows) > MAX_TASKS or total >= COUNT_LIMIT or (artifacts and listed < given)
     return {"tasks": roots, "capped": capped}
 
 
