@@ -86,6 +86,12 @@ def test_a_bundle_carries_no_personal_data_and_the_same_input_gives_the_same_byt
     assert (again / bundle.LIST).read_bytes() == (bundled / bundle.LIST).read_bytes()
 
 
+def test_a_host_is_fit_for_a_deployment_or_says_why_not(tmp_path, monkeypatch):
+    assert deployment.host_faults(tmp_path / "deployment") == []
+    monkeypatch.setattr(deployment.os, "access", lambda *_: False)
+    assert deployment.host_faults(tmp_path / "deployment") == ["its folder cannot be written to"]
+
+
 def test_a_damaged_bundle_is_not_deployed(bundled, page, tmp_path):
     (bundled / "data.json").write_text("{}")
     with pytest.raises(ValueError, match=r"data\.json is not the file that was bundled"):

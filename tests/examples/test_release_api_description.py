@@ -4,6 +4,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from release_analytics import api_description, resources, schema_check, security_rules
+from release_analytics.charts import CHARTS
 
 
 def test_the_description_is_valid_openapi(description, repaired):
@@ -147,3 +148,43 @@ def test_the_schema_check_refuses_what_is_no_date_and_what_is_missing(repaired):
 def test_the_schema_check_does_not_pass_over_keywords_that_it_does_not_know(repaired):
     with pytest.raises(ValueError, match="does not know oneOf"):
         schema_check.violations(1, {"oneOf": []}, repaired)
+
+
+def test_a_page_has_at_most_as_many_rows_as_is_said(tables):
+    description = api_description.describe(tables, as_of="2025-11-13", page_rows=20)
+    validate(description)
+    limits = [
+        parameter["schema"]
+        for _, _, operation in api_description.operations(description)
+        for parameter in operation["parameters"]
+        if parameter["name"] == "limit"
+    ]
+    assert {(limit["maximum"], limit["default"]) for limit in limits} == {(20, 20)}
+    assert [finding.rule for finding in security_rules.review(description)] == ["no-personal-data"]
+
+
+def test_what_a_repair_takes_away_is_a_breaking_change(description, repaired):
+    assert api_description.contract_change(description, repaired) == {
+        "endpoint": "/releases, /releases/{version}",
+        "change_type": "breaking",
+        "old_schema": "1.0.0",
+        "new_schema": "1.0.1",
+        "migration_guide": "do without Release.recorded_by_email",
+    }
+    same = api_description.contract_change(repaired, repaired)
+    assert (same["change_type"], same["endpoint"]) == ("compatible", "")
+
+
+def test_the_fields_that_the_api_must_keep_are_those_that_a_chart_needs(repaired):
+    kept = api_description.kept_fields(CHARTS)
+    assert "recorded_by_email" not in kept["releases"]
+    offered = {
+        one["x-table"]: one["properties"] for one in repaired["components"]["schemas"].values() if "x-table" in one
+    }
+    assert all(set(fields) <= set(offered[table]) for table, fields in kept.items())
+
+
+def test_the_rules_answer_what_they_know_and_leave_the_rest_to_a_person():
+    assert security_rules.advice("How many rows may one page have?") == "100"
+    with pytest.raises(ValueError, match="for a person"):
+        security_rules.advice("Which colour?")
