@@ -7,11 +7,22 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from scripts.implementation.fleet import run
+from scripts.implementation.telling import Teller, check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.implementation.telling import Teller
+TOLD = {
+    "delegations": "delegations",
+    "consults": "consults",
+    "threads": "threads",
+    "meetings": "meetings",
+    "decisions": "decisions",
+    "dead_letters": "dead letters",
+    "compensations": "undone steps",
+    "breakers": "changes of a breaker",
+}
+"""What the report has of the day, and what it is called."""
 
 
 async def play(tell: Teller, report: Path) -> None:
@@ -19,6 +30,10 @@ async def play(tell: Teller, report: Path) -> None:
     tell.heading("Audit report and proof", "who did, decided and said what, from a log that nobody has changed")
     await tell.until("the end of the log is signed", lambda: _signed(tell))
     await tell.command("report", "audit", "--format", "html", "-o", str(report))
+    told = await tell.client.call("report_audit")
+    missing = [words for name, words in TOLD.items() if not told[name]]
+    check(not missing, f"the report tells of no {', no '.join(missing)}")
+    tell.line(f"It tells of {', '.join(f'{len(told[name])} {words}' for name, words in TOLD.items())}.\n")
     await tell.command("log", "verify")
 
 
