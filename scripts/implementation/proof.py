@@ -20,7 +20,6 @@ TOLD = {
     "decisions": "decisions",
     "dead_letters": "dead letters",
     "compensations": "undone steps",
-    "breakers": "changes of a breaker",
 }
 """What the report has of the day, and what it is called."""
 
@@ -33,7 +32,7 @@ async def play(tell: Teller, report: Path) -> None:
     told = await tell.client.call("report_audit")
     missing = [words for name, words in TOLD.items() if not told[name]]
     check(not missing, f"the report tells of no {', no '.join(missing)}")
-    tell.line(f"It tells of {', '.join(f'{len(told[name])} {words}' for name, words in TOLD.items())}.\n")
+    tell.line(f"It tells of {', '.join(f'{words} ({len(told[name])})' for name, words in TOLD.items())}.\n")
     await tell.command("log", "verify")
 
 

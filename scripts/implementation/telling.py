@@ -41,12 +41,9 @@ class Teller:
         self.console.print(text, markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
 
     async def command(self, *arguments: str) -> str:
-        """Run a command, and show it with what it prints."""
+        """Run a command, and show it with all that it prints."""
         printed = await asyncio.to_thread(run, *arguments, environment=self.environment)
-        self.line(f"$ slate {shlex.join(arguments)}")
-        for line in printed.rstrip().splitlines():
-            self.line(line)
-        self.console.print()
+        print(f"$ slate {shlex.join(arguments)}\n{printed.rstrip()}\n")
         return printed
 
     async def rows(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
