@@ -116,7 +116,104 @@ def test_long_answers_are_cut_and_counted() -> None:
         "agents_created": [],
         "notes": [],
         "dry_run": False,
+        "differences": [{**one, "action": "create", "file": "a.yaml", "line": 1, "fields": []} for one in created],
     }
     printed = list(apply.lines(answer))
-    assert len(printed) == apply.MAX_SHOWN + 2
-    assert printed[-2:] == ["  … and 5 more", f"{apply.MAX_SHOWN + 5} created, 0 changed, 0 unchanged"]
+    assert len(printed) == apply.MAX_SHOWN + 3
+    assert printed[-2:] == ["  … and 5 more to create", f"{apply.MAX_SHOWN + 5} created, 0 changed, 0 unchanged"]
+
+
+BEFORE = """\
+apiVersion: agent.ceo/v1
+kind: TaskBoard
+metadata: {name: feature}
+spec:
+  title: The dashboard
+  artifacts:
+    a: {owner: backend}
+    b: {owner: backend}
+    review:
+      blocked_by: [a]
+      brief: |
+        Look at the code.
+        Look at the tests.
+        Say yes or no.
+      title: A title that is so long that it does not fit into the half of a line, and ends with one
+"""
+AFTER = (
+    BEFORE.replace("[a]", "[a, b]").replace("the tests", "every test").replace("with one", "with two")
+    + "    late: {capability: k6, priority: high, blocked_by: [review], brief: New}\n"
+)
+
+
+async def test_dry_run_reads_like_a_diff(slate: Slate, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    declare(first, BEFORE)
+    declare(second, BEFORE.replace("feature", "other"))
+    await slate.ok("apply", "-f", tmp_path)
+    declare(first, AFTER)
+    declare(second, BEFORE.replace("feature", "other").replace("dashboard", "board"))
+    shown = (await slate("apply", "-f", tmp_path, "--dry-run")).out
+    assert shown.splitlines() == [
+        str(first),
+        "  ~ artifact feature/review",
+        "      blocked_by: + feature/b",
+        "      title:",
+        "        - …line, and ends with one",
+        "        + …line, and ends with two",
+        "      brief:",
+        "        @@ -1,3 +1,3 @@",
+        "         Look at the code.",
+        "        -Look at the tests.",
+        "        +Look at every test.",
+        "         Say yes or no.",
+        "  + artifact feature/late",
+        "      capability: k6",
+        "      priority: high",
+        "      brief: New",
+        "      blocked_by: feature/review",
+        str(second),
+        "  ~ task other",
+        "      title: The dashboard → The board",
+        "nothing was changed; it would be: 1 created, 2 changed, 6 unchanged",
+    ]
+    assert (await slate("apply", "-f", tmp_path)).out.splitlines()[:-1] == shown.splitlines()[:-1]
+
+
+async def test_differences_are_the_same_as_data(slate: Slate, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    declare(file, BEFORE)
+    await slate.ok("apply", "-f", file)
+    declare(file, AFTER)
+    review, late = (await slate.ok("apply", "-f", file, "--dry-run"))["differences"]
+    assert (review["action"], review["kind"], review["reference"], review["file"], review["line"]) == (
+        "change", "artifact", "feature/review", str(file), 10,
+    )  # fmt: skip
+    assert review["fields"][0] == {
+        "field": "blocked_by", "from": ["feature/a"], "to": ["feature/a", "feature/b"],
+        "added": ["feature/b"], "removed": [], "lines": None,
+    }  # fmt: skip
+    assert review["fields"][2]["lines"][2:4] == ["-Look at the tests.", "+Look at every test."]
+    assert (late["action"], late["line"]) == ("create", 16)
+    assert {one["field"]: one["to"] for one in late["fields"]} == {
+        "capability": "k6", "priority": "high", "brief": "New", "blocked_by": ["feature/review"],
+    }  # fmt: skip
+
+
+PIPELINE = """\
+events:
+  - subject: genbrain.events.a
+    consumers:
+      - {agent: backend, action: deploy}
+      - {agent: cto, action: handle}
+"""
+
+
+async def test_what_a_manifest_says_no_more_is_shown_as_removed(slate: Slate, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    declare(file, PIPELINE)
+    shown = (await slate("apply", "-f", file)).out
+    assert "      patterns: genbrain.events.a" in shown
+    declare(file, "".join(PIPELINE.splitlines(keepends=True)[:-1]))
+    shown = (await slate("apply", "-f", file, "--dry-run")).out
+    assert shown.splitlines()[:2] == ["said no more", "  - subscription events-a-cto-handle"]

@@ -18,7 +18,8 @@ LOOKS = [
     "%a", "@a", "`a`", "a:", "2026-11-22", "2026-12-24T18:00:00Z", "12:30", "---", "...", "a\tb", "a\x07b", "\ufeffa",
     "a\x85b", "a\u2028b", "zürich", "名前", "🚀", "a ", " a", "a\r\nb", "a\nb", "a\nb\n", "a\n\n", "\na", "a\n b",
     "  a\nb", "a \nb", "a\n\tb", "a\n\nb", "# a\nb", "a\n# b\n--- c", "a\n---\nb", "a\n...\nb", "a: |\n  b",
-    "\t", "\n", "a\n ", "null\nno", "\ud7ff\ue000", "a\u200bb", "e\u0301", "a\u00a0b", "sha256:abc", "genbrain.events.>", "a/*", "~a", "=",
+    "\t", "\n", "a\n ", "null\nno", "\ud7ff\ue000", "a\u200bb", "e\u0301", "a\u00a0b", "sha256:abc",
+    "genbrain.events.>", "a/*", "~a", "=",
 ]  # fmt: skip
 
 texts = st.one_of(

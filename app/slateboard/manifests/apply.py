@@ -16,6 +16,7 @@ from slateboard.manifests import (
     agent_config,
     circuit_breaker,
     compensation,
+    differences,
     kinds,
     meeting,
     pipelines,
@@ -42,9 +43,10 @@ async def apply(
     """Make the board what these texts declare: `documents` is a list of `{source, text}`, YAML or JSON.
 
     Gives `{dry_run, created: [{kind, reference}], changed: [{kind, reference, field, from, to}], removed: [{kind,
-    reference}], unchanged, agents_created, notes}`. Agents that are named but not there are created by an
-    administrator; with `strict`, and for others, they are `UnknownName`. Raises `BadManifest`, `TooLarge`,
-    `DependencyCycle`, `AlreadyStarted`, each with file, line, column and path; nothing is applied then.
+    reference}], unchanged, agents_created, notes, differences}`; the last as `differences.told` has it. Agents that
+    are named but not there are created by an administrator; with `strict`, and for others, they are `UnknownName`.
+    Raises `BadManifest`, `TooLarge`, `DependencyCycle`, `AlreadyStarted`, each with file, line, column and path;
+    nothing is applied then.
     """
     tx.require(Right.AGENT)
     # In a thread, since a large manifest takes a second, in which others want to be served.
@@ -53,9 +55,13 @@ async def apply(
     _check_circles(declared)
     await tx.fetch(state.LOCK, tx.board)
     if not dry_run:
-        return {"dry_run": False, **await _apply(tx, declared, strict=strict)}
-    async with tx.rehearsal():
-        return {"dry_run": True, **await _apply(tx, declared, strict=strict)}
+        answer = await _apply(tx, declared, strict=strict)
+    else:
+        async with tx.rehearsal():
+            answer = await _apply(tx, declared, strict=strict)
+    done = differences.Done(answer["created"], answer["changed"], answer["removed"])
+    told = differences.told(declared, done, [one["source"] for one in documents], tx.now)
+    return {"dry_run": dry_run, **answer, "differences": told}
 
 
 async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> dict[str, Any]:

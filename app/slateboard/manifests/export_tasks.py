@@ -300,6 +300,7 @@ def _artifact(found: Found, one: Any, task: Mapping[str, Any]) -> dict[str, Any]
     where = f"{task['name']}/{one['name']}"
     done = one["outcome"] == Place.DONE
     priority = WORD_OF_RATING.get(one["base_rating"])
+    first = not one["attempts"] and one["outcome"] is None and not one["revision"]
     said: dict[str, Any] = {
         "title": found.notes.text(one["title"], where) if one["title"] != one["name"] else None,
         "owner": one["owner"] if one["owner"] != task["agent"] else None,
@@ -307,15 +308,11 @@ def _artifact(found: Found, one: Any, task: Mapping[str, Any]) -> dict[str, Any]
         "brief": found.notes.text(one["brief"], where),
         "path": found.notes.text(one["made_path"] or one["path"] or "", where),
         "blocked_by": _blocked_by(found, one, task["name"]) or None,
+        "priority": priority if priority != task["priority"] else None,
+        "due": moment(one["due"]) if one["due"] != task["due"] else None,
+        "run_at": moment(one["run_at"]) if first else None,
+        "max_attempts": one["max_attempts"] if one["max_attempts"] != DEFAULT_ATTEMPTS else None,
     }
-    if not done:
-        first = not one["attempts"] and one["outcome"] is None and not one["revision"]
-        said |= {
-            "priority": priority if priority != task["priority"] else None,
-            "due": moment(one["due"]) if one["due"] != task["due"] else None,
-            "run_at": moment(one["run_at"]) if first else None,
-            "max_attempts": one["max_attempts"] if one["max_attempts"] != DEFAULT_ATTEMPTS else None,
-        }
     said |= _rules(json.loads(one["rules"] or "{}"), one["owner"])
     said["criteria"] = found.notes.text(said["criteria"] or "", where)
     if done:
