@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.interfaces.operations import perform
 from slateboard.reports.audit import sections
+from slateboard.reports.audit.section import FIRST_ROWS, LAST_ROWS
 from slateboard.reports.audit.followed import MOST_CHAINS
 from tests.patterns.conftest import Router, duty, router
 
@@ -105,7 +106,7 @@ async def test_a_long_list_is_cut_for_people_and_whole_as_data(
 ) -> None:
     published = next(one for one in sections.SECTIONS if one.name == "published")
     attempts = next(one for one in sections.SECTIONS if one.name == "attempts")
-    assert (published.first, published.last) == (sections.FIRST_ROWS, sections.LAST_ROWS)
+    assert (published.first, published.last) == (FIRST_ROWS, LAST_ROWS)
     for section in (published, attempts):
         monkeypatch.setitem(section.__dict__, "first", 3)
         monkeypatch.setitem(section.__dict__, "last", 2)

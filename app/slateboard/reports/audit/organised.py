@@ -97,16 +97,16 @@ def _delegation(scope: Scope, one: Row, names: Mapping[int, str], tasks: Mapping
 
 
 async def _depths(tx: Statement, scope: Scope, delegations: list[Row]) -> list[Row]:
-    """With how deep each stands now: the delegations from the root of its tree down to it."""
+    """With how deep each stands: the delegations above it in the tree as that is now, and it."""
     missing = {one["task"] for one in delegations} - scope.tasks.keys()
     known = scope.tasks | (await context.tasks(tx, missing) if missing else {})
     depths: dict[str, int] = {}
     for one in delegations:
         name = one["task"]
         if name not in depths:
-            chain = context.chain_of(name, known)
-            depths[name] = sum(
-                None not in (at["agent"], at["delegator"]) and at["agent"] != at["delegator"] for at in chain
+            above = context.chain_of(known[name]["parent"], known) if name in known else []
+            depths[name] = 1 + sum(
+                None not in (at["agent"], at["delegator"]) and at["agent"] != at["delegator"] for at in above
             )
         one["depth"] = depths[name]
     return delegations

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from slateboard.reports.audit import followed, remedied, words
+from slateboard.reports.audit import followed, remedied, together, words
 from slateboard.reports.audit.life import ENDS
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def tell(report: Report) -> list[tuple[str, list[str]]]:
     parts = (
         ("What was asked", _asked),
         ("What happened", _happened),
+        ("How the organisation worked", together.tell),
         ("What went wrong", _went_wrong),
         ("What was done about it", remedied.tell),
         ("Who decided", _decided),

@@ -10,7 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from slateboard.reports.audit import story, timeline, words
-from slateboard.reports.audit.sections import SECTIONS, Kind, Section, shown
+from slateboard.reports.audit.section import Kind, Section, shown
+from slateboard.reports.audit.sections import SECTIONS
 from slateboard.reports.audit.style import STYLE
 from slateboard.reports.audit.text import text
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.reports.audit import story, words
-from slateboard.reports.audit.sections import SECTIONS, shown
+from slateboard.reports.audit.section import shown
+from slateboard.reports.audit.sections import SECTIONS
 from slateboard.reports.decision_records import inline
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ SHORTEST_SECONDS = 0.05
 """Less time than that in a place is not worth a word."""
 MOST_SIGNS = 240
 """Of a text within a sentence."""
+MOST_OF_CELL = 1_000
+"""Signs of what somebody said, within a cell for people."""
 OVER = frozenset(("done", "cancelled", "dead"))
 """Places that a delivery does not leave by itself."""
 MOST_NAMES = 20
@@ -104,6 +106,18 @@ def cut(said: str) -> str:
     """A text of others within a sentence: on one line, without its full stop, and not longer than a line or two."""
     line = " ".join(said.split()).rstrip(".")
     return line if len(line) <= MOST_SIGNS else f"{line[: MOST_SIGNS - 1]}…"
+
+
+def paragraph(said: str | None) -> str | None:
+    """What somebody said, as long as a cell for people holds it."""
+    return said if said is None or len(said) <= MOST_OF_CELL else f"{said[: MOST_OF_CELL - 1]}…"
+
+
+def became(one: Mapping[str, Any]) -> str:
+    """What became of a delegation after it was answered or not: `reassigned to backend`."""
+    if one["then"] is None:
+        return ""
+    return f"{one['then']} to {one['to']}" if one["to"] else f"{one['then']} to nobody"
 
 
 def sentence(said: str) -> str:
