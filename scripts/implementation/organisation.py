@@ -70,7 +70,7 @@ async def _peers(tell: Teller) -> None:
 
     async def said(topic: str, count: int) -> list[dict[str, Any]] | None:
         thread = await tell.client.call("show_thread", thread=threads[topic]) if topic in threads else {"messages": []}
-        return thread["messages"] if len(thread["messages"]) >= count else None
+        return thread["messages"][:count] if len(thread["messages"]) >= count else None
 
     asked, answered = await tell.until("the cso has answered", lambda: said("security review of API changes", 2))
     check((asked["said_by"], answered["said_by"]) == ("backend", "cso"), "it was not backend who asked the cso")
