@@ -87,7 +87,9 @@ CASE WHEN p.worker_seen_at >= d.delegated_at - make_interval(secs => $2)
 DUE = f"""
 SELECT d.board, d.task, d.agent, d.delegator, d.on_no_ack,
        coalesce(p.seen_at >= d.delegated_at, false) OR b.begun IS NOT NULL AS heard
-FROM delegations d LEFT JOIN presence p ON p.board = d.board AND p.agent = d.agent
+FROM delegations d
+LEFT JOIN LATERAL (SELECT p.seen_at, p.worker_seen_at FROM presence p
+                   WHERE p.board = d.board AND p.agent = d.agent OFFSET 0) AS p ON true
 LEFT JOIN LATERAL (SELECT {SILENCE} AS silent OFFSET 0) AS s ON true
 LEFT JOIN LATERAL (
     SELECT true AS begun

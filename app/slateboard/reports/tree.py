@@ -63,9 +63,13 @@ SELECT root, place, count(*) AS number FROM placed GROUP BY root, place
 
 # A task is summed up to its `root`: itself where it is shown (above the level $5), else the last above it that is.
 TREE = f"""
-WITH RECURSIVE below (root, id, parent, hops) AS (
-    SELECT t.id, t.id, NULL::bigint, 0 FROM tasks t
-    WHERE t.board = $1 AND CASE WHEN $2::text IS NULL THEN t.parent IS NULL ELSE t.name = $2 END
+WITH RECURSIVE roots (id) AS (
+    SELECT t.id FROM tasks t WHERE t.board = $1 AND t.name = $2
+    UNION ALL
+    SELECT t.id FROM tasks t WHERE $2::text IS NULL AND t.board = $1 AND t.parent IS NULL
+),
+below (root, id, parent, hops) AS (
+    SELECT r.id, r.id, NULL::bigint, 0 FROM roots r
     UNION ALL
     SELECT CASE WHEN b.hops + 1 < $5 THEN t.id ELSE b.root END, t.id, b.id, b.hops + 1 FROM below b {BELOW}
     WHERE b.hops < {MAX_DEPTH}
