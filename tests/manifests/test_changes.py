@@ -208,3 +208,10 @@ async def test_decisions_are_recorded_once_and_superseded_by_another_text(board:
     assert "the decision store was superseded by 'ClickHouse'; it stays so" in back["notes"][0]
     found = await board.fetch("SELECT decision, status FROM decisions WHERE board = $1 ORDER BY id")
     assert [tuple(row) for row in found] == [("Postgres", "superseded"), ("ClickHouse", "accepted")]
+
+
+async def test_a_decision_in_signs_that_no_name_has_is_recorded_once(board: BoardUnderTest) -> None:
+    text = feature("a: {}", head="decisions: [{decision: 使用 ClickHouse 吧, subject: 🚀}, {decision: 名前}]")
+    assert len((await do(board, text))["created"]) == 4
+    again = await do(board, text)
+    assert (again["created"], again["changed"]) == ([], [])

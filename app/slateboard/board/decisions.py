@@ -65,7 +65,7 @@ async def decide(
         " confirmation, agent, task, supersedes, decided_at, created_by)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $12, $13, $14, $15) RETURNING *",
         tx.board,
-        _subject(subject or decision),
+        subject_of(subject or decision),
         status,
         decision,
         rationale,
@@ -92,7 +92,7 @@ def _json(options: Sequence[str | dict[str, Any]]) -> str:
         raise Invalid(f"the options are not JSON: {error}", remedy="give texts, or objects of texts") from error
 
 
-def _subject(text: str) -> str:
+def subject_of(text: str) -> str:
     """The slug of a text; one that has no sign of a name in it is told apart by its hash."""
     found = slug(text)
     return found if found != "unnamed" else f"unnamed-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -6,11 +6,11 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
+from slateboard.board.decisions import subject_of
 from slateboard.manifests.declarations import Declarations, DeclaredArtifact, DeclaredDecision
 from slateboard.manifests.fields import Fields, check, text
 from slateboard.manifests.places import wrong
 from slateboard.protocol.errors import TooLarge
-from slateboard.protocol.names import slug
 from slateboard.protocol.states import ArtifactStatus, DecisionStatus, Priority
 from slateboard.protocol.work import MAX_CONTENT_BYTES, Result
 from slateboard.work.rules import CHECKS, MOST_IDLE_ATTEMPTS
@@ -173,5 +173,5 @@ def declare_decisions(found: Declarations, document: Document, nodes: list[Node]
         given["status"] = fields.word("status", set(DecisionStatus) - {DecisionStatus.SUPERSEDED}) or "accepted"
         for key in DECISION_LISTS:
             given[key] = [one.value for one in fields.texts(key)]
-        subject = slug(fields.text("subject") or decision)
+        subject = subject_of(fields.text("subject") or decision)
         found.add_decision(DeclaredDecision(document=document, node=node, subject=subject, given=given))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slateboard.manifests import export_meetings, export_rules, export_tasks
+from slateboard.manifests import export_found, export_meetings, export_rules, export_tasks
 from slateboard.manifests.documents import MAX_BYTES, MAX_NODES
 from slateboard.manifests.export_page import Manifest, Notes
 from slateboard.manifests.export_text import values_in, written
@@ -44,13 +44,13 @@ WITH RECURSIVE above (id, parent) AS (
 )
 SELECT id FROM above WHERE parent IS NULL AND id > $3
 """
-SIZES = f"""{export_tasks.BELOW}
+SIZES = f"""{export_found.BELOW}
 SELECT b.root, count(*) + sum(a.artifacts) AS things, sum(octet_length(t.brief) + a.bytes) AS bytes
 FROM below b,
 LATERAL (SELECT t.brief FROM tasks t WHERE t.board = $1 AND t.id = b.id OFFSET 0) AS t,
 LATERAL (SELECT count(*) AS artifacts, coalesce(sum(octet_length(a.brief) + coalesce(v.bytes, 0)), 0) AS bytes
          FROM artifacts a
-         LEFT JOIN LATERAL (SELECT CASE WHEN octet_length(v.content) <= {export_tasks.MAX_INLINE_BYTES}
+         LEFT JOIN LATERAL (SELECT CASE WHEN octet_length(v.content) <= {export_found.MAX_INLINE_BYTES}
                                         THEN octet_length(v.content) END AS bytes
                             FROM artifact_versions v WHERE v.board = $1 AND v.artifact = a.id
                             ORDER BY v.version DESC LIMIT 1) AS v ON true
@@ -187,7 +187,7 @@ async def _tasks(tx: Statement, notes: Notes, after: int, name: str | None) -> A
             if chosen and (things > MAX_POST or size > PAGE_BYTES):
                 break
             chosen.append(row["id"])
-        found = await export_tasks.load(tx, chosen, notes)
+        found = await export_found.load(tx, chosen, notes)
         for root in chosen:
             for one in export_tasks.manifests(found, root):
                 yield one

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.board.tasks import TaskChange
 from slateboard.manifests.places import wrong
@@ -168,7 +168,7 @@ def _compare_artifact(plan: Plan, one: DeclaredArtifact, task: DeclaredTask, row
     if one.run_at is not None and not row["attempts"]:
         given["run_at"] = one.run_at.since(row["created_at"])
     row = {**row, "priority": WORD_OF_RATING.get(row["base_rating"], "")}
-    if one.rules and one.rules != json.loads(row["rules"] or "{}"):
+    if one.rules and one.rules != _in_order(json.loads(row["rules"] or "{}")):
         plan.notes.append(f"{one.place}: {one.reference} keeps the rules with which it was posted: they are final")
     if row["outcome"] is not None or row["revision"]:
         texts = [name for name in ("title", "brief", "path", "owner") if given[name] not in {None, row[name]}]
@@ -179,6 +179,11 @@ def _compare_artifact(plan: Plan, one: DeclaredArtifact, task: DeclaredTask, row
         plan.notes.append(f"{one.place}: {one.reference} is being worked on, so its owner stays {row['owner']}")
         given["owner"] = given["capability"] = None
     _note_change(plan, "artifact", plan.artifact_changes, one.reference, row, given)
+
+
+def _in_order(rules: dict[str, Any]) -> dict[str, Any]:
+    """Rules with their lists in the order in which manifests have them."""
+    return {key: sorted(cast("list[str]", one)) if isinstance(one, list) else one for key, one in rules.items()}
 
 
 def _owner(given: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
