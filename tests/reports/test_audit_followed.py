@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.interfaces.operations import perform
 from slateboard.reports.audit import sections
-from slateboard.reports.audit.section import FIRST_ROWS, LAST_ROWS
 from slateboard.reports.audit.followed import MOST_CHAINS
+from slateboard.reports.audit.section import FIRST_ROWS, LAST_ROWS
 from tests.patterns.conftest import Router, duty, router
 
 if TYPE_CHECKING:

@@ -56,7 +56,8 @@ def of(scope: Scope, one: Meeting, by_task: Mapping[str, list[Item]]) -> Row:
     """The minutes of one meeting; what the range does not tell of is None."""
     row = one.row
     seats = sorted(one.rows("meeting_seats"), key=lambda seat: seat["position"])
-    agenda = [_item(scope, one, item, by_task) for item in one.rows("agenda_items")]
+    tables = {name: _by_number(one.rows(name)) for name in ("statements", "vote_changes", "meeting_turns")}
+    agenda = [_item(scope, one, item, tables, by_task) for item in one.rows("agenda_items")]
     return {
         "meeting": one.number,
         "reference": f"meeting:{one.number}",
@@ -70,15 +71,28 @@ def of(scope: Scope, one: Meeting, by_task: Mapping[str, list[Item]]) -> Row:
     }
 
 
-def _item(scope: Scope, one: Meeting, item: Row, by_task: Mapping[str, list[Item]]) -> Row:
+def _by_number(rows: Iterable[Row]) -> Mapping[int | None, list[Row]]:
+    """Rows by the item of the agenda that they are about."""
+    found: dict[int | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["number"]].append(row)
+    return found
+
+
+def _item(
+    scope: Scope,
+    one: Meeting,
+    item: Row,
+    tables: Mapping[str, Mapping[int | None, list[Row]]],
+    by_task: Mapping[str, list[Item]],
+) -> Row:
+    """An item of the agenda, with what was said about it, the votes, and what came of it."""
     number = item["number"]
     motion = one.tables.get("motions", {}).get(item["motion"], {})
-    statements = [_statement(scope, row) for row in one.rows("statements") if row["number"] == number]
-    votes = _votes(scope, [row for row in one.rows("vote_changes") if row["number"] == number])
-    missed = [
-        row for row in one.rows("meeting_turns")
-        if row["number"] == number and row["outcome"] == "absent" and row["kind"] != "join"
-    ]  # fmt: skip
+    statements = [_statement(scope, row) for row in tables["statements"].get(number, ())]
+    votes = _votes(scope, tables["vote_changes"].get(number, ()))
+    turns = tables["meeting_turns"].get(number, ())
+    missed = [row for row in turns if row["outcome"] == "absent" and row["kind"] != "join"]
     actions = sorted(
         (row for row in one.rows("action_items") if row["motion"] == item["motion"]), key=lambda row: row["position"]
     )

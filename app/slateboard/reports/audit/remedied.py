@@ -33,7 +33,8 @@ def tell(report: Report) -> Iterator[str]:
     approved = sum(one["verdict"] == "approved" for one in report["verifications"])
     if approved:
         yield f"{words.count(approved, 'version')} approved by somebody other than the author."
-    yield from _some(report["escalations"], _answer, "question", lambda one: one["answered_at"] is None)
+    asked = [one for one in report["escalations"] if one["kind"] not in words.PEERS]
+    yield from _some(asked, _answer, "question", lambda one: one["answered_at"] is None)
     used = [one for one in report["budgets"] if one["change"] in {"exhausted", "raised"}]
     yield from _some(used, _budget, "change of a budget", lambda _: False)
 

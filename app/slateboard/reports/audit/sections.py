@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from slateboard.reports.audit.section import Report, Rows
 
-PEERS = frozenset(("consult", "request"))
-"""Kinds of questions that are told with the threads on which they were asked."""
-
 
 def _tasks(report: Report) -> Rows:
     for one in report["tasks"]:
@@ -77,7 +74,7 @@ def _usage(usage: Any) -> str | None:
 
 def _escalations(report: Report) -> Rows:
     for one in report["escalations"]:
-        if one["kind"] not in PEERS:
+        if one["kind"] not in words.PEERS:
             asked = (one["reference"], one["question"], one["asked_by"], one["owner"], one["happened_at"])
             yield *asked, one["deadline"], one["answer"], one["answered_by"], one["answered_at"]
 
@@ -137,7 +134,7 @@ SECTIONS = (
     ),
     Section(
         name="escalations", title="Who was asked, and who answered", noun="question", rows=_escalations,
-        count=lambda report: sum(one["kind"] not in PEERS for one in report["escalations"]),
+        count=lambda report: sum(one["kind"] not in words.PEERS for one in report["escalations"]),
         note="Each question but those between peers: what it was about, by when it was due, and what was answered.",
         columns={"about": TEXT, "question": LONG, "asked by": TEXT, "asked": TEXT, "at": TIME, "due": TIME,
                  "answer": LONG, "answered by": TEXT, "when": TIME},

@@ -68,7 +68,7 @@ def _agenda(report: Report) -> Rows:
 def _statements(report: Report) -> Rows:
     for one, item in agenda(report):
         for said in sorted((*item["statements"], *item["concerns"]), key=lambda said: said["id"]):
-            kind = said["kind"] if said["kind"] == "said" else said["settled"] or "open"
+            kind = None if said["kind"] == "said" else said["settled"] or "open"
             settled = (said["settled_by"], words.paragraph(said["settled_because"]))
             where = (place(one, item), said["round"], said["agent"])
             yield *where, said["kind"], words.paragraph(said["text"]), said["said_at"], kind, *settled
@@ -145,7 +145,7 @@ DELEGATED = (
     Section(
         name="managers", title="What waited for managers", noun="manager", count=length("managers"), rows=_managers,
         note="For who manages or delegates: how long work waited for its own steps, ready in its inbox and in its "
-        "hands. A step is what others wait for: an item, a question, a verdict.",
+        "hands. A step is what others wait for: an item, a question, a verdict, a turn.",
         columns={"manager": TEXT, "manages": NUMBER, "delegated": NUMBER, "steps": NUMBER, "open": NUMBER,
                  "in the inbox": LENGTH, "in hand": LENGTH, "together": LENGTH, "longest": LONG, "it took": LENGTH},
     ),

@@ -21,6 +21,8 @@ OVER = frozenset(("done", "cancelled", "dead"))
 """Places that a delivery does not leave by itself."""
 MOST_NAMES = 20
 """Of a list within a cell."""
+PEERS = frozenset(("consult", "request"))
+"""Kinds of questions that are told with the threads on which they were asked."""
 UNSETTLED = "nothing yet"
 MOST_HAND_OVERS = 50
 """Hand-overs that are shown to people, the slowest first; the data has all."""
