@@ -1,4 +1,4 @@
-"""The page that helps to choose a pattern holds: its files and commands, in their order, on a server, and its links."""
+"""The page that helps to choose a pattern, and the guide to meetings, hold: files, commands and links."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ __all__ = ["external", "url"]
 """Fixtures of a server on a database of its own, used here."""
 
 PAGE = ROOT / "docs/patterns.md"
+MEETINGS = ROOT / "docs/guides/meetings.md"
 STARTED_LATER = "slate task chain api"
 """The cto's worker has delegated it by then."""
 
 
-def blocks(folder: Path) -> Iterator[str]:
+def blocks(page: Path, folder: Path) -> Iterator[str]:
     """The page's shell blocks in order; the files before each are written, and programs can be imported."""
-    for language, body in BLOCK.findall(text(PAGE)):
+    for language, body in BLOCK.findall(text(page)):
         if language == "sh":
             yield body
             continue
@@ -39,7 +40,7 @@ def test_every_file_and_command_of_the_page_does_what_it_says(external: Environm
     given = external | {"PATH": f"{SLATE.parent}{os.pathsep}{os.environ['PATH']}", "SLATE_BOARD": "default"}
     said: dict[str, str] = {}
     try:
-        for number, block in enumerate(blocks(tmp_path)):
+        for number, block in enumerate(blocks(PAGE, tmp_path)):
             if STARTED_LATER in block:
                 until(lambda: slate(given, "task", "chain", "api")[0] == 0, "the cto has delegated")
             script = block.replace("&\n", "& echo $! >> pids\n") if "worker run" in block else block
@@ -57,6 +58,13 @@ def test_every_file_and_command_of_the_page_does_what_it_says(external: Environm
     assert "Who delegated what to whom" in report
 
 
+def test_the_guide_to_meetings_does_what_it_says(external: Environment, tmp_path: Path) -> None:
+    given = external | {"PATH": f"{SLATE.parent}{os.pathsep}{os.environ['PATH']}", "SLATE_BOARD": "default"}
+    (script,) = blocks(MEETINGS, tmp_path)
+    said = run(script, given, tmp_path, tmp_path / "output")
+    assert len(re.findall(r"waiting .*Analytics Dashboard Architecture Review$", said, re.MULTILINE)) == 2
+
+
 def test_every_section_of_the_report_that_the_page_names_is_one() -> None:
     named = set(re.findall(r"(?<!\*)\*([A-Z][a-z ]+)\*(?!\*)", text(PAGE)))
     assert len(named) > 10
@@ -64,13 +72,15 @@ def test_every_section_of_the_report_that_the_page_names_is_one() -> None:
 
 
 def test_every_command_in_the_page_s_tables_exists_and_every_link_leads_somewhere() -> None:
-    page = text(PAGE)
+    pages = {file: text(file) for file in (PAGE, MEETINGS)}
+    page = pages[PAGE]
     for words in re.findall(r"`slate ([a-z -]+)[^`]*`", page):
         name = words.strip().split(" --")[0]
         assert re.search(rf"slate {name.split(' ')[0]}", text(ROOT / "docs/cli.md")), words
     anchors = {re.sub(r"[^\w -]", "", line.lstrip("# ")).lower().replace(" ", "-") for line in page.splitlines()
                if line.startswith("#")}  # fmt: skip
-    for target in re.findall(r"\]\(([^)]+)\)", page):
-        file, _, anchor = target.partition("#")
-        assert (PAGE.parent / file).exists(), target
-        assert file or anchor in anchors, target
+    for one, content in pages.items():
+        for target in re.findall(r"\]\(([^)]+)\)", content):
+            file, _, anchor = target.partition("#")
+            assert (one.parent / file).exists(), target
+            assert file or anchor in anchors, target
