@@ -57,7 +57,7 @@ IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (of_query("messages", threads.MESSAGES), ["1", "7", "0", "100"]),
     (of_query("read", threads.READ), ["1", "7", "7", "NULL"]),
     (of_query("say", threads.SAY), ["1", "7", "'reply'", "7", "'x'", "'x'", "NULL", "NULL", "now()", "NULL"]),
-    (of_query("thread-of-a-consult", threads.HOLD_OF_CONSULT), ["1", "7"]),
+    (of_query("thread-of-a-consult", threads.HOLD_OF_CONSULT), ["1", "7", "7"]),
     (of_query("hold-request", requests.HOLD), ["1", "7"]),
     (of_query("answers", requests.COUNT), ["1", "7"]),
     (of_query("left", requests.LEFT), ["1", "7"]),

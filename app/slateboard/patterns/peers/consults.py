@@ -158,9 +158,9 @@ async def may_answer(_tx: Transaction, _row: dict[str, Any]) -> bool:
 
 async def tell(tx: Transaction, row: dict[str, Any], *, answer: str | None, by: str, to: int | None) -> None:
     """Say on the thread what was answered, by whom; or that the deadline passed, and who is asked now."""
-    thread, asker = await threads.hold_of(tx, row["item"])
+    thread, asker, is_on = await threads.hold_of(tx, row["item"])
     if answer is not None:
-        await answered(tx, thread, answer, by, consult=row["item"], asker=asker)
+        await answered(tx, thread, answer, by, consult=row["item"], asker=asker, is_on=is_on)
         return
     text = "nobody answered in time"
     if to is not None:
@@ -169,9 +169,18 @@ async def tell(tx: Transaction, row: dict[str, Any], *, answer: str | None, by: 
     await threads.say(tx, thread, "overdue", text, consult=row["item"], tells=[asker], by="board")
 
 
-async def answered(tx: Transaction, thread: dict[str, Any], answer: str, by: str, *, consult: int, asker: int) -> None:
-    """Say an answer on the thread; whoever gives it is on it from then on."""
-    if tx.actor.agent is not None:
+async def answered(
+    tx: Transaction,
+    thread: dict[str, Any],
+    answer: str,
+    by: str,
+    *,
+    consult: int,
+    asker: int,
+    is_on: bool = False,
+) -> None:
+    """Say an answer on the thread; whoever gives it is on it from then on, if it was not before."""
+    if tx.actor.agent is not None and not is_on:
         await threads.join(tx, thread, [tx.actor.agent])
     own = by == tx.actor.name
     await threads.say(

@@ -38,7 +38,9 @@ SELECT * FROM opened
 HOLD = "SELECT * FROM threads WHERE board = $1 AND id = $2 FOR UPDATE"
 
 HOLD_OF_CONSULT = """
-SELECT t.*, c.asker FROM consults c JOIN threads t ON t.board = c.board AND t.id = c.thread
+SELECT t.*, c.asker, EXISTS (SELECT FROM thread_members m
+                             WHERE m.board = c.board AND m.thread = c.thread AND m.agent = $3) AS is_on
+FROM consults c JOIN threads t ON t.board = c.board AND t.id = c.thread
 WHERE c.board = $1 AND c.item = $2 FOR UPDATE OF t
 """
 
@@ -167,10 +169,10 @@ async def hold(tx: Transaction, thread: int) -> dict[str, Any]:
     return dict(row)
 
 
-async def hold_of(tx: Transaction, consult: int) -> tuple[dict[str, Any], int]:
-    """The thread of a consult, held, and who asked."""
-    row = dict(await tx.fetchrow(HOLD_OF_CONSULT, tx.board, consult))
-    return row, row.pop("asker")
+async def hold_of(tx: Transaction, consult: int) -> tuple[dict[str, Any], int, bool]:
+    """The thread of a consult, held; who asked; and whether the actor is on it."""
+    row = dict(await tx.fetchrow(HOLD_OF_CONSULT, tx.board, consult, tx.actor.agent))
+    return row, row.pop("asker"), row.pop("is_on")
 
 
 async def join(tx: Transaction, thread: dict[str, Any], members: Iterable[int]) -> None:
