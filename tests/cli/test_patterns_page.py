@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from slateboard.reports.audit.sections import SECTIONS
 from tests.cli.test_choreography_guide import BLOCK, run
 from tests.cli.test_up import SLATE, Environment, external, slate, until, url
+from tests.examples.test_readmes import resolved
 from tests.house.source import ROOT, text
 
 __all__ = ["external", "url"]
@@ -74,9 +76,8 @@ def test_every_section_of_the_report_that_the_page_names_is_one() -> None:
 def test_every_command_in_the_page_s_tables_exists_and_every_link_leads_somewhere() -> None:
     pages = {file: text(file) for file in (PAGE, MEETINGS)}
     page = pages[PAGE]
-    for words in re.findall(r"`slate ([a-z -]+)[^`]*`", page):
-        name = words.strip().split(" --")[0]
-        assert re.search(rf"slate {name.split(' ')[0]}", text(ROOT / "docs/cli.md")), words
+    for words in [one for content in pages.values() for one in re.findall(r"(?<!`)`slate ([^`\n]+)`", content)]:
+        resolved(shlex.split(words))
     anchors = {re.sub(r"[^\w -]", "", line.lstrip("# ")).lower().replace(" ", "-") for line in page.splitlines()
                if line.startswith("#")}  # fmt: skip
     for one, content in pages.items():
