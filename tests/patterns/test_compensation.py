@@ -321,8 +321,10 @@ async def test_manifest_says_all_of_itself_and_names_steps_that_no_task_has(boar
     with pytest.raises(BadManifest, match="was said by Compensation/careful"):
         await board.perform("apply", documents=document(GUIDE))
     await board.post_graph({"deploys": []}, task="release")
+    assert (await board.perform("apply", documents=document(IRREVERSIBLE), strict=True))["unchanged"] == 2
+    new = IRREVERSIBLE.replace("step: deploy", "step: deployed")
     with pytest.raises(UnknownName) as refused:
-        await board.perform("apply", documents=document(IRREVERSIBLE), strict=True)
+        await board.perform("apply", documents=document(new), strict=True)
     assert refused.value.remedy == "did you mean 'deploys'?"
     assert refused.value.details["line"] == 7
     less = IRREVERSIBLE.replace(", irreversible: true", "").replace("    - {step: schema", "    # {step: schema")

@@ -60,7 +60,7 @@ async def apply(
         async with tx.rehearsal():
             answer = await _apply(tx, declared, strict=strict)
     done = differences.Done(answer["created"], answer["changed"], answer["removed"])
-    told = differences.told(declared, done, [one["source"] for one in documents], tx.now)
+    told = differences.told(declared, done, [one["source"] for one in documents])
     return {"dry_run": dry_run, **answer, "differences": told}
 
 

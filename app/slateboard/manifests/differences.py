@@ -7,18 +7,19 @@ and what left it, and the changed lines of a text. At most 1,000 things are told
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from difflib import unified_diff
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, cast
 
 from slateboard.manifests.circuit_breaker import BARE_NAME
+from slateboard.manifests.export_page import length
 from slateboard.protocol.states import DecisionStatus, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from slateboard.manifests.declarations import Declarations, DeclaredArtifact, DeclaredTask
+    from slateboard.manifests.fields import Moment
     from slateboard.manifests.places import Place
 
 MAX_TOLD = 1_000
@@ -42,13 +43,13 @@ class Done:
     removed: Sequence[Mapping[str, Any]]
 
 
-def told(declared: Declarations, done: Done, files: Sequence[str], now: datetime) -> list[dict[str, Any]]:
+def told(declared: Declarations, done: Done, files: Sequence[str]) -> list[dict[str, Any]]:
     """`[{action, kind, reference, file, line, fields: [{field, from, to, added, removed, lines}]}]`.
 
     `action` is create, change or remove; what is removed stands in no file. `added` and `removed` are of a list, and
     `lines` of a text with several lines, as a unified diff; null where they do not apply.
     """
-    known = _Known(declared, now)
+    known = _Known(declared)
     order = {name: number for number, name in enumerate(files)}
     found: list[tuple[tuple[int, int], dict[str, Any]]] = []
     for one in islice(done.created, MAX_TOLD):
@@ -92,11 +93,17 @@ def _changed_lines(old: str, new: str) -> list[str] | None:
     return lines if len(lines) <= MAX_CHANGED_LINES else [*lines[:MAX_CHANGED_LINES], "…"]
 
 
+def _when(moment: Moment | None) -> str | None:
+    """A time as it was declared: itself, or how long after the posting."""
+    if moment is None or moment.after is None:
+        return moment.time.isoformat() if moment is not None and moment.time is not None else None
+    return length(moment.after.total_seconds())
+
+
 class _Known:
     """What was declared, by the kinds and references of an answer."""
 
-    def __init__(self, declared: Declarations, now: datetime) -> None:
-        self._now = now
+    def __init__(self, declared: Declarations) -> None:
         self._of: dict[str, Mapping[str, Any]] = {
             "agent": declared.profiles,
             "task": declared.tasks,
@@ -113,17 +120,17 @@ class _Known:
 
     def place(self, kind: str, reference: str) -> Place | None:
         """Where it is declared."""
-        one = self._of[kind].get(reference)
+        one = self._of.get(kind, {}).get(reference)
         return one.place if one is not None else None
 
     def fields(self, kind: str, reference: str) -> Iterator[tuple[str, Any]]:
         """What is said of something new, but for what is so anyway."""
-        one = self._of[kind].get(reference)
+        one = self._of.get(kind, {}).get(reference)
         for name, value in self._said(kind, one).items() if one is not None else ():
             if isinstance(value, str) and len(value) > MAX_TEXT:
                 yield name, f"{value[:MAX_TEXT]}…"
             elif value not in (None, "", False) and (value or name == "accepts_from"):
-                yield name, value.isoformat() if isinstance(value, datetime) else value
+                yield name, value
 
     def _said(self, kind: str, one: Any) -> dict[str, Any]:
         if kind == "task":
@@ -144,22 +151,20 @@ class _Known:
         if kind == "agent":
             return {**one.given, **(one.limit or {}), **(one.budget or {})}
         if kind == "meeting":
-            return {**one.given, "starts_at": one.starts_at and one.starts_at.since(self._now)}
+            return {**one.given, "starts_at": _when(one.starts_at)}
         return {"on": one.route.subject}
 
     def _task(self, one: DeclaredTask) -> dict[str, Any]:
         names = ("title", "parent", "agent", "delegator", "priority", "brief")
-        return {**{name: getattr(one, name) for name in names}, "due": one.due and one.due.since(self._now)}
+        return {**{name: getattr(one, name) for name in names}, "due": _when(one.due)}
 
     def _artifact(self, one: DeclaredArtifact) -> dict[str, Any]:
         names = ("title", "owner", "capability", "path", "priority", "max_attempts", "brief")
-        times = {
-            name: moment and moment.since(self._now) for name, moment in (("due", one.due), ("run_at", one.run_at))
-        }
         return {
             **{name: getattr(one, name) for name in names},
             "blocked_by": list(one.blocked_by),
-            **times,
+            "due": _when(one.due),
+            "run_at": _when(one.run_at),
             **one.rules,
             "status": "complete" if one.imported is not None else None,
         }
