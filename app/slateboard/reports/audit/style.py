@@ -72,6 +72,12 @@ tbody th { min-width: 14em; } td.long { min-width: 11em; } td.hash { min-width: 
 .word.is-completed::before, .word.is-done::before, .word.is-accepted::before { background: var(--completed); }
 .word.is-failed::before, .word.is-died::before, .word.is-dead::before { background: var(--failed); }
 .word.is-interrupted::before { background: var(--interrupted); }
+.word.is-approved::before, .word.is-acknowledged::before, .word.is-approve::before, .word.is-resolved::before {
+  background: var(--completed); }
+.word.is-rejected::before, .word.is-vetoed::before, .word.is-declined::before, .word.is-reject::before,
+.word.is-veto::before { background: var(--failed); }
+.word.is-unanswered::before, .word.is-deferred::before, .word.is-overruled::before, .word.is-stalled::before,
+.word.is-overdue::before { background: var(--interrupted); }
 footer { color: var(--muted); font-size: .85rem; padding-top: 40px; padding-bottom: 56px; }
 @media print {
   @page { size: landscape; margin: 14mm; }
