@@ -21,7 +21,7 @@ COLUMNS: list[Column] = [
 
 AGENDA: list[Column] = [
     field("order"), field("item"), field("work", "reference"), field("rating"), field("why"),
-    field("open to", "capability"), field("due"),
+    field("open to", "capability"), field("instead of", "instead_of"), field("due"), field("held", flexible=True),
 ]  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def remove(invocation: Invocation, *, name: str, to: str | None, reason: str, dr
 @click.option("--limit", type=int, default=50, show_default=True, metavar="N", help="At most so many.")
 @pass_invocation
 def agenda(invocation: Invocation, agent: str, limit: int) -> None:
-    """What an agent would get next, in that order, each with its rating and why.
+    """What an agent would get next, in that order, each with its rating and why; and what it cannot get now.
 
     Example: slate agent agenda backend
     """

@@ -11,6 +11,13 @@ from slateboard.cli import compensate, completion, get, parameters, tables
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.cli.tables import Column, field, since
 
+
+def _overruling(row: Mapping[str, Any]) -> str:
+    if not row["pinned"]:
+        return f"given to {row['agent']}"
+    return "no longer pinned" if row["rating"] is None else f"pinned at {row['rating']}"
+
+
 ATTEMPTS: list[Column] = [
     field("attempt"), field("agent"), field("outcome"), field("class"), since("ended", "ended_at"),
     Column("about", lambda row: row.get("error") or row.get("note"), flexible=True), field("worker", flexible=True),
@@ -19,6 +26,9 @@ VERSIONS: list[Column] = [
     field("version"), field("author"), since("age", "created_at"),
     Column("where", lambda row: row.get("path") or row.get("uri") or ("inline" if row.get("has_content") else None)),
     field("size"), field("proven"), field("review"), field("summary", flexible=True),
+]  # fmt: skip
+OVERRULED: list[Column] = [
+    field("by"), since("when", "at"), Column("what", _overruling), field("why", "reason", flexible=True),
 ]  # fmt: skip
 NEIGHBOURS = [field("reference"), field("status"), field("owner"), field("stuck")]
 
@@ -55,6 +65,7 @@ def _print(found: Mapping[str, Any]) -> None:
         ("Needed by", NEIGHBOURS, "dependents"),
         ("Versions", VERSIONS, "versions"),
         ("Attempts", ATTEMPTS, "attempts_made"),
+        ("Overruled", OVERRULED, "overruled"),
         ("Compensations", compensate.COLUMNS, "compensations"),
         ("Decisions", get.COLUMNS["decisions"], "decisions"),
     ):

@@ -193,18 +193,20 @@ def explain(invocation: Invocation, item: str) -> None:
 @click.argument("item", metavar="ITEM|REF", shell_complete=completion.references)
 @click.option("--rating", type=int, metavar="N", help="Higher comes first.")
 @click.option("--clear", is_flag=True, help="Let the rating be worked out again.")
+@click.option("--reason", metavar="TEXT", help="Why; it is kept in the log.")
 @pass_invocation
-def pin(invocation: Invocation, item: str, rating: int | None, clear: bool) -> None:
+def pin(invocation: Invocation, item: str, rating: int | None, clear: bool, reason: str | None) -> None:
     """Fix the rating of an unfinished item, or let it be worked out again.
 
-    Example: slate work pin 4711 --rating 5000
+    Example: slate work pin 4711 --rating 5000 --reason "the customer waits"
     """
     if (rating is None) != clear:
         raise Invalid("which rating?", remedy="give --rating N or --clear")
 
     async def act() -> Mapping[str, Any]:
         async with invocation.client() as client:
-            return await client.call("pin", item=await parameters.item_of(client, item), rating=rating)
+            number = await parameters.item_of(client, item)
+            return await client.call("pin", item=number, rating=rating, reason=reason)
 
     answer = invocation.run(act())
     now = "is rated by its parts again" if clear else f"is pinned at {rating}"

@@ -23,7 +23,23 @@ MAX_NEIGHBOURS = 100
 
 NEIGHBOUR = ("reference", "status", "owner", "claimed_by", "stuck", "item")
 
+OVERRULING = [f"board.{noun}.{verb}" for noun in ("item", "delivery") for verb in ("pinned", "moved")]
+
 RULES = "SELECT rules::text FROM artifacts WHERE board = $1 AND id = $2"
+
+# Pins and moves of one item, the newest first; they belong to the correlation of its work.
+OVERRULED = """
+WITH found AS MATERIALIZED (
+    SELECT e.position, e.subject, e.payload, e.actor, e.happened_at
+    FROM work_items w JOIN events e ON e.board = w.board AND e.correlation = w.correlation
+    WHERE w.board = $1 AND w.id = $2 AND e.payload IS NOT NULL AND e.subject = ANY ($3::text[])
+)
+SELECT f.actor AS by, f.happened_at AS at, f.payload::jsonb ->> 'reason' AS reason,
+       (f.payload::jsonb ->> 'rating')::int AS rating, f.payload::jsonb ? 'rating' AS pinned, a.name AS agent
+FROM found f LEFT JOIN agents a ON a.board = $1 AND a.id = (f.payload::jsonb ->> 'inbox')::bigint
+WHERE (f.payload::jsonb ->> 'item')::bigint = $2 OR f.payload::jsonb -> 'items' @> to_jsonb($2)
+ORDER BY f.position DESC LIMIT $4
+"""
 
 CHECKPOINT = "SELECT data, note, kept_at FROM checkpoints WHERE board = $1 AND item = $2"
 
@@ -32,8 +48,9 @@ async def show(tx: Statement, *, name: str | int) -> dict[str, Any]:
     """A task by its name, an artifact by its reference, or a work item by its id: a dict whose `type` says which.
 
     A task comes with its artifacts, subtasks and decisions; an artifact with its rules, versions (the newest with its
-    inline content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Where not all is
-    shown, `more_<name>` is true. Raises `UnknownName`.
+    inline content), attempts, blockers, dependents, checkpoint and note; an item with its artifact. Both have
+    `overruled`: who pinned or moved it, to what, and why, the newest first. Where not all is shown, `more_<name>` is
+    true. Raises `UnknownName`.
     """
     tx.require(Right.READER)
     name = str(name)
@@ -81,6 +98,7 @@ async def _artifact(tx: Statement, reference: str) -> dict[str, Any]:
         **row,
         "rules": None if rules is None else json.loads(rules),
         **await _kept(tx, row["item"]),
+        **await _overruled(tx, row["item"]),
         **cut("versions", versions, SHOWN),
         **cut("attempts_made", await history.attempts(tx, artifacts=key, last=SHOWN + 1), SHOWN),
         **await _neighbours(tx, row["id"]),
@@ -95,7 +113,9 @@ def cut(name: str, rows: list[dict[str, Any]], most: int) -> dict[str, Any]:
 
 
 async def _item(tx: Statement, row: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"type": "item", **row, **await _kept(tx, row["id"])}
+    answer: dict[str, Any] = {
+        "type": "item", **row, **await _kept(tx, row["id"]), **await _overruled(tx, row["id"]),
+    }  # fmt: skip
     if row["artifact"] is not None:
         attempts = await history.attempts(tx, artifacts=[row["artifact"]], last=SHOWN + 1)
         answer |= cut("attempts_made", [one for one in attempts if one["item"] == row["id"]], SHOWN)
@@ -109,6 +129,12 @@ async def _kept(tx: Statement, item: int) -> dict[str, Any]:
     if row is None:
         return {"checkpoint": None, "note": None}
     return {"checkpoint": None if row["data"] is None else json.loads(row["data"]), "note": row["note"]}
+
+
+async def _overruled(tx: Statement, item: int) -> dict[str, Any]:
+    """Who decided otherwise about its rating or agent, and why."""
+    found = await tx.fetch(OVERRULED, tx.board, item, OVERRULING, SHOWN + 1)
+    return cut("overruled", [dict(row) for row in found], SHOWN)
 
 
 async def _neighbours(tx: Statement, artifact: int) -> dict[str, Any]:

@@ -43,11 +43,18 @@ UPDATE waiting n SET owner = $3 WHERE n.board = $1 AND n.on_item = ANY ($2::bigi
 
 
 async def move(
-    tx: Transaction, items: Sequence[int], *, to: int, reason: str, ending_claims: bool = False
+    tx: Transaction,
+    items: Sequence[int],
+    *,
+    to: int,
+    reason: str,
+    ending_claims: bool = False,
+    correlation: str | None = None,
 ) -> list[dict[str, Any]]:
     """Put the unfinished ones of these items into an inbox; returns their `{id, kind, reference}`.
 
-    A claim goes on, and only what comes after it goes to the new inbox; with `ending_claims` it ends at once.
+    A claim goes on, and only what comes after it goes to the new inbox; with `ending_claims` it ends at once. The event
+    belongs to the `correlation`, else to that of the change.
     """
     wanted = sorted(set(items))
     await tx.fetch(queries.LOCK_LEASES, tx.board, wanted)
@@ -76,5 +83,5 @@ async def move(
                 "ended": sorted(ended & {row["id"] for row in told}),
                 "reason": reason,
             }
-            tx.record(Subject.ITEM_MOVED.of(told[0]["kind"]), payload)
+            tx.record(Subject.ITEM_MOVED.of(told[0]["kind"]), payload, correlation=correlation)
     return rows

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slateboard.transaction import Statement, Transaction
 
 MAX_PIN = 1_000_000
+MAX_REASON_CHARACTERS = 1_000
 ROUNDS = 10
 """How often a pin looks again for an item that was rated again meanwhile."""
 DUE_RATING = ((0.8, 500), (0.5, 100))
@@ -68,6 +69,8 @@ def parts(row: dict[str, Any]) -> dict[str, int]:
 async def pin(tx: Transaction, *, item: int, rating: int | None, reason: str | None = None) -> dict[str, Any]:
     """Fix the rating of an unfinished item, or (None) let it be worked out again; the reason is kept in the log."""
     tx.require(Right.OPERATOR)
+    if reason is not None and not 1 <= len(reason.strip()) <= MAX_REASON_CHARACTERS:
+        raise Invalid(f"a reason has 1 to {MAX_REASON_CHARACTERS:,} characters", remedy="say why, or leave it out")
     if rating is not None and not -MAX_PIN <= rating <= MAX_PIN:
         raise Invalid(f"a pin is between -{MAX_PIN:,} and {MAX_PIN:,}", remedy="choose a rating in that range")
     row = await tx.fetchrow(
@@ -88,7 +91,7 @@ async def pin(tx: Transaction, *, item: int, rating: int | None, reason: str | N
             break
     payload = {"item": item, "reference": row["reference"], "rating": rating}
     if reason:
-        payload["reason"] = reason
+        payload["reason"] = reason.strip()
     tx.record(Subject.ITEM_PINNED.of(row["kind"]), payload, correlation=row["correlation"])
     return {"item": item, "reference": row["reference"], "rating": rating}
 

@@ -59,7 +59,8 @@ class Attended:
 class AgendaEntry:
     """An item that an agent would get, where it stands in that order, and its rating as a sum of parts.
 
-    `capability` is set for what anybody who has it may take; it is empty for anybody at all.
+    `capability` is set for what anybody who has it may take; it is empty for anybody at all. `insteadOf` is the agent
+    that it stands in for. `held` says why a claim would not give it now; the first without it comes next.
     """
 
     order: int
@@ -68,9 +69,11 @@ class AgendaEntry:
     kind: str
     rating: int
     capability: str | None
+    instead_of: str | None
     due: datetime | None
     attempts: int
     parts: JSON
+    held: str | None
 
 
 @strawberry.type
@@ -131,7 +134,7 @@ class DirectoryQuery:
     async def agenda(
         self, info: Ask, agent: str, limit: int = 50, board: str | None = None
     ) -> list[AgendaEntry] | None:
-        """What an agent would get next, in that order, each with its rating and why."""
+        """What an agent would get next, in that order, each with its rating and why; and what it cannot get now."""
         return await info.context.perform("agenda", board, {"agent": agent, "limit": limit})
 
 

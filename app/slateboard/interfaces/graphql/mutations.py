@@ -230,9 +230,16 @@ class BoardMutation(WorkMutation):
         return _ended(await info.context.perform("discard", board, arguments), "discarded")
 
     @strawberry.mutation
-    async def pin(self, info: Ask, item: BigInt, rating: int | None = None, board: str | None = None) -> Pinned | None:
-        """Fix the rating of an unfinished item; without one it is worked out again."""
-        return await info.context.perform("pin", board, {"item": item, "rating": rating})
+    async def pin(
+        self,
+        info: Ask,
+        item: BigInt,
+        rating: int | None = None,
+        reason: str | None = None,
+        board: str | None = None,
+    ) -> Pinned | None:
+        """Fix the rating of an unfinished item; without one it is worked out again. The log keeps the reason."""
+        return await info.context.perform("pin", board, {"item": item, "rating": rating, "reason": reason})
 
     @strawberry.mutation
     async def decide(
