@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import click
@@ -141,6 +142,59 @@ REACHED_BY = {
     "export": "export",
 }
 
+LISTED = {"total", "ids", "names", "now"}
+"""What programs say to listings and to the clock; no command has it."""
+SAID_OTHERWISE: dict[str, dict[str, str]] = {
+    # the queue: one item for each call, of a worker that has no name
+    "claim": {"worker": "", "limit": ""},
+    "claim_one": {"worker": ""},
+    "heartbeat": {"beats": "item"},
+    "finish": {"finishes": "item"},
+    "give_back": {"returns": "item"},
+    "post": {"tasks": "what", "artifacts": "what"},
+    "depend": {"on": "blockers"},
+    "block_on": {"on": "blockers"},
+    "redrive": {"items": "item", "limit": ""},
+    "discard": {"items": "item", "limit": ""},
+    "delegate": {"artifacts": "file"},
+    "answer": {"answer": "text"},
+    # the name of the command says it, or the command finds it out
+    "judge": {"verdict": "", "hash": ""},
+    "settle_concern": {"how": "overrule"},
+    "attend": {"worker": ""},
+    "delete_board": {"confirm": "yes"},
+    "record_key": {"key": "", "public": "", "at": "", "previous": "", "signature": ""},
+    "open_breaker": {"recovery_seconds": "seconds"},
+    "publish": {"id": "key", "cause": "item"},
+    # the manifest that says so
+    "schedule_meeting": {"source": ""},
+    "schedule": {"source": ""},
+    "subscribe": {"filter": "path", "source": ""},
+    "change_subscription": {"filter": "path", "source": ""},
+    "wait_for": {"filter": "path"},
+    "apply": {"documents": "names"},
+    # pages, forms and points of what is shown
+    "list_verifications": {"limit": ""},
+    "list_compensations": {"task": "what", "limit": ""},
+    "usage": {"limit": ""},
+    "read_log": {"limit": "lines"},
+    "as_of": dict.fromkeys(("position", "time"), "as_of") | dict.fromkeys(("of", "where", "show", "tree"), ""),
+    "list_tasks": {"roll_up": ""},
+    "list_artifacts": {"references": "reference", "tasks": ""},
+    "list_items": {"finished": "unfinished"},
+    "list_attempts": dict.fromkeys(("references", "artifacts"), "what") | {"last": ""},
+    "list_versions": dict.fromkeys(("references", "artifacts"), "what") | dict.fromkeys(("last", "content"), ""),
+    "list_dependencies": dict.fromkeys(("references", "artifacts"), "what")
+    | dict.fromkeys(("dependents", "first", "after"), ""),
+    "show": {"name": "what"},
+    "report_audit": {"format": "form"},
+    "verify_log": dict.fromkeys(("after", "hash", "limit"), "export_file") | {"checkpoints": "checkpoint_files"},
+    "export_log": {"after": "first", "limit": "last"},
+    "export": {"after": ""},
+}
+"""Arguments that the command of an operation says in another way: as what, or ('') not at all. All others have their
+name there, but for lengths of time, which are written with their unit, and pages (`limit`)."""
+
 
 def command(path: str) -> click.Command:
     """The command of that path."""
@@ -155,6 +209,23 @@ def command(path: str) -> click.Command:
 
 def test_every_operation_is_reached_by_a_command() -> None:
     assert set(REACHED_BY) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_argument_has_the_same_name_in_the_command(operation: str) -> None:
+    names = list(signature(OPERATIONS[operation].load()).parameters)[1:]
+    there = {one.name for one in command(REACHED_BY[operation]).params}
+    otherwise = SAID_OTHERWISE.get(operation, {})
+    assert set(otherwise) <= set(names), "the table names an argument that is gone"
+    assert {one for one in otherwise.values() if one} <= there, "the table names an option that is gone"
+    assert not set(otherwise) & there, "the command says it in the same word by now"
+    missing = [
+        one
+        for one in names
+        if one not in LISTED and one not in otherwise and not {one, one.removesuffix("_seconds")} & there
+        and not (one == "first" and "limit" in there)
+    ]  # fmt: skip
+    assert not missing, f"`slate {REACHED_BY[operation]}` cannot say {missing}"
 
 
 @pytest.mark.parametrize("path", sorted(set(REACHED_BY.values())))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from slateboard.protocol.work import NewTask
 from tests.cli.conftest import Slate
 from tests.support.boards import BoardUnderTest
@@ -40,3 +43,40 @@ async def test_work_is_delegated_declined_reassigned_and_cancelled(slate: Slate,
     await slate.wrong(5, "task", "cancel", "api", "--reason", "not wanted")
     cancelled = await slate.ok("task", "cancel", "api", "--reason", "not wanted", "--waive", "--json")
     assert cancelled["cancelled"] == ["api/result"]
+
+
+async def test_a_file_delegates_with_briefs_and_what_is_blocked_by_what(
+    slate: Slate, board: BoardUnderTest, tmp_path: Path
+) -> None:
+    await board.post(tasks=[NewTask(name="feature", title="Feature", agent="cto")])
+    (claim,) = await board.claim("cto")
+    file = tmp_path / "give.json"
+    under = ("task", "delegate", claim.item, "--fence", claim.fence, "--file", file)
+    for text in ("{", "[]", '{"task": []}', '{"tasks": {}}', "{}"):
+        file.write_text(text)
+        await slate.wrong(2, *under)
+    tasks = [{"name": "api", "title": "API", "agent": "backend", "brief": "REST"}]
+    artifacts = [
+        {"task": "api", "name": "design"},
+        {"task": "api", "name": "code", "blocked_by": ["design"], "rules": {"verify": "cto"}},
+    ]
+    file.write_text(json.dumps({"tasks": tasks, "artifacts": artifacts}))
+    answer = await slate.ok(*under, "--json")
+    assert (answer["tasks"], answer["remaining"]) == (["api"], 2)
+    assert [one["reference"] for one in await board.perform("agenda", agent="backend")] == ["api/design"]
+
+
+async def test_a_held_item_says_so_on_the_agenda_and_show_says_who_pinned_it(
+    slate: Slate, board: BoardUnderTest
+) -> None:
+    items = await board.post_graph({"a": []})
+    await board.perform("pause", agent="backend", reason="lunch")
+    assert "backend is paused: lunch" in (await slate("agent", "agenda", "backend")).out
+    await slate.ok("work", "pin", items["a"], "--rating", "70", "--reason", "the customer waits")
+    await slate.ok("work", "override", items["a"], "--agent", "frontend", "--reason", "lunch takes long")
+    await slate.wrong(2, "work", "override", items["a"], "--agent", "frontend")
+    await board.seal()
+    shown = (await slate("show", "work/a")).out
+    assert "pinned at 70" in shown
+    assert "the customer waits" in shown
+    assert "given to frontend" in shown

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from inspect import Parameter, signature
+from typing import Any, cast
 
-from graphql import GraphQLSchema, build_schema
+import pytest
+from graphql import GraphQLSchema, build_schema, is_required_argument
 
 from slateboard.interfaces.graphql.schema import schema, text
 from slateboard.interfaces.operations import OPERATIONS, Mode
+from slateboard.protocol.work import NewArtifact, NewTask
 from tests.house.source import ROOT
 
 # Operations whose field has another name than their own: nouns for listings, and what is read below an artifact.
@@ -29,6 +34,11 @@ MUTATING = {"attend", "claim", "claim_one", "heartbeat", "checkpoint", "finish",
 def camel(name: str) -> str:
     """A name as the schema has it."""
     return re.sub(r"_(\w)", lambda found: found[1].upper(), name)
+
+
+def snake(name: str) -> str:
+    """A name of the schema as the operations have it."""
+    return re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", name)
 
 
 def field_of(operation: str) -> str:
@@ -54,6 +64,47 @@ def test_every_operation_has_a_field() -> None:
     served = build_schema(text())
     missing = {operation: field_of(operation) for operation in OPERATIONS if not has(served, field_of(operation))}
     assert not missing
+
+
+FILTERS = frozenset({
+    "agent", "everything", "failure_class", "limit", "newer_than_seconds", "older_than_seconds", "search", "subject",
+})  # fmt: skip
+SAID_OTHERWISE: dict[str, frozenset[str]] = {
+    "claim": frozenset({"item"}),  # `claimOne`
+    **dict.fromkeys(("redrive", "discard"), FILTERS),  # the input `where`
+    # the manifest that says so
+    **dict.fromkeys(("schedule_meeting", "schedule", "subscribe", "change_subscription"), frozenset({"source"})),
+    "tree": frozenset({"artifacts"}),
+    "verify_log": frozenset({"limit"}),
+    "list_tasks": frozenset({"roll_up"}),
+    "list_artifacts": frozenset({"tasks"}),
+    "read_log": frozenset({"limit"}),
+    **dict.fromkeys(("list_attempts", "list_versions"), frozenset({"artifacts", "references", "content"})),
+    "list_dependencies": frozenset({"artifacts", "references", "dependents"}),
+    "as_of": frozenset({"of", "position", "show", "time", "tree", "where", "first", "after"}),
+}
+"""Arguments that are no argument of their operation's field: they are said in the query in another way."""
+LISTED = {"total", "ids", "agents", "now"}
+"""What is selected, or what fields below others are loaded by."""
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_argument_has_the_same_name_in_the_field(operation: str) -> None:
+    type_name, name = field_of(operation).split(".")
+    field: Any = cast("Any", schema()._schema.get_type(type_name)).fields[name]
+    given = {one.out_name or one_name: one for one_name, one in field.args.items()}
+    parameters = list(signature(OPERATIONS[operation].load()).parameters.values())[1:]
+    otherwise = SAID_OTHERWISE.get(operation, frozenset()) | LISTED
+    missing = {one.name for one in parameters} - {snake(one) for one in given} - otherwise
+    assert not missing, f"`{name}` cannot say {missing}"
+    needed = {snake(one) for one, argument in given.items() if is_required_argument(argument)}
+    assert needed <= {one.name for one in parameters if one.default is Parameter.empty}, "it may be left out"
+
+
+@pytest.mark.parametrize(("given", "taken"), [("TaskInput", NewTask), ("ArtifactInput", NewArtifact)])
+def test_what_is_posted_has_the_same_fields(given: str, taken: type) -> None:
+    fields: Any = cast("Any", schema()._schema.get_type(given)).fields
+    assert {snake(one) for one in fields} == {one.name for one in dataclasses.fields(taken)}
 
 
 def test_every_field_and_type_is_described() -> None:

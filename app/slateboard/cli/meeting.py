@@ -21,8 +21,14 @@ COLUMNS = (
     tables.field("CHAIR", "chair"), tables.Column("AGENDA", lambda row: f"{row['closed']}/{row['items']}"),
     tables.field("TITLE", "title", flexible=True),
 )  # fmt: skip
-LIMIT = 1_000
 MEETING = click.argument("meeting", metavar="ID", type=int)
+
+
+def under_claim(command: Any) -> Any:
+    """The claim of one's turn or vote, where one has it: what is done goes with it, and ends when it ends."""
+    fence = click.option("--fence", type=int, metavar="F", help="The fence of its claim.")
+    item = click.option("--item", type=int, metavar="ITEM", help="The claimed turn or vote (with --fence).")
+    return item(fence(command))
 
 
 @click.group()
@@ -66,13 +72,14 @@ def schedule(invocation: Invocation, title: str, starts_at: datetime | None, **g
 
 @meeting.command("list")
 @click.option("--state", type=parameters.one_of(MeetingState), help="Only those of this state.")
+@click.option("--limit", type=int, default=100, show_default=True, metavar="N", help="At most so many.")
 @pass_invocation
-def list_(invocation: Invocation, state: str | None) -> None:
+def list_(invocation: Invocation, state: str | None, limit: int) -> None:
     """List the meetings, the newest first.
 
     Example: slate meeting list --state open
     """
-    rows = parameters.call(invocation, "list_meetings", limit=LIMIT, **parameters.given({"state": state}))
+    rows = parameters.call(invocation, "list_meetings", limit=limit, state=state)
     invocation.answer(rows, tables.table(COLUMNS, rows) if rows else "there is no meeting")
 
 
@@ -103,25 +110,27 @@ def join(invocation: Invocation, meeting: int) -> None:
 @meeting.command()
 @MEETING
 @click.argument("text")
+@under_claim
 @pass_invocation
-def say(invocation: Invocation, meeting: int, text: str) -> None:
+def say(invocation: Invocation, **said: Any) -> None:
     """Say something in one's turn; `slate meeting pass` ends the turn.
 
     Example: slate meeting say 4711 "REST is enough" --as cto
     """
-    invocation.answer(parameters.call(invocation, "say", meeting=meeting, text=text), "said")
+    invocation.answer(parameters.call(invocation, "say", **said), "said")
 
 
 @meeting.command()
 @MEETING
 @click.argument("text")
+@under_claim
 @pass_invocation
-def concern(invocation: Invocation, meeting: int, text: str) -> None:
+def concern(invocation: Invocation, **given: Any) -> None:
     """Raise a concern in one's turn or vote: nothing is approved until it is settled.
 
     Example: slate meeting concern 4711 "who may read it?" --as cso
     """
-    said = parameters.call(invocation, "concern", meeting=meeting, text=text)
+    said = parameters.call(invocation, "concern", **given)
     invocation.answer(said, f"raised concern {said['concern']}")
 
 
@@ -129,14 +138,15 @@ def concern(invocation: Invocation, meeting: int, text: str) -> None:
 @click.argument("concern", metavar="CONCERN", type=int)
 @click.option("--overrule", is_flag=True, help="As the chair; without it, resolve what one raised oneself.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it stands in the minutes.")
+@under_claim
 @pass_invocation
-def settle(invocation: Invocation, concern: int, overrule: bool, reason: str) -> None:
+def settle(invocation: Invocation, concern: int, overrule: bool, **given: Any) -> None:
     """Resolve a concern that one raised, or overrule one as the chair.
 
     Example: slate meeting settle 4712 --reason "only admins" --as cso
     """
     how = "overruled" if overrule else "resolved"
-    said = parameters.call(invocation, "settle_concern", concern=concern, how=how, reason=reason)
+    said = parameters.call(invocation, "settle_concern", concern=concern, how=how, **given)
     invocation.answer(said, f"concern {concern} is {how}")
 
 
@@ -149,18 +159,15 @@ def settle(invocation: Invocation, concern: int, overrule: bool, reason: str) ->
               help="What its owner has to do then; repeatable.")  # fmt: skip
 @click.option("--actions", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="Action items as JSON: a list of {title, owner, brief, due}.")  # fmt: skip
+@under_claim
 @pass_invocation
-def propose(
-    invocation: Invocation, meeting: int, motion: str, rationale: str | None, subject: str | None,
-    actions: tuple[str, ...], file: Path | None,
-) -> None:  # fmt: skip
+def propose(invocation: Invocation, actions: tuple[str, ...], file: Path | None, **given: Any) -> None:
     """Propose a motion in one's turn; it takes the place of one that was proposed before.
 
     Example: slate meeting propose 4711 "Use REST" --action "backend:Write the spec" --as cto
     """
     items = [*map(_action, actions), *(_actions_of(file) if file else [])]
-    given = parameters.given({"rationale": rationale, "subject": subject})
-    said = parameters.call(invocation, "propose", meeting=meeting, motion=motion, actions=items, **given)
+    said = parameters.call(invocation, "propose", actions=items, **given)
     invocation.answer(said, f"proposed motion {said['motion']}")
 
 
@@ -168,13 +175,14 @@ def propose(
 @MEETING
 @click.argument("choice", type=parameters.one_of(Choice))
 @click.option("--rationale", default="", metavar="TEXT", help="Why.")
+@under_claim
 @pass_invocation
-def vote(invocation: Invocation, meeting: int, choice: str, rationale: str) -> None:
+def vote(invocation: Invocation, **given: Any) -> None:
     """Vote on the motion; again, it changes the vote until the item is closed.
 
     Example: slate meeting vote 4711 approve --rationale "it is the simplest" --as cto
     """
-    said = parameters.call(invocation, "vote", meeting=meeting, choice=choice, rationale=rationale)
+    said = parameters.call(invocation, "vote", **given)
     invocation.answer(said, f"item {said['number']}: voted {said['choice']}")
 
 

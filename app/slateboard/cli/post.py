@@ -13,8 +13,9 @@ from slateboard.cli.parameters import DURATION, MOMENT
 from slateboard.protocol.errors import Invalid
 from slateboard.protocol.names import RESULT
 from slateboard.protocol.states import Priority
+from slateboard.protocol.work import ON_NO_ACK
 
-OF_TASKS = ("parent", "agent", "delegator", "source")
+OF_TASKS = ("parent", "agent", "delegator", "source", "on_no_ack")
 OF_ARTIFACTS = ("owner", "capability", "path", "run_at", "max_attempts", "rules")
 LENGTHS = {"time_limit": "time_limit_seconds", "verdict_within": "verdict_within_seconds"}
 OF_RULES = ("verify", "criteria", "evidence", "touches", "keys", "max_idle_attempts", *LENGTHS)
@@ -63,6 +64,9 @@ ANYBODY = "*"
 @click.option("--parent", metavar="TASK", help="Of a new task: the task above it.")
 @click.option("--delegator", metavar="AGENT", help="Of a new task: who delegates it; else who posts it.")
 @click.option("--source", metavar="TEXT", help="Of a new task: where it comes from.")
+@click.option(
+    "--on-no-ack", type=click.Choice(ON_NO_ACK), help="Of a new task: what becomes of it if its agent is not heard of."
+)
 @pass_invocation
 def post(invocation: Invocation, what: str, blocked_by: tuple[str, ...], **more: Any) -> None:
     """Post a task (with its `result` as its artifact), or one artifact into a task that is there.
