@@ -154,6 +154,7 @@ ENDS: dict[str, dict[int, str]] = {
     "task reassign": {4: "no such task or agent", 5: "a loop, or it is that agent's", 6: "not accepted, or not yours"},
     "task cancel": {4: "no such task", 5: "others wait for it", 6: "neither its agent nor its delegator"},
     "task chain": {4: "no such task or artifact"},
+    "task delegations": {4: "no such agent or task"},
     "agent remove": {4: "no such agent", 5: "it has work, and nobody is named for it", 6: "only for administrators"},
     "agent agenda": {4: "no such agent"},
     "work override": {4: "no such item or agent", 5: "claimed or finished", 6: "only for operators"},

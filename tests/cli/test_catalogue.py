@@ -79,6 +79,8 @@ REACHED_BY = {
     "reassign": "task reassign",
     "cancel_task": "task cancel",
     "accountability": "task chain",
+    "list_delegations": "task delegations",
+    "list_minutes": "meeting show",
     "remove_agent": "agent remove",
     "agenda": "agent agenda",
     "override": "work override",
@@ -160,6 +162,8 @@ SAID_OTHERWISE: dict[str, dict[str, str]] = {
     "answer": {"answer": "text"},
     # the name of the command says it, or the command finds it out
     "judge": {"verdict": "", "hash": ""},
+    "list_minutes": {"meetings": "meeting"},
+    "list_threads": {"agents": "agent"},
     "settle_concern": {"how": "overrule"},
     "attend": {"worker": ""},
     "delete_board": {"confirm": "yes"},

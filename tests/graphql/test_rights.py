@@ -73,6 +73,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "decline": {"task": "nothing", "reason": "why not"},
     "reassign": {"task": "nothing", "agent": "somebody", "reason": "why not"},
     "cancel_task": {"task": "nothing", "reason": "why not"},
+    "list_minutes": {"meetings": [NOWHERE]},
     "accountability": {"reference": "nothing"},
     "remove_agent": {"name": "nobody"},
     "agenda": {"agent": "somebody"},

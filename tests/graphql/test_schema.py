@@ -23,6 +23,7 @@ FIELDS = {
     "show_breaker": "Query.breaker",
     "read_log": "Query.events",
     "as_of": "Board.asOf",
+    "list_minutes": "Meeting.agenda",
     "list_attempts": "Artifact.attempts",
     "list_versions": "Artifact.versions",
     "list_dependencies": "Artifact.dependencies",
@@ -76,6 +77,9 @@ SAID_OTHERWISE: dict[str, frozenset[str]] = {
     **dict.fromkeys(("schedule_meeting", "schedule", "subscribe", "change_subscription"), frozenset({"source"})),
     "tree": frozenset({"artifacts"}),
     "verify_log": frozenset({"limit"}),
+    "list_minutes": frozenset({"meetings"}),
+    "list_threads": frozenset({"agents"}),  # `Agent.threads`
+    "find_agents": frozenset({"names"}),  # `Agent.presence`
     "list_tasks": frozenset({"roll_up"}),
     "list_artifacts": frozenset({"tasks"}),
     "read_log": frozenset({"limit"}),
@@ -84,7 +88,7 @@ SAID_OTHERWISE: dict[str, frozenset[str]] = {
     "as_of": frozenset({"of", "position", "show", "time", "tree", "where", "first", "after"}),
 }
 """Arguments that are no argument of their operation's field: they are said in the query in another way."""
-LISTED = {"total", "ids", "agents", "now"}
+LISTED = {"total", "ids", "now"}
 """What is selected, or what fields below others are loaded by."""
 
 

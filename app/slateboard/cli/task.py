@@ -111,6 +111,30 @@ def chain(invocation: Invocation, reference: str) -> None:
     invocation.answer(rows, tables.table(HOPS, rows))
 
 
+@task.command()
+@click.option("--agent", "agents", multiple=True, metavar="AGENT", shell_complete=completion.agents,
+              help="Given to this agent; may be repeated.")  # fmt: skip
+@click.option("--delegator", "delegators", multiple=True, metavar="AGENT", shell_complete=completion.agents,
+              help="Given by this agent; may be repeated.")  # fmt: skip
+@click.option("--state", metavar="STATE", help="Only those that are pending, acknowledged, declined or unanswered.")
+@click.option("--task", "tasks", multiple=True, metavar="TASK", shell_complete=completion.tasks,
+              help="Of this task; may be repeated.")  # fmt: skip
+@click.option("--above", is_flag=True, help="Of the tasks above --task, too.")
+@click.option("--limit", "first", type=int, default=100, show_default=True, metavar="N", help="At most so many.")
+@pass_invocation
+def delegations(
+    invocation: Invocation, agents: tuple[str, ...], delegators: tuple[str, ...], tasks: tuple[str, ...], **asked: Any
+) -> None:
+    """What was given to whom by whom, the newest first, and what became of it.
+
+    Example: slate task delegations --agent backend --state pending
+    """
+    named = {"agents": agents, "delegators": delegators, "tasks": tasks}
+    given = {name: list(value) for name, value in named.items() if value}
+    rows: Sequence[Mapping[str, Any]] = parameters.call(invocation, "list_delegations", **given, **asked)
+    invocation.answer(rows, tables.table(HOPS, rows) if rows else "nothing was delegated")
+
+
 def _given(text: str) -> dict[str, Any]:
     name, _, rest = text.partition(" ")
     agent, _, title = rest.strip().partition(" ")

@@ -91,6 +91,7 @@ OPERATIONS: dict[str, Operation] = {
     "reassign": Operation("slateboard.patterns.delegation:reassign", WRITE, AGENT),
     "cancel_task": Operation("slateboard.patterns.delegation:cancel_task", WRITE, AGENT),
     "accountability": Operation("slateboard.reports.accountability:accountability", READ, READER),
+    "list_delegations": Operation("slateboard.reports.delegations:list_delegations", READ, READER),
     # waiting on people
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
     "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
@@ -118,6 +119,7 @@ OPERATIONS: dict[str, Operation] = {
     "pass_turn": Operation("slateboard.patterns.meetings.speaking:pass_turn", WRITE, AGENT),
     "adjourn_meeting": Operation("slateboard.patterns.meetings.schedule:adjourn_meeting", WRITE, AGENT),
     "list_meetings": Operation("slateboard.patterns.meetings.minutes:list_meetings", READ, READER),
+    "list_minutes": Operation("slateboard.patterns.meetings.minutes:list_minutes", READ, READER),
     "minutes": Operation("slateboard.patterns.meetings.minutes:minutes", READ, READER),
     # circuit breakers
     "list_breakers": Operation("slateboard.work.breakers:list_breakers", READ, READER),

@@ -10,6 +10,8 @@ from slateboard.protocol.names import check_name
 from slateboard.protocol.rights import Right
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slateboard.transaction import Statement
 
 MOST_AGENTS = 500
@@ -36,6 +38,7 @@ FROM (
     FROM (
         SELECT * FROM agents g
         WHERE g.board = $1 AND g.removed_at IS NULL AND ($2::text IS NULL OR $2 = ANY (g.capabilities))
+          AND ($4::text[] IS NULL OR g.name = ANY ($4))
         ORDER BY g.id LIMIT {MOST_AGENTS}
     ) AS g
     LEFT JOIN agents m ON m.board = g.board AND m.id = g.manager
@@ -51,10 +54,16 @@ ORDER BY available DESC, a.ready + a.claimed, a.name LIMIT $3
 
 
 async def find_agents(
-    tx: Statement, *, capability: str | None = None, available: bool = False, limit: int = 100
+    tx: Statement,
+    *,
+    capability: str | None = None,
+    available: bool = False,
+    limit: int = 100,
+    names: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Agents, those who can begin at once first, the least laden first; with `available` only these.
 
+    With `names` only those of these names.
     Available is who has a live worker, is not paused, and whose breaker is not open. `accepts_from` is null where
     anybody may delegate to it. Raises `Invalid` (a limit below 1 or above 500), `BadName`.
     """
@@ -63,5 +72,6 @@ async def find_agents(
         raise Invalid(f"a directory shows 1 to {MOST_AGENTS} agents", remedy="choose a number in that range")
     if capability is not None:
         check_name(capability, "capability")
-    rows = await tx.fetch(FIND, tx.board, capability, MOST_AGENTS if available else limit)
+    wanted = None if names is None else list(names)
+    rows = await tx.fetch(FIND, tx.board, capability, MOST_AGENTS if available else limit, wanted)
     return [dict(row) for row in rows if row["available"] or not available][:limit]

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from strawberry.scalars import JSON
 from strawberry.types import Info
 
+from slateboard.interfaces.graphql import nested
 from slateboard.interfaces.graphql.choreography import given
+from slateboard.interfaces.graphql.organisation import MARK, AgendaItem, Seat, loaded
 from slateboard.interfaces.graphql.request import Request
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
+from slateboard.protocol.errors import UnknownName
 
 Ask = Info[Request, None]
+
+
+async def _listed(info: Info[Request, None], board: str | None, arguments: dict[str, Any]) -> Any:
+    request = info.context
+    where = await request.board(board)
+    rows: list[dict[str, Any]] = await request.perform("list_meetings", where, arguments)
+    await nested.meetings(request, where, rows, request.selected(info).below)
+    return rows
 
 
 @strawberry.type
@@ -31,6 +43,16 @@ class Meeting:
     invited: int
     items: int
     closed: int
+
+    @strawberry.field(metadata=MARK)
+    def seats(self) -> list[Seat]:
+        """Who was invited, and came."""
+        return loaded(self, "seats")
+
+    @strawberry.field(metadata=MARK)
+    def agenda(self) -> list[AgendaItem]:
+        """Its items, each with what was said, the votes, what was decided and who has to do what."""
+        return loaded(self, "agenda")
 
 
 @strawberry.type
@@ -64,7 +86,16 @@ class MeetingQuery:
         self, info: Ask, state: str | None = None, limit: int = 100, board: str | None = None
     ) -> list[Meeting] | None:
         """The meetings of the board, the newest first; of one state, or all."""
-        return await info.context.perform("list_meetings", board, {"state": state, "limit": limit})
+        return await _listed(info, board, given(state=state, limit=limit))
+
+    @strawberry.field
+    async def meeting(self, info: Ask, meeting: BigInt, board: str | None = None) -> Meeting | None:
+        """One meeting, with its seats and its agenda."""
+        found = await _listed(info, board, {"ids": [meeting]})
+        if not found:
+            message = f"there is no meeting {meeting} on this board"
+            raise UnknownName(message, remedy="see `meetings`", meeting=meeting)
+        return found[0]
 
     @strawberry.field
     async def minutes(self, info: Ask, meeting: BigInt, board: str | None = None) -> JSON | None:

@@ -122,6 +122,7 @@ async def _tasks(request: Request, board: BoardId, rows: list[Row], key: Any, gr
 async def _owners(request: Request, board: BoardId, rows: list[Row], key: Any, group: list[Selected]) -> None:
     names = sorted({row["owner"] for row in rows if row["owner"] is not None})
     page = await request.perform("list_agents", board, {"names": names})
+    await load(request, board, "Agent", page.rows, [one for selected in group for one in selected.below])
     found = {row["name"]: row for row in page.rows}
     for row in rows:
         row[key] = found.get(row["owner"])

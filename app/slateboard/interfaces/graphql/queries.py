@@ -26,6 +26,7 @@ from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.health import HealthQuery
 from slateboard.interfaces.graphql.manifests import ManifestQuery
 from slateboard.interfaces.graphql.meetings import MeetingQuery
+from slateboard.interfaces.graphql.organisation import DelegationsQuery
 from slateboard.interfaces.graphql.peers import PeerQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
@@ -98,6 +99,7 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 class Query(
     BreakerQuery,
     DelegationQuery,
+    DelegationsQuery,
     DirectoryQuery,
     ManifestQuery,
     MeetingQuery,

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 from strawberry.scalars import JSON
 
+from slateboard.interfaces.graphql.organisation import AgentInOrganisation, TaskInOrganisation
 from slateboard.interfaces.graphql.past import BoardAsOf
 from slateboard.interfaces.graphql.rows import LOADED
 from slateboard.interfaces.graphql.scalars import BigInt
@@ -75,7 +76,7 @@ class Board:
 
 
 @strawberry.type
-class Agent:
+class Agent(AgentInOrganisation):
     """A named actor. `ready` is counted to 10,000."""
 
     id: BigInt
@@ -157,7 +158,7 @@ class Version:
 
 
 @strawberry.type
-class Task:
+class Task(TaskInOrganisation):
     """An intent, delegated. `status` and `progress` count everything below it."""
 
     id: BigInt

@@ -30,65 +30,69 @@ SELECT m.id AS meeting, m.title, m.state, m.starts_at, m.opened_at, m.ends_at, m
        (SELECT count(*) FROM agenda_items i WHERE i.board = m.board AND i.meeting = m.id AND i.stage = 'closed')
            AS closed
 FROM meetings m LEFT JOIN agents c ON c.board = m.board AND c.id = m.chair
-WHERE m.board = $1 AND ($2::text IS NULL OR m.state = $2) ORDER BY m.id DESC LIMIT $3
+WHERE m.board = $1 AND ($2::text IS NULL OR m.state = $2) AND ($4::bigint[] IS NULL OR m.id = ANY ($4))
+ORDER BY m.id DESC LIMIT $3
 """
 
 ONE = """
 SELECT m.*, c.name AS chair_name FROM meetings m LEFT JOIN agents c ON c.board = m.board AND c.id = m.chair
-WHERE m.board = $1 AND m.id = $2
+WHERE m.board = $1 AND m.id = ANY ($2::bigint[]) ORDER BY m.id DESC
 """
 
 SEATS = """
-SELECT g.name AS agent, g.role, s.required, s.seated, s.present, s.may_veto, s.joined_at
+SELECT s.meeting, g.name AS agent, g.role, s.required, s.seated, s.present, s.may_veto, s.joined_at
 FROM meeting_seats s JOIN agents g ON g.board = s.board AND g.id = s.agent
-WHERE s.board = $1 AND s.meeting = $2 ORDER BY s.position
+WHERE s.board = $1 AND s.meeting = ANY ($2::bigint[]) ORDER BY s.meeting, s.position
 """
 
 AGENDA = """
-SELECT i.number, i.title, i.stage, i.round, i.outcome, i.reason, i.decision, i.opened_at, i.closed_at,
+SELECT i.meeting, i.number, i.title, i.stage, i.round, i.outcome, i.reason, i.decision, i.opened_at, i.closed_at,
        d.subject AS decision_subject, o.id AS motion, o.text AS motion_text, o.rationale, p.name AS proposed_by
 FROM agenda_items i
 LEFT JOIN motions o ON o.board = i.board AND o.id = i.motion
 LEFT JOIN agents p ON p.board = o.board AND p.id = o.agent
 LEFT JOIN decisions d ON d.board = i.board AND d.id = i.decision
-WHERE i.board = $1 AND i.meeting = $2 ORDER BY i.number
+WHERE i.board = $1 AND i.meeting = ANY ($2::bigint[]) ORDER BY i.meeting, i.number
 """
 
 STATEMENTS = """
-SELECT s.id, s.number, s.round, g.name AS agent, s.kind, s.text, s.said_at, s.settled, s.settled_by,
+SELECT s.meeting, s.id, s.number, s.round, g.name AS agent, s.kind, s.text, s.said_at, s.settled, s.settled_by,
        s.settled_because, s.settled_at
 FROM statements s JOIN agents g ON g.board = s.board AND g.id = s.agent
-WHERE s.board = $1 AND s.meeting = $2 ORDER BY s.number, s.id LIMIT $3
+WHERE s.board = $1 AND s.meeting = ANY ($2::bigint[]) ORDER BY s.meeting, s.number, s.id LIMIT $3
 """
 
 VOTES = """
-SELECT c.number, g.name AS agent, c.choice, c.rationale, c.change, c.voted_at
+SELECT c.meeting, c.number, g.name AS agent, c.choice, c.rationale, c.change, c.voted_at
 FROM vote_changes c JOIN agents g ON g.board = c.board AND g.id = c.agent
-WHERE c.board = $1 AND c.meeting = $2 ORDER BY c.number, g.name, c.change
+WHERE c.board = $1 AND c.meeting = ANY ($2::bigint[]) ORDER BY c.meeting, c.number, g.name, c.change
 """
 
 ACTIONS = """
-SELECT i.number, a.title, a.brief, g.name AS owner, a.due_seconds, a.task
+SELECT a.meeting, i.number, a.title, a.brief, g.name AS owner, a.due_seconds, a.task
 FROM action_items a JOIN agenda_items i ON i.board = a.board AND i.meeting = a.meeting AND i.motion = a.motion
 JOIN agents g ON g.board = a.board AND g.id = a.owner
-WHERE a.board = $1 AND a.meeting = $2 ORDER BY i.number, a.position
+WHERE a.board = $1 AND a.meeting = ANY ($2::bigint[]) ORDER BY a.meeting, i.number, a.position
 """
 
 ABSENCES = """
-SELECT t.number, t.kind, t.round, g.name AS agent, t.ended_at
+SELECT t.meeting, t.number, t.kind, t.round, g.name AS agent, t.ended_at
 FROM meeting_turns t JOIN agents g ON g.board = t.board AND g.id = t.agent
-WHERE t.board = $1 AND t.meeting = $2 AND t.outcome = $3 AND t.kind <> $4 ORDER BY t.item
+WHERE t.board = $1 AND t.meeting = ANY ($2::bigint[]) AND t.outcome = $3 AND t.kind <> $4
+ORDER BY t.meeting, t.number, t.item
 """
 
 
-async def list_meetings(tx: ReadTransaction, *, state: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-    """The meetings of the board, the newest first: of one state, or all. Raises `Invalid`."""
+async def list_meetings(
+    tx: ReadTransaction, *, state: str | None = None, limit: int = 100, ids: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
+    """The meetings of the board, the newest first: of one state, or all; with `ids` those alone. Raises `Invalid`."""
     tx.require(Right.READER)
     if not 1 <= limit <= MAX_SHOWN:
         raise Invalid(f"a list has 1 to {MAX_SHOWN:,} rows", remedy="choose a number in that range")
     if state is not None and state not in set(MeetingState):
         raise Invalid(f"{state[:40]!r} is no state of a meeting", remedy=f"one of: {', '.join(MeetingState)}")
-    return [dict(row) for row in await tx.fetch(LIST, tx.board, state, limit)]
+    return [dict(row) for row in await tx.fetch(LIST, tx.board, state, limit, None if ids is None else list(ids))]
 
 
 async def minutes(tx: ReadTransaction, *, meeting: int) -> dict[str, Any]:
@@ -97,43 +101,62 @@ async def minutes(tx: ReadTransaction, *, meeting: int) -> dict[str, Any]:
     Each item of the agenda has its `motion`, `statements`, `concerns`, `votes` (each with the `history` of its
     changes), `actions`, who was `absent`, and the `dissent`: who did not approve what was approved.
     """
-    tx.require(Right.READER)
-    row = await tx.fetchrow(ONE, tx.board, meeting)
-    if row is None:
+    found = await list_minutes(tx, meetings=[meeting])
+    if not found:
         message = f"there is no meeting {meeting} on this board"
         raise UnknownName(message, remedy="see `slate meeting list`", meeting=meeting)
-    found = {**dict(row), "meeting": row["id"], "reference": f"meeting:{meeting}", "chair": row["chair_name"]}
-    for name in ("board", "id", "chair_name", "organiser"):
-        del found[name]
-    found["seats"] = [dict(one) for one in await tx.fetch(SEATS, tx.board, meeting)]
-    said = _by_number(await tx.fetch(STATEMENTS, tx.board, meeting, MAX_STATEMENTS))
-    cast = _by_number(await tx.fetch(VOTES, tx.board, meeting))
-    actions = _by_number(await tx.fetch(ACTIONS, tx.board, meeting))
-    missed = _by_number(await tx.fetch(ABSENCES, tx.board, meeting, TurnEnd.ABSENT, TurnKind.JOIN))
-    agenda: list[dict[str, Any]] = []
-    for one in await tx.fetch(AGENDA, tx.board, meeting):
-        number = one["number"]
-        votes = _votes(cast.get(number, []))
+    return {**found[0], "markdown": markdown(found[0])}
+
+
+async def list_minutes(tx: ReadTransaction, *, meetings: Sequence[int]) -> list[dict[str, Any]]:
+    """The minutes of up to 1,000 meetings, the newest first, without Markdown: `minutes` says what they are."""
+    tx.require(Right.READER)
+    if len(meetings) > MAX_SHOWN:
+        raise Invalid(f"these are minutes of at most {MAX_SHOWN:,} meetings", remedy="ask for fewer at once")
+    wanted = list(meetings)
+    seats = _by("meeting", await tx.fetch(SEATS, tx.board, wanted))
+    said = _by_item(await tx.fetch(STATEMENTS, tx.board, wanted, MAX_STATEMENTS))
+    cast = _by_item(await tx.fetch(VOTES, tx.board, wanted))
+    actions = _by_item(await tx.fetch(ACTIONS, tx.board, wanted))
+    missed = _by_item(await tx.fetch(ABSENCES, tx.board, wanted, TurnEnd.ABSENT, TurnKind.JOIN))
+    agenda: dict[int, list[dict[str, Any]]] = {}
+    for one in await tx.fetch(AGENDA, tx.board, wanted):
+        meeting, *row = dict(one).items()
+        item = (meeting[1], one["number"])
+        votes = _votes(cast.get(item, []))
         approved = one["outcome"] == "approved"
-        agenda.append({
-            **dict(one),
-            "statements": [said for said in said.get(number, []) if said["kind"] == "said"],
-            "concerns": [said for said in said.get(number, []) if said["kind"] == "concern"],
+        agenda.setdefault(meeting[1], []).append({
+            **dict(row),
+            "statements": [said for said in said.get(item, []) if said["kind"] == "said"],
+            "concerns": [said for said in said.get(item, []) if said["kind"] == "concern"],
             "votes": votes,
             "dissent": [vote for vote in votes if approved and vote["choice"] != "approve"],
-            "actions": actions.get(number, []),
-            "absent": sorted({one["agent"] for one in missed.get(number, [])}),
+            "actions": actions.get(item, []),
+            "absent": sorted({one["agent"] for one in missed.get(item, [])}),
         })  # fmt: skip
-    found["agenda"] = agenda
-    found["markdown"] = markdown(found)
+    found: list[dict[str, Any]] = []
+    for row in await tx.fetch(ONE, tx.board, wanted):
+        one = {**dict(row), "meeting": row["id"], "reference": f"meeting:{row['id']}", "chair": row["chair_name"]}
+        for name in ("board", "id", "chair_name", "organiser"):
+            del one[name]
+        found.append({**one, "seats": seats.get(row["id"], []), "agenda": agenda.get(row["id"], [])})
     return found
 
 
-def _by_number(rows: Sequence[Any]) -> dict[int, list[dict[str, Any]]]:
+def _by(name: str, rows: Sequence[Any]) -> dict[Any, list[dict[str, Any]]]:
+    """Rows by the value of a column, without it."""
     return {
-        number: [{name: value for name, value in row.items() if name != "number"} for row in some]
-        for number, some in groupby(rows, key=lambda row: row["number"])
+        key: [{column: value for column, value in row.items() if column != name} for row in some]
+        for key, some in groupby(rows, key=lambda row: row[name])
     }
+
+
+def _by_item(rows: Sequence[Any]) -> dict[tuple[int, int], list[dict[str, Any]]]:
+    """Rows by their meeting and the number of its item."""
+    return {
+        (meeting, number): own for meeting, some in _by("meeting", rows).items()
+        for number, own in _by("number", some).items()
+    }  # fmt: skip
 
 
 def _votes(changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from slateboard.protocol.events import Subject
 from slateboard.protocol.rights import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from slateboard.transaction import ReadTransaction, Transaction
 
@@ -82,6 +82,18 @@ WHERE m.board = $1 AND m.agent = $2 AND ($3::bigint IS NULL OR m.thread < $3) AN
 ORDER BY m.thread DESC LIMIT $5
 """
 
+OF_AGENTS = f"""
+SELECT a.name AS agent, o.*
+FROM unnest($2::text[]) AS n (name) JOIN agents a ON a.board = $1 AND a.name = n.name,
+LATERAL (
+    SELECT t.id AS thread, t.topic, t.opened_by, t.opened_at, m.read_to, {UNREAD} AS unread
+    FROM thread_members m, LATERAL (SELECT * FROM threads t WHERE t.board = m.board AND t.id = m.thread OFFSET 0) AS t
+    WHERE m.board = $1 AND m.agent = a.id AND ($3::bigint IS NULL OR m.thread < $3) AND (NOT $4 OR {UNREAD} > 0)
+    ORDER BY m.thread DESC LIMIT $5
+) AS o
+ORDER BY a.id, o.thread DESC
+"""
+
 OF_BOARD = """
 SELECT t.id AS thread, t.topic, t.opened_by, t.opened_at, NULL::bigint AS read_to, NULL::bigint AS unread
 FROM threads t WHERE t.board = $1 AND ($2::bigint IS NULL OR t.id < $2) ORDER BY t.id DESC LIMIT $3
@@ -122,19 +134,28 @@ async def acknowledge(tx: Transaction, *, thread: int, message: int | None = Non
 
 
 async def list_threads(
-    tx: ReadTransaction, *, agent: str | None = None, unread: bool = False, first: int = 50, after: int | None = None
+    tx: ReadTransaction,
+    *,
+    agent: str | None = None,
+    unread: bool = False,
+    first: int = 50,
+    after: int | None = None,
+    agents: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Threads, the newest first, of the agent (that asks, where none is named), with how many messages are `unread`.
 
-    `after` is the last thread of the page before. Counts end at 1,000. An administrator who names nobody sees all.
+    `after` is the last thread of the page before. Counts end at 1,000. An administrator who names nobody sees all. With
+    `agents` those of each of them, and the rows name the `agent`.
     """
     tx.require(Right.READER)
     _check_page(first)
+    if agents is not None:
+        return [dict(row) for row in await tx.fetch(OF_AGENTS, tx.board, list(agents), after, unread, first)]
     if agent is None and tx.actor.agent is None:
         return [dict(row) for row in await tx.fetch(OF_BOARD, tx.board, after, first)]
-    from slateboard.board import agents
+    from slateboard.board import agents as named
 
-    number = tx.actor.agent if agent is None else (await agents.ids(tx, [agent]))[agent]
+    number = tx.actor.agent if agent is None else (await named.ids(tx, [agent]))[agent]
     return [dict(row) for row in await tx.fetch(OF_AGENT, tx.board, number, after, unread, first)]
 
 
