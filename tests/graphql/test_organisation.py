@@ -1,4 +1,4 @@
-"""The organisation in one query: agents with what they were given, tasks with their chain, meetings with their minutes."""
+"""The organisation in one query: agents with their work, tasks with their chain, meetings with their minutes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ async def test_an_agent_has_all_of_the_organisation_around_it(board: BoardUnderT
     (backend,) = found["agents"]["nodes"]
     assert backend == {
         "name": "backend", "manager": "cto", "managerAgent": {"name": "cto", "presence": {"live": False}},
-        "presence": {"live": True, "available": True, "ready": 2, "acceptsFrom": ["cto"], "worker": "w1"},
+        "presence": {"live": True, "available": True, "ready": 1, "acceptsFrom": ["cto"], "worker": "w1"},
         "delegationsReceived": [{"task": "api", "delegator": "cto", "state": "pending"}],
         "delegationsGiven": [{"task": "db", "agent": "frontend"}],
         "threads": [{"topic": "Which port?", "unread": 1}],
     }  # fmt: skip
     task = await asker.ask(
         """{ task(name: "db") { status progress { total } delegation { state agent } parentTask { name status }
-             delegationChain { task delegator agent state } artifacts { nodes { ownerAgent { presence { live } } } } } }"""
+             delegationChain { task delegator agent state }
+             artifacts { nodes { ownerAgent { presence { live } } } } } }"""
     )
     assert task["task"] == {
         "status": "pending", "progress": {"total": 1}, "delegation": {"state": "pending", "agent": "frontend"},
