@@ -42,8 +42,8 @@ async def test_an_agent_has_all_of_the_organisation_around_it(board: BoardUnderT
              artifacts { nodes { ownerAgent { presence { live } } } } } }"""
     )
     assert task["task"] == {
-        "status": "pending", "progress": {"total": 1}, "delegation": {"state": "pending", "agent": "frontend"},
-        "parentTask": {"name": "api", "status": "pending"},
+        "status": "not_started", "progress": {"total": 1}, "delegation": {"state": "pending", "agent": "frontend"},
+        "parentTask": {"name": "api", "status": "not_started"},
         "delegationChain": [
             {"task": "api", "delegator": "cto", "agent": "backend", "state": "pending"},
             {"task": "db", "delegator": "backend", "agent": "frontend", "state": "pending"},

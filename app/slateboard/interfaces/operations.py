@@ -290,10 +290,13 @@ async def _write(
 
 def _check_arguments(operation: str, action: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Name the argument that is unknown or missing, instead of a TypeError from deep below."""
-    required = _parameters(action)
-    for name in arguments:
+    required, plain = _parameters(action), _plain(action)
+    for name, value in arguments.items():
         if name not in required:
             raise Invalid(f"{operation} takes no argument {name!r}", remedy=f"it takes: {', '.join(sorted(required))}")
+        if name in plain and not isinstance(value, plain[name]):
+            kinds = " or ".join(KINDS[one] for one in plain[name] if one in KINDS)
+            raise Invalid(f"{name} of {operation} is {kinds}, not {str(value)[:60]!r}", remedy="give it that way")
     for name, needed in required.items():
         if needed and name not in arguments:
             raise Invalid(f"{operation} needs the argument {name!r}", remedy="give it")
@@ -303,6 +306,23 @@ def _check_arguments(operation: str, action: Callable[..., Any], arguments: Mapp
 def _parameters(action: Callable[..., Any]) -> dict[str, bool]:
     """The arguments of an action, each with whether it must be given."""
     return {one.name: one.default is Parameter.empty for one in list(signature(action).parameters.values())[1:]}
+
+
+TEXT_OF_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "None": (type(None),),
+}  # fmt: skip
+KINDS: dict[type, str] = {str: "a text", int: "a number", bool: "true or false"}
+
+
+@cache
+def _plain(action: Callable[..., Any]) -> dict[str, tuple[type, ...]]:
+    """Of the arguments that are texts, numbers and truth values, the types that they may have."""
+    found: dict[str, tuple[type, ...]] = {}
+    for name, one in list(signature(action).parameters.items())[1:]:
+        parts = str(one.annotation).split(" | ")
+        if all(part in TEXT_OF_TYPES for part in parts):
+            found[name] = tuple(kind for part in parts for kind in TEXT_OF_TYPES[part])
+    return found
 
 
 __all__ = ["OPERATIONS", "Mode", "Operation", "Statement", "Transaction", "perform"]
