@@ -91,6 +91,32 @@ async def test_consult_under_a_claim_gates_the_item_of_who_asks(peers: BoardUnde
     assert [one["note"] for one in briefing["attempts"]] == ["half done"]
 
 
+async def test_what_was_answered_or_told_in_a_briefing_is_not_unread(peers: BoardUnderTest) -> None:
+    claim = await claimed(peers)
+    asked = await peers.perform(
+        "consult", by="backend", to="cto", question="Which port?", item=claim.item, fence=claim.fence
+    )
+    assert (await unread(peers, "cto"), await unread(peers, "backend")) == ([1], [])
+    await peers.perform("answer", by="cto", escalation=asked["consult"], answer="8080")
+    assert (await unread(peers, "cto"), await unread(peers, "backend")) == ([], [1])
+    (again,) = await peers.claim()
+    assert again.item == claim.item
+    assert await unread(peers, "backend") == []
+    await peers.perform("reply", by="cto", thread=asked["thread"], text="or 8081")
+    assert (await unread(peers, "cto"), await unread(peers, "backend")) == ([], [1])
+    await peers.finish(again, by="backend")
+    assert await unread(peers, "backend") == [1]
+    members = (await peers.perform("show_thread", thread=asked["thread"]))["members"]
+    assert {one["agent"]: one["unread"] for one in members} == {"backend": 1, "cto": 0}
+
+
+async def test_a_question_that_another_has_answered_is_still_unread(peers: BoardUnderTest) -> None:
+    await peers.add_agent("boss", right="operator")
+    asked = await peers.perform("consult", by="backend", to="cto", question="Which port?")
+    await peers.perform("answer", by="boss", escalation=asked["consult"], answer="8080")
+    assert (await unread(peers, "cto"), await unread(peers, "backend")) == ([2], [1])
+
+
 async def test_consult_without_a_channel_is_refused_and_stands_in_the_log(peers: BoardUnderTest) -> None:
     claim = await claimed(peers)
     with pytest.raises(NoChannel, match="cannot consult frontend") as error:

@@ -1,8 +1,9 @@
 """Threads: what agents say to each other about one topic, in order, who is on them, and what each has read.
 
 A message is said last of all that a change does, with its thread held, so that the ids of its messages grow in the
-order in which readers see them: what was read stays read, and nothing comes in before it. Whoever is on the thread and
-not the author hears of it by an event on its inbox, `<prefix>.agents.<agent>.inbox`.
+order in which readers see them: what was read stays read, and nothing comes in before it. What somebody has answered,
+or was told in a briefing, is not unread either, though nobody acknowledged it: that is worked out where it is counted.
+Whoever is on the thread and not the author hears of it by an event on its inbox, `<prefix>.agents.<agent>.inbox`.
 """
 
 from __future__ import annotations
@@ -70,9 +71,21 @@ WHERE m.board = $1 AND m.thread = $2 AND m.agent = $3 AND m.read_to < n.newest
 RETURNING m.read_to
 """
 
+# What one said is read, and the question that one has answered; so is an answer (and that it was late) once the work
+# that waited for it was claimed again, as it stands in the briefing. Of the newest 1,000 that were not acknowledged.
 UNREAD = """
-(SELECT count(*) FROM (SELECT FROM messages s WHERE s.board = m.board AND s.thread = m.thread AND s.id > m.read_to
-                       AND s.author IS DISTINCT FROM m.agent LIMIT 1000) AS s)
+(SELECT count(*)
+ FROM (SELECT * FROM messages s WHERE s.board = m.board AND s.thread = m.thread AND s.id > m.read_to
+                                  AND s.author IS DISTINCT FROM m.agent ORDER BY s.id DESC LIMIT 1000) AS s
+ WHERE s.consult IS NULL OR NOT EXISTS (
+     SELECT FROM escalations e WHERE e.board = s.board AND e.item = s.consult AND CASE s.kind
+         WHEN 'question' THEN
+             e.answered_by = (SELECT a.name FROM agents a WHERE a.board = m.board AND a.id = m.agent)
+         ELSE (SELECT c.asker FROM consults c WHERE c.board = s.board AND c.item = s.consult) = m.agent AND (
+             EXISTS (SELECT FROM leases l
+                     WHERE l.board = s.board AND l.item = e.about AND l.claimed_at >= s.said_at)
+             OR EXISTS (SELECT FROM attempts t
+                        WHERE t.board = s.board AND t.item = e.about AND t.started_at >= s.said_at)) END))
 """
 
 OF_AGENT = f"""
