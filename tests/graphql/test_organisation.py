@@ -6,6 +6,7 @@ from slateboard.patterns.peers import routes
 from slateboard.patterns.peers.routes import Route
 from slateboard.protocol.work import NewTask
 from tests.graphql.conftest import Asker
+from tests.house.source import ROOT, text
 from tests.support.boards import BoardUnderTest
 from tests.support.meetings import MeetingUnderTest
 
@@ -96,3 +97,11 @@ async def test_a_meeting_has_its_seats_agenda_votes_and_the_tasks_that_came_of_i
     (listed,) = (await asker.ask("{ meetings { seats { agent } agenda { title } } }"))["meetings"]
     assert listed["agenda"] == [{"title": "REST?"}]
     assert (await asker.refused("{ meeting(meeting: 1) { title } }"))["code"] == "unknown_name"
+
+
+async def test_the_query_of_the_guide_is_answered(board: BoardUnderTest, asker: Asker) -> None:
+    await board.post(tasks=[NewTask(name="release-api", title="API", agent="backend", delegator="cto")])
+    guide = text(ROOT / "docs/guides/graphql.md")
+    query = guide.partition("**The organisation.**")[2].partition("```graphql")[2].partition("```")[0]
+    found = await asker.ask(query)
+    assert [one["agent"] for one in found["task"]["delegationChain"]] == ["backend"]

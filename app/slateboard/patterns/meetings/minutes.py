@@ -10,7 +10,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Invalid, UnknownName
+from slateboard.protocol.errors import Invalid, TooLarge, UnknownName
 from slateboard.protocol.meetings import MeetingState, TurnEnd, TurnKind
 from slateboard.protocol.rights import Right
 
@@ -109,13 +109,20 @@ async def minutes(tx: ReadTransaction, *, meeting: int) -> dict[str, Any]:
 
 
 async def list_minutes(tx: ReadTransaction, *, meetings: Sequence[int]) -> list[dict[str, Any]]:
-    """The minutes of up to 1,000 meetings, the newest first, without Markdown: `minutes` says what they are."""
+    """The minutes of up to 1,000 meetings, the newest first, without Markdown: `minutes` says what they are.
+
+    Raises `Invalid`, `TooLarge` (10,000 statements, of more than one).
+    """
     tx.require(Right.READER)
     if len(meetings) > MAX_SHOWN:
         raise Invalid(f"these are minutes of at most {MAX_SHOWN:,} meetings", remedy="ask for fewer at once")
     wanted = list(meetings)
     seats = _by("meeting", await tx.fetch(SEATS, tx.board, wanted))
-    said = _by_item(await tx.fetch(STATEMENTS, tx.board, wanted, MAX_STATEMENTS))
+    statements = await tx.fetch(STATEMENTS, tx.board, wanted, MAX_STATEMENTS)
+    if len(statements) == MAX_STATEMENTS and len(wanted) > 1:
+        message = f"more than {MAX_STATEMENTS:,} statements were made in these meetings"
+        raise TooLarge(message, remedy="ask for the minutes of fewer at once")
+    said = _by_item(statements)
     cast = _by_item(await tx.fetch(VOTES, tx.board, wanted))
     actions = _by_item(await tx.fetch(ACTIONS, tx.board, wanted))
     missed = _by_item(await tx.fetch(ABSENCES, tx.board, wanted, TurnEnd.ABSENT, TurnKind.JOIN))
