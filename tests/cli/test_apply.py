@@ -217,3 +217,17 @@ async def test_what_a_manifest_says_no_more_is_shown_as_removed(slate: Slate, tm
     declare(file, "".join(PIPELINE.splitlines(keepends=True)[:-1]))
     shown = (await slate("apply", "-f", file, "--dry-run")).out
     assert shown.splitlines()[:2] == ["said no more", "  - subscription events-a-cto-handle"]
+
+
+async def test_agent_that_was_removed_is_named_at_its_line_and_no_file_is_applied(
+    slate: Slate, board: BoardUnderTest, tmp_path: Path
+) -> None:
+    await board.add_agent("old")
+    await board.perform("remove_agent", name="old", to="backend")
+    declare(tmp_path / "1.yaml", BOARD)
+    declare(tmp_path / "2.yaml", BOARD.replace("feature", "other").replace("security", "old"))
+    refused = await slate("apply", "-f", tmp_path)
+    assert refused.code == 4, refused
+    assert "2.yaml:7:21: spec.artifacts.review.owner: the agent 'old' was removed from this board at " in refused.err
+    assert "name another agent instead of old" in refused.err
+    assert (await slate.ok("get", "artifacts"))["rows"] == []

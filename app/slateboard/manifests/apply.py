@@ -94,6 +94,9 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
         await circuit_breaker.execute(tx, guarded)
         await meeting.execute(tx, meetings)
     except SlateError as error:
+        gone = state.of_a_removed_agent(error, declared, found)
+        if gone is not None:
+            raise gone from error
         place = _place_of(error, declared)
         if place is None or "line" in error.details:
             raise

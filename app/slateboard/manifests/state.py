@@ -12,7 +12,10 @@ from slateboard.protocol.rights import Right
 from slateboard.store.arrays import names, numbers
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from slateboard.manifests.declarations import Declarations
+    from slateboard.protocol.errors import SlateError
     from slateboard.transaction import Statement
 
 # Two applies of the same files at once: the second waits, and then finds everything there.
@@ -51,7 +54,7 @@ SELECT id, subject, status, decision, rationale, context, consequences, confirma
 WHERE board = $1 AND subject = ANY ($2::text::text[]) ORDER BY id
 """
 
-AGENTS = "SELECT name FROM agents WHERE board = $1 AND name = ANY ($2::text::text[])"
+AGENTS = "SELECT name, removed_at FROM agents WHERE board = $1 AND name = ANY ($2::text::text[])"
 
 # What a reference to nothing may have meant.
 NEIGHBOURS = """
@@ -62,9 +65,13 @@ WHERE a.board = $1 ORDER BY t.name = $2 DESC, a.id DESC LIMIT 2000
 
 @dataclass(slots=True)
 class State:
-    """Rows of the board by the names that manifests use; `edges` has the ids of each artifact's blockers."""
+    """Rows of the board by the names that manifests use; `edges` has the ids of each artifact's blockers.
+
+    `removed` are those of the agents that were removed, and when: finished work may name them, and nothing that is new.
+    """
 
     agents: set[str] = field(default_factory=set)
+    removed: dict[str, datetime] = field(default_factory=dict)
     tasks: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, Any] = field(default_factory=dict)
     edges: dict[int, set[int]] = field(default_factory=dict)
@@ -74,7 +81,9 @@ class State:
 async def load(tx: Statement, declared: Declarations) -> State:
     """The board's rows for everything that is declared, and for every blocker that is named."""
     state = State()
-    state.agents = {row["name"] for row in await tx.fetch(AGENTS, tx.board, names(declared.agents))}
+    agents = await tx.fetch(AGENTS, tx.board, names(declared.agents))
+    state.agents = {row["name"] for row in agents}
+    state.removed = {row["name"]: row["removed_at"] for row in agents if row["removed_at"] is not None}
     tasks = {*declared.tasks, *(one.parent for one in declared.tasks.values() if one.parent is not None)}
     state.tasks = {row["name"]: row for row in await tx.fetch(TASKS, tx.board, names(sorted(tasks)))}
     wanted = [one.reference for one in declared.artifacts.values() if one.task in state.tasks]
@@ -163,3 +172,18 @@ async def missing_agents(tx: Statement, declared: Declarations, state: State, *,
             **place.details(),
         )
     return missing
+
+
+def of_a_removed_agent(error: SlateError, declared: Declarations, state: State) -> UnknownName | None:
+    """What to say where an action refused because of an agent that was removed: where a manifest names it first."""
+    agent = error.details.get("agent")
+    if not isinstance(error, UnknownName) or agent not in state.removed or agent not in declared.agents:
+        return None
+    place = declared.agents[agent]
+    return UnknownName(
+        f"{place}: {place.path}: the agent {agent!r} was removed from this board at"
+        f" {state.removed[agent]:%Y-%m-%d %H:%M:%S}, and gets nothing new",
+        remedy=f"name another agent instead of {agent}",
+        agent=agent,
+        **place.details(),
+    )
