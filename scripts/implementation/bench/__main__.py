@@ -17,6 +17,7 @@ from scripts.implementation.bench import (
     as_of,
     failing,
     feeds,
+    manifests,
     meetings,
     organisation,
     peers,
@@ -52,6 +53,7 @@ SEVERAL = {
     "latency_idle": workloads.latency,
     "consult": peers.consult,
     "meeting": meetings.meeting,
+    "apply_500": manifests.apply_500,
     "memory": workloads.memory,
     "start": workloads.start,
     "live": feeds.live,
@@ -98,7 +100,9 @@ def main() -> None:
     parser.add_argument("--against", metavar="COMMIT", help="only the drain, in turn with that of an earlier commit")
     options = parser.parse_args()
     asked = options.only.split(",") if options.only else known
-    keys = list(dict.fromkeys(next((one for one in SEVERAL if key.startswith(one)), key) for key in asked))
+    keys = list(dict.fromkeys(
+        key if key in SINGLE else next((one for one in SEVERAL if key.startswith(one)), key) for key in asked
+    ))  # fmt: skip
     unknown = sorted(set(keys) - set(known))
     if unknown:
         sys.exit(f"unknown workloads: {', '.join(unknown)}; known are: {', '.join(known)}")
