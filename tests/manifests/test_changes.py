@@ -215,3 +215,10 @@ async def test_a_decision_in_signs_that_no_name_has_is_recorded_once(board: Boar
     assert len((await do(board, text))["created"]) == 4
     again = await do(board, text)
     assert (again["created"], again["changed"]) == ([], [])
+
+
+async def test_an_empty_title_is_no_title(board: BoardUnderTest) -> None:
+    text = feature("a: {title: ''}", head="title: ''")
+    await do(board, text)
+    assert (await do(board, text))["changed"] == []
+    assert await board.fetchval("SELECT title FROM tasks WHERE board = $1") == "feature"

@@ -146,7 +146,7 @@ def _compare_task(plan: Plan, task: DeclaredTask, row: Any) -> None:
             remedy="leave it where it is, or give this node another name",
         )
     given = {
-        "title": task.title,
+        "title": task.title or None,  # an empty title is none, as it is of what is new
         "brief": task.brief,
         "agent": task.agent,
         "priority": task.priority,
@@ -157,8 +157,8 @@ def _compare_task(plan: Plan, task: DeclaredTask, row: Any) -> None:
 
 def _compare_artifact(plan: Plan, one: DeclaredArtifact, task: DeclaredTask, row: Any, state: State) -> None:
     _compare_edges(plan, one, row, state)
-    given: dict[str, Any] = {"title": one.title, "brief": one.brief, "path": one.path, "max_attempts": one.max_attempts}
-    given["owner"], given["capability"] = one.owner, one.capability
+    given: dict[str, Any] = {"title": one.title or None, "brief": one.brief, "path": one.path}
+    given |= {"max_attempts": one.max_attempts, "owner": one.owner, "capability": one.capability}
     if one.owner is None and one.capability is None:
         given["owner"] = task.agent
     priority, due = one.priority or task.priority, one.due and one.due.since(row["created_at"])
