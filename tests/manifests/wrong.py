@@ -259,7 +259,7 @@ TABLE: dict[str, Wrong] = {
     "agent: a key twice": wrong(AGENT, "  # Meetings", "  ¦peer_channels: []\n  # Meetings", TWICE, "once"),
     "agent: an unknown availability": wrong(AGENT, '"always"', '¦"alway"', "'alway'", "'always'"),
     "agent: a length of time that is none": wrong(
-        AGENT, "spec:\n", "spec:\n  limits: {rate: 3, per: ¦soon}\n", "soon", "1m"
+        AGENT, "spec:\n", "spec:\n  limits: {rate: 3, per: ¦soon}\n", "soon", "a length of time"
     ),
     # The routing table.
     "routes: unknown agent": wrong(
