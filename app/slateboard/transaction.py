@@ -263,8 +263,8 @@ async def writing(
 ) -> AsyncGenerator[Transaction]:
     """One change: leaving commits it, an error rolls it back whole. Tests pass `now` instead of sleeping.
 
-    One that `looks_first` takes the clock from its own first look, and begins after it. `wake` is told of each board's
-    inboxes that may hold new work, right after the commit.
+    One that `looks_first` takes the clock from its own first look or change, and begins after the look. `wake` is told
+    of each board's inboxes that may hold new work, right after the commit.
     """
     async with database.acquire() as connection:
         tx = None
@@ -279,7 +279,9 @@ async def writing(
                 )
                 if not looks_first:
                     await tx.proceed()
-                    tx.now = now or await connection.fetchval("SELECT clock_timestamp()")
+                    now = now or await connection.fetchval("SELECT clock_timestamp()")
+                if now is not None:
+                    tx.now = now
                 yield tx
                 await tx.end()
         except SlateError:

@@ -65,7 +65,7 @@ IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (of_query("hold-claims", duties.LOCK_CLAIMS), ["1", NUMBERS]),
     (
         of_query("give-up", leases.GIVE_UP),
-        ["1", "7", "1", "7", "7", "'w'", "now()", "'blocked'", "NULL", "NULL", "NULL", "now()"],
+        ["1", "7", "7", "NULL", "'blocked'", "NULL", "NULL", "NULL", "now()"],
     ),
     (of_query("due-meetings", queries.DUE), ["now()", "100"]),
     (of_query("hold-of-turn", queries.HOLD_OF_TURN), ["1", "7"]),

@@ -38,7 +38,7 @@ class Mode(StrEnum):
     READ = "read"
     WRITE = "write"
     LOOK_FIRST = "look first"
-    """A change that looks before it begins, and may be one statement."""
+    """A change that takes the time from its first statement; one that looks before it begins may be one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ OPERATIONS: dict[str, Operation] = {
     "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
     "list_escalations": Operation("slateboard.reports.escalations:escalations", READ, READER),
     # peers
-    "consult": Operation("slateboard.patterns.peers.consults:consult", WRITE, AGENT),
-    "request": Operation("slateboard.patterns.peers.requests:request", WRITE, AGENT),
+    "consult": Operation("slateboard.patterns.peers.consults:consult", LOOK_FIRST, AGENT),
+    "request": Operation("slateboard.patterns.peers.requests:request", LOOK_FIRST, AGENT),
     "notify": Operation("slateboard.patterns.peers.notices:notify", WRITE, AGENT),
     "reply": Operation("slateboard.patterns.peers.threads:reply", WRITE, AGENT),
     "acknowledge": Operation("slateboard.patterns.peers.threads:acknowledge", WRITE, AGENT),

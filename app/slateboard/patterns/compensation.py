@@ -142,10 +142,10 @@ async def _fence_off(tx: Transaction, found: list[Any], because: str) -> list[st
 
 async def finished(tx: Transaction, given: Finish) -> Finished:
     """The hook of a compensation that is finished: the step is undone, and the one before it follows."""
-    lease = await leases.own(tx, item=given.item, fence=given.fence)
     usage, digest = finish.receipt(given.result)
     await leases.give_up(
-        tx, lease, outcome=Outcome.COMPLETED, note=given.result.note, usage=usage, digest=digest
+        tx, item=given.item, fence=given.fence, outcome=Outcome.COMPLETED, note=given.result.note, usage=usage,
+        digest=digest,
     )  # fmt: skip
     await tx.fetch("DELETE FROM checkpoints WHERE board = $1 AND item = $2", tx.board, given.item)
     await tx.fetch(queries.MARK_DONE, tx.board, [given.item], tx.now)

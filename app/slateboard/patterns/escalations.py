@@ -127,7 +127,7 @@ async def ask(
     if owner == lease["agent"]:
         raise Invalid("an agent cannot wait for its own answer", remedy="ask somebody else")
     await leases.check_progress(tx, item)
-    row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
+    row = await leases.give_up(tx, item=item, fence=fence, outcome=Outcome.BLOCKED, note=note)
     told = await raise_(
         tx, kind="question", about=item, reference=row["reference"], owner=owner, severity=severity, question=question,
         options=options, default=default, seconds=deadline_seconds, fence=fence, note=note,
@@ -198,11 +198,14 @@ async def _to_answer(tx: Transaction, row: dict[str, Any], answer: str) -> None:
 async def finished(tx: Transaction, finish: Finish) -> Finished:
     """The hook of an answer that is given by finishing its claim: the content of the result, else its summary."""
     row = await _one(tx, finish.item)
-    lease = await duties.hold(tx, finish.item, row["about"], fence=finish.fence)
+    await duties.hold(tx, finish.item, row["about"], fence=finish.fence)
     result, (usage, digest) = finish.result, receipt(finish.result)
     text = result.content or result.summary or ""
     await _to_answer(tx, row, text)
-    await leases.give_up(tx, lease, outcome=Outcome.COMPLETED, note=result.note, usage=usage, digest=digest)
+    await leases.give_up(
+        tx, item=finish.item, fence=finish.fence, outcome=Outcome.COMPLETED, note=result.note, usage=usage,
+        digest=digest,
+    )  # fmt: skip
     claim = {"fence": finish.fence, "note": result.note, "usage": result.usage}
     await _answered(tx, row, text, tx.actor.name, claim=claim)
     await _tell(tx, row, answer=text, by=tx.actor.name)

@@ -110,7 +110,9 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
     if verify and work["verifier"] is None:
         message = f"there is nobody to verify {work['reference']}"
         raise Invalid(message, remedy="name a verifier, give the owner a manager, or add a person")
-    await leases.give_up(tx, lease, outcome=Outcome.COMPLETED, note=result.note, usage=usage, digest=digest)
+    await leases.give_up(
+        tx, item=given.item, fence=given.fence, outcome=Outcome.COMPLETED, note=result.note, usage=usage, digest=digest
+    )  # fmt: skip
     proof = None if result.evidence is None else json.dumps(result.evidence)
     await tx.fetch(
         INSERT_VERSION, tx.board, work["artifact"], work["version"], given.item, given.fence, tx.actor.name,

@@ -89,7 +89,7 @@ async def wait_for(
     await filters.check(tx, filter, "filter")
     lease = await leases.own(tx, item=item, fence=fence)
     await leases.check_progress(tx, item)
-    row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
+    row = await leases.give_up(tx, item=item, fence=fence, outcome=Outcome.BLOCKED, note=note)
     await tx.fetch(queries.INSERT_GATES, tx.board, [item], [1])
     after = await tx.fetchval(CLAIMED_AT, tx.board, lease["cause"]) or 0
     deadline = tx.now + timedelta(seconds=timeout_seconds)

@@ -79,11 +79,12 @@ NOTHING = Result()
 
 @dataclass(slots=True)
 class Finish:
-    """A result under a claim."""
+    """A result under a claim. `kind` is that of the item, if it is known: a duty's end then needs no look for it."""
 
     item: int
     fence: int
     result: Result
+    kind: str | None = None
 
 
 @dataclass(slots=True)

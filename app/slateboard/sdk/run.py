@@ -180,9 +180,9 @@ class Run:
             held.in_thread = handler.in_thread
             held.work = Work(claim, self)
             result = await result_of(await handler(held.work))
-            ending = Finish(claim.item, claim.fence, result)
+            ending = Finish(claim.item, claim.fence, result, claim.kind)
         except TurnPassed:
-            ending = Finish(claim.item, claim.fence, NOTHING)
+            ending = Finish(claim.item, claim.fence, NOTHING, claim.kind)
         except HandlerEnded:
             pass
         except asyncio.CancelledError as error:

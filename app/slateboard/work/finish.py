@@ -11,7 +11,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slateboard.protocol.errors import FinishConflict, Invalid, SlateError, TooLarge
+from slateboard.protocol.errors import FinishConflict, Invalid, LeaseLost, SlateError, TooLarge
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import Outcome
 from slateboard.protocol.usage import check_usage
@@ -47,6 +47,22 @@ async def finish(
 ) -> tuple[list[Finished], list[int]]:
     """Accept results; returns one answer for each, in their order, and the inboxes that now hold new work."""
     tx.require(Right.AGENT)
+    if not any(one.kind in hooks.DUTIES for one in finishes):
+        return await _finish(tx, finishes, now)
+    duties = [(one, one.kind) for one in _ordered(finishes) if one.kind and one.kind in hooks.DUTIES]
+    ended, woken = await hooks.finish(tx, duties, now)
+    # Of a duty whose claim is gone the result may have been accepted before.
+    answers = {key: answer for key, answer in ended.items() if not isinstance(answer.error, LeaseLost)}
+    rest = [one for one in finishes if (one.item, one.fence) not in answers]
+    if rest:
+        others, more = await _finish(tx, rest, now)
+        answers |= {(one.item, one.fence): answer for one, answer in zip(rest, others, strict=True)}
+        woken += more
+    return [answers[one.item, one.fence] for one in finishes], woken
+
+
+async def _finish(tx: Statement, finishes: Sequence[Finish], now: datetime | None) -> tuple[list[Finished], list[int]]:
+    """Ask for all at once, and then let the hooks have what was passed over."""
     ordered = _ordered(finishes)
     # A result with evidence, or with what undoes it, is for the hook of its kind.
     stale = {(one.item, one.fence): receipt(one.result)[1] for one in ordered if _says_more(one.result)}

@@ -59,13 +59,13 @@ async def block_on(
     tx.require(Right.AGENT)
     _check_blockers(on)
     await tx.fetch(board_queries.LOCK_EDGES, tx.board)
-    lease = await leases.own(tx, item=item, fence=fence)
+    await leases.own(tx, item=item, fence=fence)
     await leases.check_progress(tx, item)
     reference: str = (await tx.fetch(queries.REFERENCES, tx.board, [item]))[0]["reference"]
     task = reference.partition("/")[0]
     numbers = await newest_items(tx, {_full(one, task) for one in on})
     remaining = (await _insert(tx, {item: (reference, sorted(set(numbers.values())))}))[item]
-    row = await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
+    row = await leases.give_up(tx, item=item, fence=fence, outcome=Outcome.BLOCKED, note=note)
     await _rate_again(tx, numbers.values())
     place = await _hold(tx, item, remaining)
     tx.record(

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from slateboard.protocol.errors import Invalid, SlateError
+from slateboard.protocol.states import ItemKind
 from slateboard.protocol.work import Finished
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 HOOKS: dict[str, str] = {}
 """By kind of item, the import path of its hook: `package.module:function`."""
+
+DUTIES = frozenset({ItemKind.ANSWER, ItemKind.COMPENSATE, ItemKind.MEET, ItemKind.VERIFY})
+"""The kinds all of whose items are hooked."""
 
 
 async def finish(

@@ -6,7 +6,7 @@ was taken back is accepted.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from slateboard.protocol.errors import Invalid, LeaseLost, NoProgress, TooLarge
 from slateboard.protocol.rights import Right
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from slateboard.transaction import Statement, Transaction
 
 
-# A claim, held, ends on the way to something else than `finish_items`; `watched` where breakers must know of it.
+# A claim ends on the way to something else than `finish_items`, at $9 or now; `watched` where breakers must know of it.
 GIVE_UP = """
-WITH gone AS (DELETE FROM leases WHERE board = $1 AND item = $2),
-     kept AS (
+WITH gone AS (
+    DELETE FROM leases l
+    WHERE l.board = $1 AND l.item = $2 AND l.fence = $3 AND ($4::bigint IS NULL OR l.agent = $4)
+    RETURNING l.*, coalesce($9::timestamptz, clock_timestamp()) AS now
+), kept AS (
     INSERT INTO attempts (board, item, attempt, fence, agent, worker, started_at, outcome, note, usage, digest,
                           ended_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12)
+    SELECT board, item, attempt, fence, agent, worker, claimed_at, $5, $6, $7::text::jsonb, $8, now FROM gone
 )
-UPDATE work_items SET attempts = $3, run_at = NULL WHERE board = $1 AND id = $2
-RETURNING reference, kind, artifact, revision, inbox, base_rating, correlation, depth,
-          EXISTS (SELECT FROM failure_runs f WHERE f.board = $1) AS watched
+UPDATE work_items w SET attempts = g.attempt, run_at = NULL FROM gone g WHERE w.board = $1 AND w.id = $2
+RETURNING w.reference, w.kind, w.artifact, w.revision, w.inbox, w.base_rating, w.correlation, w.depth,
+          g.item, g.fence, g.agent, g.cause, g.now, EXISTS (SELECT FROM failure_runs f WHERE f.board = $1) AS watched
 """
 
 
@@ -70,12 +73,16 @@ async def hold(tx: Transaction, *, item: int, fence: int) -> None:
     """Let a change belong to the work of this claim, which cannot end before it. Raises `LeaseLost`."""
     row = await tx.fetchrow(queries.HOLD_CLAIM, tx.board, item, fence, tx.actor.limited_to)
     if row is None:
-        losses = await claims.explain_losses(tx, [(item, fence)])
-        raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
+        await _lose(tx, item, fence)
     tx.correlation = row["correlation"] or tx.correlation
     tx.cause, tx.depth = row["cause"], row["depth"]
     if row["kind"] == ItemKind.HANDLE:
         tx.traceparent = await tx.fetchval(queries.TRACE_OF_DELIVERY, tx.board, item)
+
+
+async def _lose(tx: Statement, item: int, fence: int) -> NoReturn:
+    losses = await claims.explain_losses(tx, [(item, fence)])
+    raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
 
 
 async def own(tx: Transaction, *, item: int, fence: int) -> Any:
@@ -89,8 +96,7 @@ async def check_own(tx: Transaction, lease: Any, *, item: int, fence: int) -> An
     only = tx.actor.limited_to
     if lease is not None and lease["fence"] == fence and (only is None or lease["agent"] == only):
         return lease
-    losses = await claims.explain_losses(tx, [(item, fence)])
-    raise losses.get((item, fence)) or LeaseLost(f"there is no claim of item {item} under fence {fence}")
+    return await _lose(tx, item, fence)
 
 
 async def check_progress(tx: Statement, item: int) -> None:
@@ -102,26 +108,33 @@ async def check_progress(tx: Statement, item: int) -> None:
 
 async def give_up(
     tx: Transaction,
-    lease: Any,
     *,
+    item: int,
+    fence: int,
     outcome: Outcome,
     note: str | None = None,
     usage: str | None = None,
     digest: bytes | None = None,
 ) -> Any:
-    """End a held claim and keep its attempt; what the transaction then says belongs to its work.
+    """End a claim and keep its attempt; what the transaction then says belongs to its work. Raises `LeaseLost`.
 
-    `usage` is JSON; by the `digest` of its content a finish that is repeated is answered as the first time.
+    `usage` is JSON; by the `digest` of its content a finish that is repeated is answered as the first time. A change
+    without a time takes place now.
 
     The item is held and in no place then. Returns its `reference`, `kind`, `artifact`, `revision`, `inbox`,
-    `base_rating`, `correlation` and `depth`.
+    `base_rating`, `correlation` and `depth`, and the `agent` whose claim it was.
     """
-    claim = (lease[name] for name in ("item", "attempt", "fence", "agent", "worker", "claimed_at"))
-    row = await tx.fetchrow(GIVE_UP, tx.board, *claim, outcome.value, note, usage, digest, tx.now)
+    now = getattr(tx, "now", None)
+    row = await tx.fetchrow(
+        GIVE_UP, tx.board, item, fence, tx.actor.limited_to, outcome.value, note, usage, digest, now
+    )  # fmt: skip
+    if row is None:
+        await _lose(tx, item, fence)
+    tx.takes_place_at(row["now"])
     if row["watched"]:
-        await breakers.settle(tx, [lease], outcome=outcome)
+        await breakers.settle(tx, [row], outcome=outcome)
     tx.correlation = row["correlation"] or tx.correlation
-    tx.cause, tx.depth = lease["cause"], row["depth"]
+    tx.cause, tx.depth = row["cause"], row["depth"]
     return row
 
 

@@ -32,7 +32,8 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
         raise LeaseLost(f"item {given.item} is asked no more", remedy="drop it", item=given.item)
     usage, digest = finish.receipt(given.result)
     await leases.give_up(
-        tx, lease, outcome=Outcome.COMPLETED, note=given.result.note, usage=usage, digest=digest
+        tx, item=given.item, fence=given.fence, outcome=Outcome.COMPLETED, note=given.result.note, usage=usage,
+        digest=digest,
     )  # fmt: skip
     claim = {"item": given.item, "fence": given.fence, "note": given.result.note, "usage": given.result.usage}
     seat = held.seat(turn["agent"])

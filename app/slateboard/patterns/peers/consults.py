@@ -81,38 +81,37 @@ async def consult(
     """
     tx.require(Right.AGENT)
     escalations.check_question(question, options, default, deadline_seconds, severity)
-    lease = await claimed(tx, item, fence)
-    asker = threads.acting(tx) if lease is None else lease["agent"]
+    row = await given_back(tx, item, fence, note)
+    asker = threads.acting(tx) if row is None else row["agent"]
     other, label = await routes.require_channel(tx, asker, to)
-    reference = f"{KIND}/{to}"
-    row = None if lease is None else await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
-    if row is not None:
-        reference = row["reference"]
     await refuse_loop(tx, asker, other)
-    about = None if lease is None else lease["item"]
+    reference = f"{KIND}/{to}" if row is None else row["reference"]
     told = await escalations.raise_(
-        tx, kind=KIND, about=about, reference=reference, owner=other, severity=severity, question=question,
-        options=options, default=default, seconds=deadline_seconds, **given_up(lease, note),
+        tx, kind=KIND, about=item, reference=reference, owner=other, severity=severity, question=question,
+        options=options, default=default, seconds=deadline_seconds, **told_of(fence, note),
     )  # fmt: skip
     on = await on_thread(tx, thread, topic or label or question, [asker, other])
     await ask_on(tx, told["item"], asker=asker, other=other, thread=on)
     await threads.say(tx, on, "question", question, consult=told["item"], tells=[])
     return {
-        "consult": told["item"], "thread": on["id"], "to": to, "deadline": told["deadline"], "item": about,
-        "place": None if about is None else Place.WAITING,
+        "consult": told["item"], "thread": on["id"], "to": to, "deadline": told["deadline"], "item": item,
+        "place": None if item is None else Place.WAITING,
     }  # fmt: skip
 
 
-async def claimed(tx: Transaction, item: int | None, fence: int | None) -> Any:
-    """The held claim that is to wait for the answer; None without one."""
+async def given_back(tx: Transaction, item: int | None, fence: int | None, note: str | None) -> Any:
+    """Give the claim back that is to wait for the answer: its item, in no place; None without one. Sets the time."""
     if (item is None) != (fence is None):
         raise Invalid("a claim is named by its item and its fence", remedy="give both, or neither")
-    return None if item is None or fence is None else await leases.own(tx, item=item, fence=fence)
+    if item is not None and fence is not None:
+        return await leases.give_up(tx, item=item, fence=fence, outcome=Outcome.BLOCKED, note=note)
+    tx.takes_place_at(await tx.fetchval("SELECT clock_timestamp()"))
+    return None
 
 
-def given_up(lease: Any, note: str | None) -> dict[str, Any]:
+def told_of(fence: int | None, note: str | None) -> dict[str, Any]:
     """What the event of a question says of the claim that was given back for it."""
-    return {} if lease is None else {"fence": lease["fence"], "note": note}
+    return {} if fence is None else {"fence": fence, "note": note}
 
 
 async def refuse_loop(tx: Transaction, asker: int, other: int) -> None:

@@ -17,8 +17,8 @@ from slateboard.protocol.errors import Invalid, WrongState
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import check_name
 from slateboard.protocol.rights import Right
-from slateboard.protocol.states import Outcome, Place
-from slateboard.work import duties, inboxes, leases
+from slateboard.protocol.states import Place
+from slateboard.work import duties, inboxes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,11 +88,9 @@ async def request(
     if item is not None and answers > 1:
         remedy = "leave the claim out, and wait for a message on your inbox: `work.wait_for(...)`"
         raise Invalid("work waits for one answer, not for several", remedy=remedy)
-    lease = await consults.claimed(tx, item, fence)
-    asker = threads.acting(tx) if lease is None else lease["agent"]
+    row = await consults.given_back(tx, item, fence, note)
+    asker = threads.acting(tx) if row is None else row["agent"]
     others = await _asked(tx, capability, asker, answers)
-    row = None if lease is None else await leases.give_up(tx, lease, outcome=Outcome.BLOCKED, note=note)
-    about = None if lease is None else lease["item"]
     members = [asker, *(other for other in others if other is not None)]
     on = await threads.open_(tx, threads.check_topic((topic or question)[: threads.MAX_TOPIC_CHARACTERS]), members)
     deadline = tx.now + timedelta(seconds=deadline_seconds)
@@ -107,16 +105,16 @@ async def request(
         owner = open_to if other is None else other
         assert owner is not None
         told = await escalations.raise_(
-            tx, kind=KIND, about=about, reference=f"{KIND}/{capability}" if row is None else row["reference"],
+            tx, kind=KIND, about=item, reference=f"{KIND}/{capability}" if row is None else row["reference"],
             owner=owner, severity=severity, question=question, seconds=deadline_seconds,
-            **consults.given_up(lease, note),
+            **consults.told_of(fence, note),
         )  # fmt: skip
         await consults.ask_on(tx, told["item"], asker=asker, other=other, thread=on, request=made["id"])
         asked.append(told["item"])
     await threads.say(tx, on, "question", question, consult=asked[0], tells=[])
     return {
         "request": made["id"], "thread": on["id"], "consults": asked, "answers": answers, "deadline": deadline,
-        "item": about, "place": None if about is None else Place.WAITING,
+        "item": item, "place": None if item is None else Place.WAITING,
     }  # fmt: skip
 
 
