@@ -46,7 +46,7 @@ async def test_verify_can_be_true_or_false(board: BoardUnderTest) -> None:
         ({"verify": "backend"}, "its own verifier"),
         ({"verify": 3}, "a name"),
         ({"criteria": " "}, "an empty text"),
-        ({"evidence": ["link", "hope"]}, "link, hash or note"),
+        ({"evidence": ["link", "hope"]}, "one of: hash, link, note"),
         ({"time_limit": "soon"}, "a length of time"),
         ({"time_limit": 0}, "a length of time"),
         ({"time_limit": "31d"}, "a length of time"),

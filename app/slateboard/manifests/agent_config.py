@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 from slateboard.board import profiles
 from slateboard.manifests import circuit_breaker, routing_table
 from slateboard.manifests.declarations import Declarations, DeclaredAgent, DeclaredSubscription
-from slateboard.manifests.event_pipeline import named_after, pattern_of
-from slateboard.manifests.fields import A_NAME, Fields, check, text
+from slateboard.manifests.event_pipeline import named_after
+from slateboard.manifests.fields import Fields, Key, Table, Texts
 from slateboard.manifests.places import located, wrong
+from slateboard.manifests.values import Amount, Length, Name, Number, Pattern, Text, Word, check
 from slateboard.patterns import spending
-from slateboard.protocol import durations
-from slateboard.protocol.errors import Invalid, SlateError
+from slateboard.protocol.errors import SlateError
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import AgentKind, Availability, Priority
+from slateboard.protocol.usage import MOST_COST
 from slateboard.store.arrays import names
 from slateboard.work import limits
 
@@ -30,20 +31,59 @@ if TYPE_CHECKING:
     from slateboard.manifests.places import Node
     from slateboard.transaction import Statement, Transaction
 
-SPEC_KEYS = frozenset((
-    "agent", "role", "kind", "capabilities", "manager", "right", "accepts_delegation_from", "event_subscriptions",
-    "peer_channels", "meeting_availability", "limits", "budget", "circuit_breaker",
-))  # fmt: skip
-LIMIT_KEYS = frozenset(("concurrency", "rate", "per"))
-BUDGET_KEYS = frozenset(("tokens", "cost"))
 SUFFIX = "-agent"
 ACTION = "handle"
-A_CHANNEL = "another agent's inbox: <prefix>.agents.<agent>.inbox"
-A_BUDGET = "{tokens, cost}: a whole number, and a number above 0"
-MOST = 2**31 - 1
 MOST_TOKENS = 10**15
 
-CHANNEL = re.compile(r"[a-z0-9][a-z0-9_-]*\.agents\.([^.]+)\.inbox")
+CHANNEL = re.compile(r"[a-z0-9][a-z0-9_-]*\.agents\.([a-z0-9][a-z0-9_-]{0,62})\.inbox")
+A_CHANNEL = "another agent's inbox: <prefix>.agents.<agent>.inbox"
+
+LIMITS = Table(
+    "limits",
+    "{concurrency}, {rate, per}",
+    {
+        "concurrency": Key(Number(1, limits.MOST), "Items at once."),
+        "rate": Key(Number(1, limits.MOST), "Items that may begin in each `per`."),
+        "per": Key(Length(), "The time in which `rate` counts, like 1m."),
+    },
+    filled=True,
+)
+ALLOWED = Table(
+    "budget",
+    "{tokens, cost}: a whole number, and a number above 0",
+    {
+        "tokens": Key(Number(1, MOST_TOKENS), "Tokens, of input and output together."),
+        "cost": Key(Amount(MOST_COST), "Cost, in the board's currency."),
+    },
+    filled=True,
+)
+SPEC = Table(
+    "spec",
+    "the spec of an AgentConfig",
+    {
+        "agent": Key(Name(), "The agent; else the metadata's name without a trailing `-agent`."),
+        "role": Key(Text(), "What it is for."),
+        "kind": Key(Word([one.value for one in AgentKind]), "What it is."),
+        "capabilities": Key(Texts(Name()), "What it can do: it may claim what asks for one of them."),
+        "manager": Key(Name(), "To whom escalations go."),
+        "right": Key(Word([one.word for one in Right]), "What it may do."),
+        "accepts_delegation_from": Key(
+            Texts(Name(), "a list of agents, empty for nobody", alone=False), "Left out: anybody; `[]`: nobody."
+        ),
+        "event_subscriptions": Key(
+            Texts(Pattern(), "a list of subjects", alone=False), "Of which events it hears: subjects, or patterns."
+        ),
+        "peer_channels": Key(
+            Texts(Text(A_CHANNEL, pattern=CHANNEL.pattern), "a list of inboxes", alone=False), "To whom it may write."
+        ),
+        "meeting_availability": Key(
+            Word([one.value for one in Availability]), "Whether it is invited to meetings; else `always`."
+        ),
+        "limits": Key(LIMITS, "How much it may do at once, or in a time."),
+        "budget": Key(ALLOWED, "How much it may use."),
+        "circuit_breaker": Key(circuit_breaker.RULES, "When its circuit breaker opens."),
+    },
+)
 
 THERE = """
 SELECT a.name, a.kind, a.role, a.capabilities, coalesce(m.name, '') AS manager, a.grant AS "right", a.availability,
@@ -61,74 +101,55 @@ LIMIT = ("concurrency", "rate", "per_seconds")
 BUDGET = ("tokens", "cost")
 
 
-def declare(found: Declarations, document: Document, spec: Node, own: str) -> None:
+def declare(found: Declarations, fields: Fields, own: str | None) -> None:
     """The agent of the manifest, with its subscriptions and its breaker."""
-    fields = Fields(document, spec, SPEC_KEYS, f"the spec of an AgentConfig: {', '.join(sorted(SPEC_KEYS))}")
-    agent = fields.name("agent") or own.removesuffix(SUFFIX)
-    check(document, fields.node_of("agent"), agent)
+    agent = fields.get("agent") or (own or "").removesuffix(SUFFIX)
+    check(fields.document, fields.node_of("agent"), agent)
     source = f"AgentConfig/{agent}"
-    found.add_agent(agent, document, fields.node_of("agent"))
-    accepts = _agents(found, fields, "accepts_delegation_from")
-    given: dict[str, Any] = {
-        "role": fields.text("role"),
-        "kind": fields.word("kind", [one.value for one in AgentKind]),
-        "manager": fields.name("manager"),
-        "right": fields.word("right", [one.word for one in Right]),
-        "accepts_from": accepts,
-        "availability": fields.word("meeting_availability", [one.value for one in Availability])
-        or Availability.ALWAYS.value,
-    }
-    if given["manager"] is not None:
-        found.add_agent(given["manager"], document, fields.values["manager"])
-    if "capabilities" in fields.values:
-        given["capabilities"] = sorted({check(document, one, one.value) for one in fields.texts("capabilities")})
+    found.add_agent(agent, fields.document, fields.node_of("agent"))
+    found.add_agent(fields.get("manager"), fields.document, fields.node_of("manager"))
     found.add_profile(
         DeclaredAgent(
-            document=document,
-            node=fields.node,
-            name=agent,
-            source=source,
-            given={key: value for key, value in given.items() if value is not None or key == "accepts_from"},
-            limit=_limit(fields),
-            budget=_budget(fields),
+            document=fields.document, node=fields.node, name=agent, source=source, given=_given(found, fields),
+            limit=_limit(fields), budget=_budget(fields),
         )
-    )
-    routing_table.add_channels(found, document, agent, source, _channels(found, fields, agent))
+    )  # fmt: skip
+    routing_table.add_channels(found, fields.document, agent, source, _channels(found, fields, agent))
     found.pipelines.add(source)
-    for node in fields.items("event_subscriptions", "a list of subjects"):
-        found.add_subscription(_subscription(document, node, agent, source))
+    for node in fields.nodes("event_subscriptions"):
+        found.add_subscription(_subscription(fields.document, node, agent, source))
     found.breaker_sources.add(source)
-    if "circuit_breaker" in fields.values:
-        rules = fields.values["circuit_breaker"]
-        circuit_breaker.add_rules(found, document, rules, rules, agent, source)
+    if "circuit_breaker" in fields:
+        rules = fields.get("circuit_breaker")
+        circuit_breaker.add_rules(found, rules.node, rules, agent, source)
 
 
-def _agents(found: Declarations, fields: Fields, key: str) -> list[str] | None:
-    """The agents that a list names; None where it is not there."""
-    if key not in fields.values:
-        return None
-    named: list[str] = []
-    for node in fields.items(key, "a list of agents, empty for nobody"):
-        one = check(fields.document, node, text(fields.document, node, A_NAME))
-        found.add_agent(one, fields.document, node)
-        named.append(one)
-    return sorted(set(named))
+def _given(found: Declarations, fields: Fields) -> dict[str, Any]:
+    """The arguments of `profiles.change_agent` that the manifest gives."""
+    accepts = {node.value: node for node in fields.nodes("accepts_delegation_from")}
+    for name, node in accepts.items():
+        found.add_agent(name, fields.document, node)
+    given = {key: fields.get(key) for key in ("role", "kind", "manager", "right") if key in fields}
+    if "capabilities" in fields:
+        given["capabilities"] = sorted({node.value for node in fields.nodes("capabilities")})
+    given["accepts_from"] = sorted(accepts) if "accepts_delegation_from" in fields else None
+    given["availability"] = fields.get("meeting_availability") or Availability.ALWAYS.value
+    return given
 
 
 def _channels(found: Declarations, fields: Fields, own: str) -> list[tuple[str, Node]]:
     channels: dict[str, Node] = {}
-    for node in fields.items("peer_channels", "a list of inboxes"):
-        match = CHANNEL.fullmatch(text(fields.document, node, A_CHANNEL))
-        if match is None or match[1] == own:
-            raise wrong(fields.document.at(node), f"found {node.value[:80]!r}", A_CHANNEL)
-        other = check(fields.document, node, match[1])
+    for node in fields.nodes("peer_channels"):
+        other = node.value.split(".")[2]
+        if other == own:
+            raise wrong(fields.document.at(node), f"found {node.value[:80]!r}, its own", A_CHANNEL)
         found.add_agent(other, fields.document, node)
         channels.setdefault(other, node)
     return list(channels.items())
 
 
 def _subscription(document: Document, node: Node, agent: str, source: str) -> DeclaredSubscription:
-    patterns = [pattern_of(document, node)]
+    patterns = [node.value]
     return DeclaredSubscription(
         document=document, node=node, name=named_after(agent, patterns, ACTION), source=source, patterns=patterns,
         all_of=False, agent=agent, action=ACTION, filter=None, ordered_by=None, priority=Priority.MEDIUM.value,
@@ -137,30 +158,17 @@ def _subscription(document: Document, node: Node, agent: str, source: str) -> De
 
 
 def _limit(fields: Fields) -> dict[str, Any] | None:
-    if "limits" not in fields.values:
+    one = fields.get("limits")
+    if one is None:
         return None
-    document, node = fields.document, fields.values["limits"]
-    one = Fields(document, node, LIMIT_KEYS, "{concurrency, rate, per}")
-    given = {"concurrency": one.number("concurrency", 1, MOST), "rate": one.number("rate", 1, MOST)}
-    per = one.values.get("per")
-    if (per is None) != (given["rate"] is None) or not one.values:
-        raise wrong(document.at(node), "found a rate without its length, or no limit", "{concurrency}, {rate, per}")
-    try:
-        return {**given, "per_seconds": None if per is None else durations.parse(str(per.value))}
-    except Invalid as error:
-        raise wrong(document.at(one.node_of("per")), error.message, "a length of time, like 1m") from error
+    if ("rate" in one) != ("per" in one):
+        raise fields.wrong("limits", "found a rate without its length, or a length without its rate", LIMITS.expected)
+    return {"concurrency": one.get("concurrency"), "rate": one.get("rate"), "per_seconds": one.get("per")}
 
 
 def _budget(fields: Fields) -> dict[str, Any] | None:
-    if "budget" not in fields.values:
-        return None
-    one = Fields(fields.document, fields.values["budget"], BUDGET_KEYS, A_BUDGET)
-    cost = one.values.get("cost")
-    if cost is not None and cost.kind not in {"a whole number", "a number"}:
-        raise wrong(fields.document.at(cost), f"found {cost.shown()}", A_BUDGET)
-    if not one.values:
-        raise wrong(fields.document.at(one.node), "found no budget", A_BUDGET)
-    return {"tokens": one.number("tokens", 1, MOST_TOKENS), "cost": None if cost is None else float(cost.value)}
+    one = fields.get("budget")
+    return None if one is None else {"tokens": one.get("tokens"), "cost": one.get("cost")}
 
 
 @dataclass(slots=True)

@@ -10,22 +10,46 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.declarations import Declarations, DeclaredBreaker
-from slateboard.manifests.fields import A_NAME, Fields, check
+from slateboard.manifests.fields import Fields, Key, Table, Texts
 from slateboard.manifests.places import wrong
 from slateboard.manifests.sources import EFFECTIVE
+from slateboard.manifests.values import A_NAME, Length, Name, Number, Word
 from slateboard.protocol.errors import Invalid
 from slateboard.store.arrays import names
 from slateboard.work import breakers
 
 if TYPE_CHECKING:
-    from slateboard.manifests.documents import Document
     from slateboard.manifests.places import Node
     from slateboard.transaction import Statement, Transaction
 
-SPEC_KEYS = frozenset(("circuit_breaker", "agents"))
-BARE_KEYS = frozenset(("circuit_breaker",))
-KEYS = frozenset(("failure_threshold", "recovery_timeout", "fallback", "substitute"))
-RULES = "{failure_threshold, recovery_timeout, fallback}"
+RULES = Table(
+    "circuit_breaker",
+    "{failure_threshold, recovery_timeout, fallback}",
+    {
+        "failure_threshold": Key(
+            Number(1, breakers.MAX_THRESHOLD), "Failed items in a row that open it; 3 where it is not given."
+        ),
+        "recovery_timeout": Key(Length(), "How long until one item tries it; 300s where it is not given."),
+        "fallback": Key(
+            Word([one.value for one in breakers.Fallback]),
+            "What becomes of the work meanwhile; `escalate_to_human` where it is not given.",
+        ),
+        "substitute": Key(Name(), "With `reassign`: the agent that gets the work."),
+    },
+)
+RULES_KEY = Key(RULES, "When the breaker opens, and what becomes of the work then.", required=True)
+BARE = Table("bare", "a CircuitBreaker: circuit_breaker", {"circuit_breaker": RULES_KEY})
+SPEC = Table(
+    "spec",
+    "the spec of a CircuitBreaker: circuit_breaker, agents",
+    {
+        "circuit_breaker": RULES_KEY,
+        "agents": Key(
+            Texts(Name(), "agents, or leave the key out for all", least=1),
+            "Left out: all that have no rules of their own.",
+        ),
+    },
+)
 BARE_NAME = "default"
 """The name of the manifest that the bare form is: the board's default."""
 DEFAULT = ""
@@ -43,39 +67,35 @@ ORDER BY s.agent
 """
 
 
-def declare(found: Declarations, document: Document, spec: Node, own: str | None) -> None:
+def declare(found: Declarations, spec: Fields, own: str | None) -> None:
     """The rules of the manifest, for each agent of which it speaks; the bare form has no name of its own."""
-    known = BARE_KEYS if own is None else SPEC_KEYS
-    fields = Fields(document, spec, known, "the spec of a CircuitBreaker: circuit_breaker, agents")
-    rules = fields.require("circuit_breaker", RULES)
+    rules = spec.get("circuit_breaker")
     source = f"CircuitBreaker/{own or BARE_NAME}"
     found.breaker_sources.add(source)
-    named = fields.texts("agents")
-    if "agents" in fields.values and not named:
-        raise wrong(document.at(fields.values["agents"]), "found no agent", "agents, or leave the key out for all")
-    for agent, node in [(check(document, node, node.value), node) for node in named] or [(DEFAULT, rules)]:
-        if agent:
-            found.add_agent(agent, document, node)
-        add_rules(found, document, node, rules, agent, source)
+    named = spec.nodes("agents") if own is not None else []
+    for node in named:
+        found.add_agent(node.value, spec.document, node)
+        add_rules(found, node, rules, node.value, source)
+    if not named:
+        add_rules(found, rules.node, rules, DEFAULT, source)
 
 
-def add_rules(found: Declarations, document: Document, node: Node, rules: Node, agent: str, source: str) -> None:
+def add_rules(found: Declarations, node: Node, rules: Fields, agent: str, source: str) -> None:
     """Take the rules of one breaker in, the agent's or the board's; `node` is where it is named."""
-    one = Fields(document, rules, KEYS, RULES)
     given: dict[str, Any] = {
-        "failure_threshold": one.number("failure_threshold", 1, breakers.MAX_THRESHOLD),
-        "recovery_seconds": one.length("recovery_timeout"),
-        "fallback": one.word("fallback", list(breakers.Fallback)),
-        "substitute": one.name("substitute"),
+        "failure_threshold": rules.get("failure_threshold"),
+        "recovery_seconds": rules.get("recovery_timeout"),
+        "fallback": rules.get("fallback"),
+        "substitute": rules.get("substitute"),
     }
     given = breakers.BUILT_IN | {key: value for key, value in given.items() if value is not None}
-    found.add_agent(given["substitute"], document, one.node_of("substitute"))
+    found.add_agent(given["substitute"], rules.document, rules.node_of("substitute"))
     try:
         breakers.check(**given, agent=agent)
     except Invalid as error:
-        place = document.at(one.node_of("substitute" if given["substitute"] else "fallback"))
-        raise wrong(place, error.message, A_NAME, remedy=error.remedy) from error
-    found.add_breaker(DeclaredBreaker(document=document, node=node, agent=agent, rules=given, source=source))
+        key = "substitute" if given["substitute"] else "fallback"
+        raise rules.wrong(key, error.message, A_NAME, remedy=error.remedy) from error
+    found.add_breaker(DeclaredBreaker(document=rules.document, node=node, agent=agent, rules=given, source=source))
 
 
 @dataclass(slots=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.declarations import Declarations, DeclaredCompensation
-from slateboard.manifests.fields import A_NAME, Fields, name
+from slateboard.manifests.fields import Fields, Key, Rows, Table
 from slateboard.manifests.places import nearest, wrong
 from slateboard.manifests.sources import EFFECTIVE
+from slateboard.manifests.values import Name, Truth
 from slateboard.patterns import steps
 from slateboard.protocol.errors import UnknownName
 from slateboard.store.arrays import names
@@ -20,13 +21,23 @@ from slateboard.store.arrays import names
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slateboard.manifests.documents import Document
-    from slateboard.manifests.places import Node
     from slateboard.transaction import Statement, Transaction
 
-SPEC_KEYS = frozenset(("compensation",))
-STEP_KEYS = frozenset(("step", "compensate", "agent", "irreversible"))
-A_STEP = "a step: {step, compensate}"
+STEP = Table(
+    "step",
+    "a step: {step, compensate}",
+    {
+        "step": Key(Name(), "The artifact that is undone, by its name, in whatever task.", required=True),
+        "compensate": Key(Name(), "What undoes it: the action of its work.", required=True),
+        "agent": Key(Name(), "Who undoes it; else who owns the step."),
+        "irreversible": Key(Truth(), "A person is asked first."),
+    },
+)
+SPEC = Table(
+    "spec",
+    "the spec of a Compensation: compensation",
+    {"compensation": Key(Rows(STEP, "a list of steps"), "What undoes which step.", required=True)},
+)
 BARE_NAME = "default"
 """The name of the manifest that the bare form is: the board's default."""
 COMPARED = {"compensate": "action", "agent": "agent", "irreversible": "irreversible"}
@@ -41,24 +52,21 @@ ARTIFACTS = "SELECT DISTINCT name FROM artifacts WHERE board = $1 AND name = ANY
 SOME_ARTIFACTS = "SELECT DISTINCT name FROM artifacts WHERE board = $1 ORDER BY name LIMIT 1000"
 
 
-def declare(found: Declarations, document: Document, spec: Node, own: str) -> None:
+def declare(found: Declarations, spec: Fields, own: str | None) -> None:
     """All steps of the manifest."""
-    fields = Fields(document, spec, SPEC_KEYS, "the spec of a Compensation: compensation")
-    fields.require("compensation", "a list of steps")
-    source = f"Compensation/{own}"
+    source = f"Compensation/{own or BARE_NAME}"
     found.compensation_sources.add(source)
-    for node in fields.items("compensation", "a list of steps"):
-        one = Fields(document, node, STEP_KEYS, A_STEP)
-        agent = one.name("agent")
-        found.add_agent(agent, document, one.node_of("agent"))
+    for one in spec.get("compensation"):
+        agent = one.get("agent")
+        found.add_agent(agent, one.document, one.node_of("agent"))
         found.add_compensation(
             DeclaredCompensation(
-                document=document,
-                node=node,
-                step=name(document, one.require("step", A_NAME)),
-                compensate=name(document, one.require("compensate", A_NAME)),
+                document=one.document,
+                node=one.node,
+                step=one.get("step"),
+                compensate=one.get("compensate"),
                 agent=agent,
-                irreversible=one.truth("irreversible") or False,
+                irreversible=one.get("irreversible") or False,
                 source=source,
             )
         )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from slateboard.manifests.documents import Document
-    from slateboard.manifests.fields import Moment
     from slateboard.manifests.places import Node
+    from slateboard.manifests.values import Moment
     from slateboard.patterns.peers.routes import Route
     from slateboard.protocol.work import Result
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from slateboard.manifests.declarations import Declarations, DeclaredArtifact, DeclaredTask
-    from slateboard.manifests.fields import Moment
     from slateboard.manifests.places import Place
+    from slateboard.manifests.values import Moment
 
 MAX_TOLD = 1_000
 """Things that are told one by one."""

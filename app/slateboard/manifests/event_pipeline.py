@@ -10,94 +10,100 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from slateboard.manifests.artifacts import PRIORITIES
+from slateboard.manifests.artifacts import PRIORITY
 from slateboard.manifests.declarations import Declarations, DeclaredSubscription
-from slateboard.manifests.fields import A_NAME, Fields, check, name, text
-from slateboard.manifests.places import located, wrong
+from slateboard.manifests.fields import Key, Rows, Table, Texts
+from slateboard.manifests.places import wrong
 from slateboard.manifests.task_tree import shortened
-from slateboard.protocol.errors import BadSubject
+from slateboard.manifests.values import Name, Pattern, Text, Word
 from slateboard.protocol.states import Priority
-from slateboard.protocol.subjects import check_pattern
 
 if TYPE_CHECKING:
-    from slateboard.manifests.documents import Document
-    from slateboard.manifests.places import Node
+    from slateboard.manifests.fields import Fields
 
-SPEC_KEYS = frozenset(("events",))
-ENTRY_KEYS = frozenset(("subject", "all_of", "consumers"))
-CONSUMER_KEYS = frozenset(("name", "agent", "action", "filter", "ordered_by", "priority", "start"))
-AN_ENTRY = "an entry: {subject, consumers}, or {all_of, consumers}"
-A_CONSUMER = "a consumer: {agent, action}"
 BARE_NAME = "events"
 """The name of the pipeline that the bare form is."""
 ACTION = "handle"
-STARTS = frozenset(("now", "beginning"))
 MAX_SUBJECTS = 16
 """Of one `all_of`."""
+SUBJECTS = f"2 to {MAX_SUBJECTS} subjects, each of them once"
+
+CONSUMER = Table(
+    "consumer",
+    "a consumer: {agent, action}",
+    {
+        "agent": Key(Name(), "Who gets the deliveries.", required=True),
+        "action": Key(Name(), f"What is to be done; `{ACTION}` where it is not given."),
+        "filter": Key(Text(), 'A JSON path over {subject, actor, correlation, payload}: `$.payload.branch == "main"`.'),
+        "ordered_by": Key(Text(), "A JSON path to a key: deliveries of one key are claimed one after the other."),
+        "priority": PRIORITY,
+        "start": Key(Word(("now", "beginning")), "Where in the log a new subscription begins; else `now`."),
+        "name": Key(Name(), "Of the subscription; else it is named after all else."),
+    },
+)
+ENTRY = Table(
+    "entry",
+    "an entry: {subject, consumers}, or {all_of, consumers}",
+    {
+        "subject": Key(Pattern(), "A subject, or a pattern: `*` is one token, a final `>` the rest."),
+        "all_of": Key(
+            Texts(Pattern(), SUBJECTS, least=2, most=MAX_SUBJECTS, alone=False, items="subjects"),
+            "Instead of a subject: all of these must come, with one correlation.",
+        ),
+        "consumers": Key(Rows(CONSUMER, "a list of consumers"), "Who hears of it, and what they do.", required=True),
+    },
+)
+SPEC = Table(
+    "spec",
+    "the spec of an EventPipeline: events",
+    {"events": Key(Rows(ENTRY, "a list of entries"), "Which events, and who hears of them.", required=True)},
+)
 
 _UNFIT = re.compile(r"[^a-z0-9_-]+")
 
 
-def declare(found: Declarations, document: Document, spec: Node, pipeline: str) -> None:
+def declare(found: Declarations, spec: Fields, own: str | None) -> None:
     """All subscriptions of the pipeline."""
-    fields = Fields(document, spec, SPEC_KEYS, "the spec of an EventPipeline: events")
-    fields.require("events", "a list of entries")
+    pipeline = own or BARE_NAME
     found.pipelines.add(_source(pipeline))
-    for node in fields.items("events", "a list of entries"):
-        entry = Fields(document, node, ENTRY_KEYS, AN_ENTRY)
+    for entry in spec.get("events"):
         patterns = _patterns(entry)
-        entry.require("consumers", "a list of consumers")
-        for consumer in entry.items("consumers", "a list of consumers"):
-            one = Fields(document, consumer, CONSUMER_KEYS, A_CONSUMER)
-            found.add_subscription(_subscription(found, one, patterns, pipeline, all_of="all_of" in entry.values))
+        for consumer in entry.get("consumers"):
+            found.add_subscription(_subscription(found, consumer, patterns, pipeline, all_of="all_of" in entry))
 
 
 def _patterns(entry: Fields) -> list[str]:
     """The entry's subject, or all of those that it waits for."""
-    document = entry.document
-    if "all_of" in entry.values and "subject" in entry.values:
-        raise wrong(document.at(entry.node, "all_of"), "found both 'subject' and 'all_of'", "one of them")
-    if "all_of" not in entry.values:
-        node = entry.require("subject", "a subject, or a pattern: genbrain.events.pr.*")
-        return [pattern_of(document, node)]
-    nodes = entry.items("all_of", "a list of subjects")
-    patterns = [pattern_of(document, node) for node in nodes]
-    if not 2 <= len(set(patterns)) == len(patterns) <= MAX_SUBJECTS:
-        place = document.at(entry.values["all_of"])
-        raise wrong(place, f"found {len(patterns)} subjects", f"2 to {MAX_SUBJECTS}, each of them once")
+    if "all_of" in entry and "subject" in entry:
+        raise wrong(entry.document.at(entry.node, "all_of"), "found both 'subject' and 'all_of'", "one of them")
+    if "subject" in entry:
+        return [entry.get("subject")]
+    patterns = [node.value for node in entry.nodes("all_of")]
+    if not patterns:
+        raise wrong(entry.document.at(entry.node), "there is no 'subject'", f"subject: {Pattern().expected}")
+    if len(set(patterns)) != len(patterns):
+        raise entry.wrong("all_of", f"found {len(patterns)} subjects, some of them twice", SUBJECTS)
     return patterns
-
-
-def pattern_of(document: Document, node: Node) -> str:
-    """A subject, or a pattern of subjects, at its place."""
-    pattern = text(document, node, "a subject")
-    try:
-        return check_pattern(pattern)
-    except BadSubject as error:
-        raise located(error, document.at(node)) from None
 
 
 def _subscription(
     found: Declarations, fields: Fields, patterns: list[str], pipeline: str, *, all_of: bool
 ) -> DeclaredSubscription:
-    document, priority = fields.document, fields.word("priority", PRIORITIES)
-    agent = name(document, fields.require("agent", A_NAME))
-    found.add_agent(agent, document, fields.values["agent"])
-    action = fields.text("action") or ACTION
-    check(document, fields.node_of("action"), action)
+    agent, action = fields.get("agent"), fields.get("action") or ACTION
+    found.add_agent(agent, fields.document, fields.node_of("agent"))
     return DeclaredSubscription(
-        document=document,
+        document=fields.document,
         node=fields.node,
-        name=fields.name("name") or named_after(pipeline, patterns, agent, action),
+        name=fields.get("name") or named_after(pipeline, patterns, agent, action),
         source=_source(pipeline),
         patterns=patterns,
         all_of=all_of,
         agent=agent,
         action=action,
-        filter=fields.text("filter"),
-        ordered_by=fields.text("ordered_by"),
-        priority=PRIORITIES[priority] if priority else Priority.MEDIUM,
-        start=fields.word("start", STARTS) or "now",
+        filter=fields.get("filter"),
+        ordered_by=fields.get("ordered_by"),
+        priority=fields.get("priority") or Priority.MEDIUM.value,
+        start=fields.get("start") or "now",
     )
 
 

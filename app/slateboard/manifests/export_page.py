@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.export_text import Plain
-from slateboard.manifests.fields import MAX_TEXT
+from slateboard.manifests.values import MAX_TEXT
 
 if TYPE_CHECKING:
     from datetime import datetime

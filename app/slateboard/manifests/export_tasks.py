@@ -17,9 +17,9 @@ from slateboard.board.delegations import MOST_DEEP
 from slateboard.manifests.artifacts import MAX_BLOCKERS
 from slateboard.manifests.export_found import MAX_INLINE_BYTES
 from slateboard.manifests.export_page import Manifest, length, moment
-from slateboard.manifests.fields import MAX_TEXT
 from slateboard.manifests.plan import WORD_OF_RATING
 from slateboard.manifests.task_tree import shortened
+from slateboard.manifests.values import MAX_TEXT
 from slateboard.protocol.names import RESULT
 from slateboard.protocol.states import DecisionStatus, Place, Priority
 from slateboard.protocol.work import DEFAULT_ATTEMPTS, DEFAULT_ON_NO_ACK

@@ -1,195 +1,144 @@
-"""Taking values out of a mapping of a manifest: each as what it must be, or an error that says what was expected.
+"""The keys of the mappings of a manifest: one table of each, which the parser reads by.
 
-A key without a value (`owner:`) is a key that was not given.
+A key that stands in no table cannot be read. A key without a value (`owner:`) is a key that was not given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.places import Node, unknown, wrong
-from slateboard.protocol import durations
-from slateboard.protocol.errors import Invalid
-from slateboard.protocol.names import check_name, slug
+from slateboard.manifests.values import Value, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from slateboard.manifests.documents import Document
-
-MAX_AHEAD = timedelta(days=3650)
-"""How far ahead of its posting something can be due."""
-MOST_SECONDS = 30 * 86_400.0
-"""Of a length of time that is no `due`."""
-MAX_TEXT = 65_536
-"""Characters of a title, brief or path."""
-
-A_NAME = "a name: lower-case letters, digits, '-' and '_', 63 at most"
-A_LENGTH = "a length of time above 0 and at most 30 days, like 300s or 5m"
-A_MOMENT = "a length of time (30m, 4h, 2d) or a time with its zone (2026-12-24T18:00:00Z)"
+    from slateboard.manifests.places import Place
+    from slateboard.protocol.errors import BadManifest
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A time, or how long after its posting; the second stays the same when the manifest is applied again."""
+class Key:
+    """A key: what stands under it, and what that means."""
 
-    after: timedelta | None = None
-    time: datetime | None = None
+    value: Value
+    text: str
+    required: bool = False
 
-    def since(self, posted: datetime) -> datetime:
-        """The time itself, for something posted then."""
-        return posted + self.after if self.after is not None else self.time or posted
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The keys of a mapping, and its name; with `filled` it has one of them at least."""
+
+    name: str
+    expected: str
+    keys: dict[str, Key]
+    filled: bool = False
+
+    def read(self, document: Document, node: Node, key: str) -> Fields:
+        """The fields of a mapping."""
+        return Fields(document, node, self)
 
 
 class Fields:
-    """The keys of one mapping; those that are not known were refused."""
+    """The keys of one mapping that have a value; a key that its table has not, or that must be there, was refused."""
 
-    __slots__ = ("document", "node", "values")
+    __slots__ = ("document", "node", "table", "values")
 
-    def __init__(self, document: Document, node: Node, known: Iterable[str], expected: str) -> None:
+    def __init__(self, document: Document, node: Node, table: Table) -> None:
         self.document = document
         self.node = node
+        self.table = table
         if node.kind == "nothing":
             node.value = {}
         elif node.kind != "a mapping":
-            raise wrong(document.at(node), f"found {node.shown()}", expected)
+            raise wrong(document.at(node), f"found {node.shown()}", table.expected)
         for key in node.value:
-            if key not in known:
-                raise unknown(document.at(node, key), "key", key, known)
+            if key not in table.keys:
+                raise unknown(document.at(node, key), "key", key, table.keys)
         self.values: dict[str, Node] = {key: one for key, one in node.value.items() if one.kind != "nothing"}
+        for key, one in table.keys.items():
+            if one.required and key not in self.values:
+                raise wrong(document.at(node), f"there is no {key!r}", f"{key}: {one.value.expected}")
+        if table.filled and not self.values:
+            raise wrong(document.at(node), "found none of its keys", table.expected)
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a key was given."""
+        return key in self.values
+
+    def get(self, key: str) -> Any:
+        """The value of a key, as its table reads it; None where it was not given."""
+        node = self.values.get(key)
+        return self.table.keys[key].value.read(self.document, node, key) if node is not None else None
+
+    def nodes(self, key: str) -> list[Node]:
+        """The nodes of a list that may be left out."""
+        return self.get(key) or []
 
     def node_of(self, key: str) -> Node:
         """The value under a key, else the mapping that lacks it."""
         return self.values.get(key, self.node)
 
-    def require(self, key: str, expected: str) -> Node:
-        """The value under a key that must be there."""
-        if key not in self.values:
-            raise wrong(self.document.at(self.node), f"there is no {key!r}", f"{key}: {expected}")
-        return self.values[key]
+    def place(self, key: str) -> Place:
+        """Where the value of a key stands, else the mapping that lacks it."""
+        return self.document.at(self.node_of(key))
 
-    def text(self, key: str) -> str | None:
-        """A text that may be left out."""
-        node = self.values.get(key)
-        return None if node is None else text(self.document, node)
+    def wrong(self, key: str, found: str, expected: str, *, remedy: str = "") -> BadManifest:
+        """The error for what stands under a key."""
+        return wrong(self.place(key), found, expected, remedy=remedy)
 
-    def name(self, key: str) -> str | None:
-        """A name that may be left out."""
-        node = self.values.get(key)
-        return None if node is None else name(self.document, node)
 
-    def word(self, key: str, words: Iterable[str]) -> str | None:
-        """One of a closed set of words."""
-        node = self.values.get(key)
-        if node is None:
-            return None
-        found = text(self.document, node)
-        if found not in words:
-            raise unknown(self.document.at(node), key, found, words)
-        return found
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A list of texts, each of which is such a value; with `alone` also one of them without a list. Gives the nodes."""
 
-    def number(self, key: str, lowest: int, highest: int) -> int | None:
-        """A whole number of a range."""
-        node = self.values.get(key)
-        if node is None:
-            return None
-        decimal = node.kind == "a whole number" and node.value.lstrip("+-").isdecimal() and len(node.value) < 20
-        if not decimal or not lowest <= int(node.value) <= highest:
-            raise wrong(self.document.at(node), f"found {node.shown()}", f"a whole number, {lowest} to {highest}")
-        return int(node.value)
+    item: Value
+    expected: str = "a text, or a list of texts"
+    least: int = 0
+    most: int | None = None
+    alone: bool = True
+    items: str = "items"
 
-    def truth(self, key: str) -> bool | None:
-        """`true` or `false`, which may be left out."""
-        node = self.values.get(key)
-        if node is None:
-            return None
-        if node.kind != "true or false":
-            raise wrong(self.document.at(node), f"found {node.shown()}", "true or false")
-        return str(node.value).lower() == "true"
-
-    def moment(self, key: str) -> Moment | None:
-        """A time, or a length of time."""
-        node = self.values.get(key)
-        return None if node is None else _moment(self.document, node)
-
-    def length(self, key: str) -> float | None:
-        """A length of time in seconds, above 0 and at most 30 days."""
-        node = self.values.get(key)
-        if node is None:
-            return None
-        try:
-            seconds = durations.parse(node.value) if node.kind in {"a text", "a whole number", "a number"} else 0.0
-        except Invalid:
-            seconds = 0.0
-        if not 0 < seconds <= MOST_SECONDS:
-            raise wrong(self.document.at(node), f"found {node.shown()}", A_LENGTH)
-        return seconds
-
-    def texts(self, key: str) -> list[Node]:
-        """The nodes of one text, or of a list of texts; all of them were checked."""
-        node = self.values.get(key)
-        if node is None:
-            return []
-        nodes: list[Node] = node.value if node.kind == "a list" else [node]
+    def read(self, document: Document, node: Node, key: str) -> list[Node]:
+        """The nodes of the texts; all of them were checked."""
+        if node.kind != "a list" and not self.alone:
+            raise wrong(document.at(node), f"found {node.shown()}", self.expected)
+        nodes = node.items if node.kind == "a list" else [node]
+        if len(nodes) < self.least or (self.most is not None and len(nodes) > self.most):
+            raise wrong(document.at(node), f"found {len(nodes) or 'no'} {self.items}", self.expected)
         for one in nodes:
             if one.kind != "a text":
-                raise wrong(self.document.at(one), f"found {one.shown()}", "a text, or a list of texts")
+                raise wrong(document.at(one), f"found {one.shown()}", self.expected)
+            self.item.read(document, one, key)
         return nodes
 
-    def items(self, key: str, expected: str) -> list[Node]:
-        """The nodes of a list that may be left out."""
-        node = self.values.get(key)
-        if node is None:
-            return []
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list of mappings of one table."""
+
+    table: Table
+    expected: str
+
+    def read(self, document: Document, node: Node, key: str) -> list[Fields]:
+        """The fields of each; of mappings inside them only when they are asked for."""
         if node.kind != "a list":
-            raise wrong(self.document.at(node), f"found {node.shown()}", expected)
-        return node.value
+            raise wrong(document.at(node), f"found {node.shown()}", self.expected)
+        return [Fields(document, one, self.table) for one in node.items]
 
 
-def text(document: Document, node: Node, expected: str = "a text") -> str:
-    """A text; a number or truth value is refused, since it may not have been meant as one."""
-    if node.kind != "a text":
-        hint = "put it in quotes" if isinstance(node.value, str) else ""
-        raise wrong(document.at(node), f"found {node.shown()}", expected, remedy=hint)
-    if len(node.value) > MAX_TEXT:
-        raise wrong(document.at(node), f"found {len(node.value):,} characters", f"at most {MAX_TEXT:,}")
-    return node.value
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A mapping from names to mappings of one table."""
 
+    table: Table
+    expected: str
 
-def name(document: Document, node: Node) -> str:
-    """A name."""
-    return check(document, node, text(document, node, A_NAME))
-
-
-def check(document: Document, node: Node, found: str, key: str | None = None) -> str:
-    """A text that must be a name, at its place."""
-    try:
-        return check_name(found)
-    except Invalid:
-        remedy = f"write it like {slug(found)!r}"
-        raise wrong(document.at(node, key), f"{found[:80]!r} is not a name", A_NAME, remedy=remedy) from None
-
-
-def _moment(document: Document, node: Node) -> Moment:
-    if node.kind in {"a text", "a whole number"}:
-        try:
-            return Moment(after=_ahead(node.value))
-        except (Invalid, OverflowError):
-            pass
-        try:
-            time = datetime.fromisoformat(node.value)
-        except ValueError:
-            pass
-        else:
-            if time.tzinfo is not None:
-                return Moment(time=time)
-    raise wrong(document.at(node), f"found {node.shown()}", A_MOMENT)
-
-
-def _ahead(value: str) -> timedelta:
-    after = timedelta(seconds=durations.parse(value))
-    if not timedelta() < after <= MAX_AHEAD:
-        raise Invalid("out of range")
-    return after
+    def read(self, document: Document, node: Node, key: str) -> dict[str, Fields]:
+        """The fields of each by its name; a name without anything has all keys left out."""
+        if node.kind != "a mapping":
+            raise wrong(document.at(node), f"found {node.shown()}", self.expected)
+        for name in node.entries:
+            check(document, node, name, name)
+        return {name: Fields(document, one, self.table) for name, one in node.entries.items()}

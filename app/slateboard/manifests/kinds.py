@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slateboard.manifests import (
@@ -16,30 +18,88 @@ from slateboard.manifests import (
 )
 from slateboard.manifests.declarations import Declarations
 from slateboard.manifests.documents import Document, read
-from slateboard.manifests.fields import A_NAME, Fields, name, text
+from slateboard.manifests.fields import Fields, Key, Table
 from slateboard.manifests.places import unknown, wrong
+from slateboard.manifests.values import Name, Text, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 API_VERSION = "agent.ceo/v1"
-KEYS = frozenset(("apiVersion", "kind", "metadata", "spec"))
-METADATA_KEYS = frozenset(("name",))
-BARE = {
-    "task_id": "TaskBoard",
-    "agents": "RoutingTable",
-    "events": "EventPipeline",
-    "circuit_breaker": "CircuitBreaker",
-    "compensation": "Compensation",
-}
-"""A key at the top of a document without a kind, and the kind that it stands for."""
-SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker", "AgentConfig", "RoutingTable",
-             "Meeting")  # fmt: skip
-KINDS = SUPPORTED
+METADATA = Table("metadata", "metadata: {name}", {"name": Key(Name(), "The name of the manifest.", required=True)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """A kind of manifest: the keys of its spec, what it declares, and its bare form, where it has one.
+
+    `bare` is the key at the top of a document without a kind that stands for this one, `bare_form` its keys.
+    """
+
+    name: str
+    text: str
+    spec: Table
+    declare: Callable[[Declarations, Fields, str | None], None]
+    bare: str | None = None
+    bare_form: Table | None = None
+    needs_name: bool = True
+
+    @property
+    def form(self) -> Table:
+        """The keys of a document of this kind."""
+        return Table(
+            "manifest",
+            "a manifest",
+            {
+                "apiVersion": Key(
+                    Text(API_VERSION, pattern=re.escape(API_VERSION)), "The version of what stands here.", required=True
+                ),
+                "kind": Key(Word((self.name,)), self.text, required=True),
+                "metadata": Key(METADATA, "What the manifest is called.", required=self.needs_name),
+                "spec": Key(self.spec, f"What the {self.name} holds.", required=True),
+            },
+        )
+
+
+_ALL = (
+    Kind(
+        "TaskBoard", "One task with its artifacts and decisions.", task_board.SPEC, task_board.declare,
+        bare="task_id", bare_form=task_board.BARE, needs_name=False,
+    ),
+    Kind("TaskTree", "Tasks that are delegated downwards.", task_tree.SPEC, task_tree.declare),
+    Kind(
+        "EventPipeline", "Who hears of which events, and what they do then.", event_pipeline.SPEC,
+        event_pipeline.declare, bare="events", bare_form=event_pipeline.SPEC,
+    ),
+    Kind(
+        "Compensation", "What undoes the completed steps of a task that fails.", compensation.SPEC,
+        compensation.declare, bare="compensation", bare_form=compensation.SPEC,
+    ),
+    Kind(
+        "CircuitBreaker", "When circuit breakers of agents open, and what becomes of their work then.",
+        circuit_breaker.SPEC, circuit_breaker.declare, bare="circuit_breaker", bare_form=circuit_breaker.BARE,
+    ),
+    Kind(
+        "AgentConfig", "An agent: from whom it takes work, what it hears of, to whom it may write.",
+        agent_config.SPEC, agent_config.declare,
+    ),
+    Kind(
+        "RoutingTable", "Who consults whom for what, and who tells whom when.", routing_table.SPEC,
+        routing_table.declare, bare="agents", bare_form=routing_table.SPEC,
+    ),
+    Kind("Meeting", "A meeting that is held once.", meeting.SPEC, meeting.declare),
+)  # fmt: skip
+KINDS = {kind.name: kind for kind in _ALL}
+FORMS = {kind.name: kind.form for kind in _ALL}
+BARE = {kind.bare: kind for kind in (_ALL[0], _ALL[6], *_ALL[2:5]) if kind.bare}
+"""By the key at the top of a document without a kind, the kind that it stands for; the first that is there counts."""
 
 
 def declared(texts: Sequence[Mapping[str, str]]) -> Declarations:
-    """What these texts declare, checked as far as it can be without a board. Raises `BadManifest`, `TooLarge`."""
+    """What these texts declare, checked as far as it can be without a board. Raises `BadManifest`, `TooLarge`.
+
+    The first mistake ends it, in the order of the texts.
+    """
     found = Declarations()
     for document in read(texts):
         _declare(found, document)
@@ -54,65 +114,25 @@ def _declare(found: Declarations, document: Document) -> None:
     if "kind" not in root.value:
         _declare_bare(found, document)
         return
-    fields = Fields(document, root, KEYS, "a manifest")
-    version = text(document, fields.require("apiVersion", API_VERSION))
-    if version != API_VERSION:
-        raise wrong(document.at(fields.values["apiVersion"]), f"found {version!r}", API_VERSION)
-    kind = text(document, fields.require("kind", f"one of {', '.join(KINDS)}"))
-    if kind not in KINDS:
-        raise unknown(document.at(fields.values["kind"]), "kind", kind, KINDS)
-    _check_supported(document, kind, "kind")
-    own = None
-    if kind != "TaskBoard" or "metadata" in fields.values:
-        metadata = Fields(document, fields.require("metadata", "{name}"), METADATA_KEYS, "metadata: {name}")
-        own = name(document, metadata.require("name", A_NAME))
-    spec = fields.require("spec", f"what the {kind} holds")
-    if kind == "TaskBoard":
-        task_board.declare(found, document, spec, own)
-    elif kind == "EventPipeline":
-        event_pipeline.declare(found, document, spec, own or "")
-    elif kind == "Compensation":
-        compensation.declare(found, document, spec, own or "")
-    elif kind == "CircuitBreaker":
-        circuit_breaker.declare(found, document, spec, own)
-    elif kind == "Meeting":
-        meeting.declare(found, document, spec, own or "")
-    elif kind == "AgentConfig":
-        agent_config.declare(found, document, spec, own or "")
-    elif kind == "RoutingTable":
-        routing_table.declare(found, document, spec, own)
-    else:
-        task_tree.declare(found, document, spec, own or "")
+    node = root.entries["kind"]
+    if node.kind == "a text" and node.value not in KINDS:
+        raise unknown(document.at(node), "kind", node.value, KINDS)
+    kind = KINDS.get(node.value if node.kind == "a text" else "", _ALL[0])
+    fields = Fields(document, root, FORMS[kind.name])
+    for key in ("apiVersion", "kind"):
+        fields.get(key)
+    metadata: Fields | None = fields.get("metadata")
+    kind.declare(found, fields.get("spec"), None if metadata is None else metadata.get("name"))
 
 
 def _declare_bare(found: Declarations, document: Document) -> None:
     root = document.root
-    key = next((key for key in BARE if key in root.value), None)
-    if key is None:
+    kind = next((kind for key, kind in BARE.items() if key in root.value), None)
+    if kind is None or kind.bare_form is None:
         raise wrong(
             document.at(root),
             "found no kind",
             f"apiVersion and kind, or one of the bare forms with {', '.join(BARE)}",
             remedy=f"begin with `apiVersion: {API_VERSION}` and `kind: TaskBoard`",
         )
-    _check_supported(document, BARE[key], key)
-    if BARE[key] == "EventPipeline":
-        event_pipeline.declare(found, document, root, event_pipeline.BARE_NAME)
-    elif BARE[key] == "Compensation":
-        compensation.declare(found, document, root, compensation.BARE_NAME)
-    elif BARE[key] == "CircuitBreaker":
-        circuit_breaker.declare(found, document, root, None)
-    elif BARE[key] == "RoutingTable":
-        routing_table.declare(found, document, root, None)
-    else:
-        task_board.declare(found, document, root, None)
-
-
-def _check_supported(document: Document, kind: str, key: str) -> None:
-    if kind not in SUPPORTED:
-        raise wrong(
-            document.at(document.root, key),
-            f"the kind {kind} is not supported yet by this version",
-            f"one of: {', '.join(SUPPORTED)}",
-            remedy="leave this document out, or apply it with a later version",
-        )
+    kind.declare(found, Fields(document, root, kind.bare_form), None)

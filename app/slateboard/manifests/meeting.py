@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.declarations import DeclaredMeeting
-from slateboard.manifests.fields import Fields, check, text
+from slateboard.manifests.fields import Fields, Key, Table, Texts
 from slateboard.manifests.places import located, unknown, wrong
+from slateboard.manifests.values import A_MOMENT, Name, Number, Text, Time, Truth, Word
 from slateboard.patterns.meetings import schedule
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.meetings import (
@@ -25,16 +26,46 @@ from slateboard.store.arrays import names
 
 if TYPE_CHECKING:
     from slateboard.manifests.declarations import Declarations
-    from slateboard.manifests.documents import Document
-    from slateboard.manifests.places import Node
     from slateboard.transaction import Statement, Transaction
 
-SPEC_KEYS = frozenset((
-    "title", "participants", "optional", "agenda", "decision_required", "max_duration_minutes", "quorum",
-    "decision_model", "veto_roles", "chair", "starts_at", "turn_seconds", "vote_seconds",
-))  # fmt: skip
 AN_AGENDA = f"1 to {MAX_AGENDA} texts, of 1 to {MAX_TITLE_CHARACTERS} characters each"
 PARTICIPANTS = f"2 to {MAX_PARTICIPANTS} agents, each once, with those who are optional"
+A_VETO = "veto_roles with decision_model: majority_with_veto, and with no other"
+SPEC = Table(
+    "spec",
+    "the spec of a Meeting: participants, agenda",
+    {
+        "title": Key(Text(), "What it is called; else the manifest's name."),
+        "participants": Key(
+            Texts(Name(), PARTICIPANTS, least=1, most=MAX_PARTICIPANTS, items="participants"),
+            "The agents who have a seat.",
+            required=True,
+        ),
+        "optional": Key(
+            Texts(Name(), PARTICIPANTS, most=MAX_PARTICIPANTS), "Agents who have a seat, and for whom nobody waits."
+        ),
+        "agenda": Key(
+            Texts(
+                Text(AN_AGENDA, most=MAX_TITLE_CHARACTERS, blank=False),
+                AN_AGENDA,
+                least=1,
+                most=MAX_AGENDA,
+                alone=False,
+            ),
+            "What is spoken of, one after the other.",
+            required=True,
+        ),
+        "decision_required": Key(Truth(), "Whether each item ends with a vote."),
+        "max_duration_minutes": Key(Number(1, MAX_MINUTES), "When it is over, whatever was reached."),
+        "quorum": Key(Number(1, MAX_PARTICIPANTS), "How many must be there to begin, at most as many as have a seat."),
+        "decision_model": Key(Word([one.value for one in DecisionModel]), "What carries a motion."),
+        "veto_roles": Key(Texts(Text()), "With `majority_with_veto`: the agents or roles whose no is enough."),
+        "chair": Key(Name(), "Who leads it: one of those who have a seat."),
+        "starts_at": Key(Time(), f"Not before: {A_MOMENT}."),
+        "turn_seconds": Key(Number(1, MAX_MINUTES * 60), "How long a turn to speak lasts."),
+        "vote_seconds": Key(Number(1, MAX_MINUTES * 60), "How long a vote lasts."),
+    },
+)
 COMPARED = ("title", "participants", "agenda", "decision_required", "max_duration_minutes", "decision_model",
             "veto_roles", "quorum", "optional")  # fmt: skip
 
@@ -64,42 +95,43 @@ ORDER BY m.id LIMIT {MAX_BY_HAND}
 """
 
 
-def declare(found: Declarations, document: Document, spec: Node, own: str) -> None:
+def declare(found: Declarations, fields: Fields, own: str | None) -> None:
     """The meeting of the manifest."""
-    fields = Fields(document, spec, SPEC_KEYS, f"the spec of a Meeting: {', '.join(sorted(SPEC_KEYS))}")
-    fields.require("participants", PARTICIPANTS)
     optional = _agents(found, fields, "optional")
     participants = [one for one in _agents(found, fields, "participants") if one not in optional]
     seats = len(participants) + len(optional)
     if not participants or not 2 <= seats <= MAX_PARTICIPANTS:
-        found_ = f"found {seats} participants" if seats else "found no participant"
-        raise wrong(document.at(fields.values["participants"]), found_, PARTICIPANTS)
-    chair = fields.name("chair")
+        raise fields.wrong("participants", f"found {seats} participants", PARTICIPANTS)
+    chair, quorum = fields.get("chair"), fields.get("quorum")
     if chair is not None and chair not in {*participants, *optional}:
-        raise unknown(document.at(fields.values["chair"]), "participant", chair, [*participants, *optional])
+        raise unknown(fields.place("chair"), "participant", chair, [*participants, *optional])
+    if quorum is not None and quorum > seats:
+        raise fields.wrong(
+            "quorum", f"found a quorum of {quorum}", f"a whole number, 1 to {seats}: as many have a seat"
+        )
     given: dict[str, Any] = {
-        "title": fields.text("title") or own,
+        "title": fields.get("title") or own,
         "participants": participants,
         "optional": optional,
-        "agenda": _agenda(fields),
-        "decision_required": fields.truth("decision_required"),
-        "max_duration_minutes": fields.number("max_duration_minutes", 1, MAX_MINUTES),
-        "quorum": fields.number("quorum", 1, seats),
-        "decision_model": fields.word("decision_model", [one.value for one in DecisionModel]),
-        "veto_roles": [text(document, one) for one in fields.texts("veto_roles")],
+        "agenda": [node.value for node in fields.nodes("agenda")],
+        "decision_required": fields.get("decision_required"),
+        "max_duration_minutes": fields.get("max_duration_minutes"),
+        "quorum": quorum,
+        "decision_model": fields.get("decision_model"),
+        "veto_roles": [node.value for node in fields.nodes("veto_roles")],
         "chair": chair,
-        "turn_seconds": fields.number("turn_seconds", 1, MAX_MINUTES * 60),
-        "vote_seconds": fields.number("vote_seconds", 1, MAX_MINUTES * 60),
+        "turn_seconds": fields.get("turn_seconds"),
+        "vote_seconds": fields.get("vote_seconds"),
     }
     _check_veto(fields, given)
     found.add_meeting(
         DeclaredMeeting(
-            document=document,
+            document=fields.document,
             node=fields.node,
-            name=own,
+            name=own or "",
             source=f"Meeting/{own}",
             given={key: value for key, value in given.items() if value is not None},
-            starts_at=fields.moment("starts_at"),
+            starts_at=fields.get("starts_at"),
         )
     )
 
@@ -107,33 +139,20 @@ def declare(found: Declarations, document: Document, spec: Node, own: str) -> No
 def _agents(found: Declarations, fields: Fields, key: str) -> list[str]:
     """The agents that a list names, each once."""
     named: list[str] = []
-    for node in fields.texts(key):
-        one = check(fields.document, node, node.value)
-        if one in named:
-            raise wrong(fields.document.at(node), f"found {one!r} twice", PARTICIPANTS)
-        found.add_agent(one, fields.document, node)
-        named.append(one)
+    for node in fields.nodes(key):
+        if node.value in named:
+            raise wrong(fields.document.at(node), f"found {node.value!r} twice", PARTICIPANTS)
+        found.add_agent(node.value, fields.document, node)
+        named.append(node.value)
     return named
-
-
-def _agenda(fields: Fields) -> list[str]:
-    node = fields.require("agenda", AN_AGENDA)
-    nodes = fields.items("agenda", AN_AGENDA)
-    if not 1 <= len(nodes) <= MAX_AGENDA:
-        raise wrong(fields.document.at(node), f"found {len(nodes) or 'no'} items", AN_AGENDA)
-    agenda = [text(fields.document, one) for one in nodes]
-    for one, said in zip(nodes, agenda, strict=True):
-        if not said.strip() or len(said) > MAX_TITLE_CHARACTERS:
-            raise wrong(fields.document.at(one), f"found {len(said.strip()):,} characters", AN_AGENDA)
-    return agenda
 
 
 def _check_veto(fields: Fields, given: dict[str, Any]) -> None:
     with_veto = given["decision_model"] == DecisionModel.MAJORITY_WITH_VETO
-    if bool(given["veto_roles"]) is not with_veto:
-        place = fields.document.at(fields.node_of("veto_roles" if given["veto_roles"] else "decision_model"))
-        message = "found no veto_roles" if with_veto else "found veto_roles without their model"
-        raise wrong(place, message, "veto_roles with decision_model: majority_with_veto, and with no other")
+    if with_veto and not given["veto_roles"]:
+        raise fields.wrong("decision_model", "found no veto_roles", A_VETO)
+    if given["veto_roles"] and not with_veto:
+        raise fields.wrong("veto_roles", "found veto_roles without their model", A_VETO)
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.declarations import Declarations, DeclaredRoute, DeclaredSubscription
-from slateboard.manifests.event_pipeline import named_after, pattern_of
-from slateboard.manifests.fields import A_NAME, Fields, check, name, text
+from slateboard.manifests.event_pipeline import named_after
+from slateboard.manifests.fields import Fields, Key, Named, Rows, Table
 from slateboard.manifests.places import located, wrong
 from slateboard.manifests.sources import EFFECTIVE
+from slateboard.manifests.values import Name, Pattern, Text
 from slateboard.patterns.peers import routes
 from slateboard.patterns.peers.routes import MAX_LABEL_CHARACTERS, Route
 from slateboard.protocol.errors import SlateError
@@ -28,13 +29,40 @@ if TYPE_CHECKING:
     from slateboard.manifests.places import Node
     from slateboard.transaction import Statement, Transaction
 
-SPEC_KEYS = frozenset(("agents",))
-AGENT_KEYS = frozenset(("consults", "notifies"))
-CONSULT_KEYS = frozenset(("agent", "for"))
-NOTIFY_KEYS = frozenset(("agent", "when", "on"))
+A_LABEL = f"a text of 1 to {MAX_LABEL_CHARACTERS:,} characters"
+LABEL = Text(A_LABEL, most=MAX_LABEL_CHARACTERS, blank=False)
+TOLD = Text(f"what the other is told of: {A_LABEL}", most=MAX_LABEL_CHARACTERS, blank=False)
+CONSULT = Table(
+    "consult",
+    "{agent, for}",
+    {
+        "agent": Key(Name(), "Whom it may ask.", required=True),
+        "for": Key(LABEL, "For what."),
+    },
+)
+NOTICE = Table(
+    "notice",
+    "{agent, when, on}",
+    {
+        "agent": Key(Name(), "Whom it tells.", required=True),
+        "when": Key(TOLD, "What the other is told of.", required=True),
+        "on": Key(Pattern(), "A subject: an event of it tells the other by itself."),
+    },
+)
+PEERS = Table(
+    "peers",
+    "{consults, notifies}",
+    {
+        "consults": Key(Rows(CONSULT, f"a list of {CONSULT.expected}"), "Whom it may ask for what."),
+        "notifies": Key(Rows(NOTICE, f"a list of {NOTICE.expected}"), "Whom it tells of what."),
+    },
+)
 AGENTS = "agents, each with what it consults and notifies"
-A_CONSULT = "{agent, for}"
-A_NOTICE = "{agent, when, on}"
+SPEC = Table(
+    "spec",
+    f"the spec of a RoutingTable: {AGENTS}",
+    {"agents": Key(Named(PEERS, AGENTS), "The agents by their names.", required=True)},
+)
 BARE_NAME = "agents"
 """The name of the table that the bare form is."""
 ACTION = "notified"
@@ -51,29 +79,18 @@ WHERE r.board = $1 AND (r.source = ANY ($2::text::text[]) OR a.name = ANY ($3::t
 """
 
 
-def declare(found: Declarations, document: Document, spec: Node, own: str | None) -> None:
+def declare(found: Declarations, spec: Fields, own: str | None) -> None:
     """All routes of the table; the bare form has no name of its own."""
-    fields = Fields(document, spec, SPEC_KEYS, f"the spec of a RoutingTable: {AGENTS}")
-    listed = fields.require("agents", AGENTS)
-    if listed.kind != "a mapping":
-        raise wrong(document.at(listed), f"found {listed.shown()}", AGENTS)
     source = f"RoutingTable/{own or BARE_NAME}"
     found.route_sources.add(source)
     found.pipelines.add(source)
-    for agent, node in listed.entries.items():
-        check(document, listed, agent, agent)
-        found.add_agent(agent, document, node)
-        peers = Fields(document, node, AGENT_KEYS, "{consults, notifies}")
-        for one in peers.items("consults", f"a list of {A_CONSULT}"):
-            entry = Fields(document, one, CONSULT_KEYS, A_CONSULT)
-            label = _label(entry, "for") or ""
-            _add(found, entry, Route(agent, _other(found, entry, agent), "consult", label), source)
-        for one in peers.items("notifies", f"a list of {A_NOTICE}"):
-            entry = Fields(document, one, NOTIFY_KEYS, A_NOTICE)
-            entry.require("when", "what the other is told of")
-            other, label = _other(found, entry, agent), _label(entry, "when") or ""
-            subject = pattern_of(document, entry.values["on"]) if "on" in entry.values else None
-            _add(found, entry, Route(agent, other, "notify", label, subject), source)
+    for agent, peers in spec.get("agents").items():
+        found.add_agent(agent, peers.document, peers.node)
+        for entry in peers.nodes("consults"):
+            _add(found, entry, Route(agent, _other(found, entry, agent), "consult", entry.get("for") or ""), source)
+        for entry in peers.nodes("notifies"):
+            other, subject = _other(found, entry, agent), entry.get("on")
+            _add(found, entry, Route(agent, other, "notify", entry.get("when"), subject), source)
             if subject is not None:
                 found.add_subscription(_subscription(entry, agent, other, subject, source))
 
@@ -94,22 +111,11 @@ def _add(found: Declarations, entry: Fields, route: Route, source: str) -> None:
 
 
 def _other(found: Declarations, entry: Fields, agent: str) -> str:
-    node = entry.require("agent", A_NAME)
-    other = name(entry.document, node)
+    other = entry.get("agent")
     if other == agent:
-        raise wrong(entry.document.at(node), f"found {other!r}, the agent itself", "another agent")
-    found.add_agent(other, entry.document, node)
+        raise entry.wrong("agent", f"found {other!r}, the agent itself", "another agent")
+    found.add_agent(other, entry.document, entry.node_of("agent"))
     return other
-
-
-def _label(entry: Fields, key: str) -> str | None:
-    node = entry.values.get(key)
-    if node is None:
-        return None
-    label = text(entry.document, node)
-    if not label.strip() or len(label) > MAX_LABEL_CHARACTERS:
-        raise wrong(entry.document.at(node), f"found {len(label):,} characters", f"1 to {MAX_LABEL_CHARACTERS:,}")
-    return label
 
 
 def _subscription(entry: Fields, agent: str, other: str, subject: str, source: str) -> DeclaredSubscription:

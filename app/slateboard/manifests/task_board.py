@@ -4,46 +4,63 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slateboard.manifests.artifacts import PRIORITIES, STATUSES, declare_artifacts, declare_decisions
+from slateboard.manifests.artifacts import (
+    ARTIFACTS,
+    BRIEF,
+    DECISIONS,
+    DUE,
+    PRIORITY,
+    STATUS,
+    TITLE,
+    declare_artifacts,
+    declare_decisions,
+)
 from slateboard.manifests.declarations import Declarations, DeclaredTask
-from slateboard.manifests.fields import A_NAME, Fields
+from slateboard.manifests.fields import Fields, Key, Table
 from slateboard.manifests.places import wrong
+from slateboard.manifests.values import A_NAME, Name
 
 if TYPE_CHECKING:
-    from slateboard.manifests.documents import Document
-    from slateboard.manifests.places import Node
+    from typing import Any
 
-SPEC_KEYS = frozenset(
-    ("task_id", "title", "brief", "agent", "parent", "priority", "due", "status", "artifacts", "decisions"),
-)
+KEYS = {
+    "task_id": Key(Name(), "The name of the task; else that of the metadata."),
+    "title": TITLE,
+    "brief": BRIEF,
+    "agent": Key(Name(), "Who owns what has no owner."),
+    "parent": Key(Name(), "The task below which it stands, in these files or on the board."),
+    "priority": PRIORITY,
+    "due": DUE,
+    "status": STATUS,
+    "artifacts": ARTIFACTS,
+    "decisions": DECISIONS,
+}
+SPEC = Table("spec", "the spec of a TaskBoard: artifacts and decisions", KEYS)
+BARE = Table("bare", SPEC.expected, KEYS | {"task_id": Key(Name(), "The name of the task.", required=True)})
 
 
-def declare(found: Declarations, document: Document, spec: Node, name: str | None) -> None:
+def declare(found: Declarations, fields: Fields, name: str | None) -> None:
     """The board's task, at the top or below its `parent`; its name is that of the metadata, or `task_id`."""
-    fields = Fields(document, spec, SPEC_KEYS, "the spec of a TaskBoard: artifacts and decisions")
-    task_id = fields.name("task_id")
+    task_id: Any = fields.get("task_id")
     if name is not None and task_id is not None and name != task_id:
-        place = document.at(fields.values["task_id"])
-        raise wrong(place, f"found {task_id!r}", f"{name!r}, the name of the metadata, or no task_id")
+        raise fields.wrong("task_id", f"found {task_id!r}", f"{name!r}, the name of the metadata, or no task_id")
     if name is None and task_id is None:
-        fields.require("task_id", A_NAME)
+        raise wrong(fields.document.at(fields.node), "there is no 'task_id'", f"task_id: {A_NAME}")
     task = task_id or name or ""
-    agent, priority = fields.name("agent"), fields.word("priority", PRIORITIES)
-    found.add_agent(agent, document, fields.node_of("agent"))
+    found.add_agent(fields.get("agent"), fields.document, fields.node_of("agent"))
     found.add_task(
         DeclaredTask(
-            document=document,
-            node=spec,
+            document=fields.document,
+            node=fields.node,
             name=task,
-            title=fields.text("title"),
-            brief=fields.text("brief"),
-            agent=agent,
-            parent=fields.name("parent"),
-            priority=priority and PRIORITIES[priority],
-            due=fields.moment("due"),
-            status=fields.word("status", STATUSES),
+            title=fields.get("title"),
+            brief=fields.get("brief"),
+            agent=fields.get("agent"),
+            parent=fields.get("parent"),
+            priority=fields.get("priority"),
+            due=fields.get("due"),
+            status=fields.get("status"),
         )
     )
-    if "artifacts" in fields.values:
-        declare_artifacts(found, document, fields.values["artifacts"], task)
-    declare_decisions(found, document, fields.items("decisions", "a list of decisions"), task)
+    declare_artifacts(found, fields, task)
+    declare_decisions(found, fields, task)
