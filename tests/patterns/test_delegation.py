@@ -22,7 +22,7 @@ from slateboard.protocol.errors import (
     UnknownName,
     WrongState,
 )
-from slateboard.protocol.states import Outcome
+from slateboard.protocol.states import FailureClass, Outcome
 from slateboard.protocol.work import NewArtifact, NewTask
 from tests.manifests.test_kinds import GUIDE
 from tests.support.boards import BoardUnderTest, Clock
@@ -203,6 +203,19 @@ async def test_what_is_declined_is_back_with_its_delegator_who_is_told_why(board
     )
     with pytest.raises(WrongState, match="nobody delegated"):
         await board.perform("decline", task=task, reason="again")
+    await check_fold(board)
+
+
+async def test_of_what_came_back_and_died_hears_who_manages_its_delegator(board: BoardUnderTest) -> None:
+    await board.tolerate_failures()
+    await board.add_agent("olivia", kind="human")
+    (_, task) = await tree(board, "cto", "backend")
+    told = await board.perform("decline", by="backend", task=task, reason="I know no SQL")
+    await board.perform("answer", by="cto", escalation=told["escalation"], answer="so be it")
+    (claim,) = await board.claim("cto")
+    await board.fail(claim, FailureClass.LOGIC, by="cto")
+    (asked,) = (await board.perform("list_escalations")).rows
+    assert (asked["kind"], asked["reference"], asked["owner"]) == ("failure", task, "olivia")
     await check_fold(board)
 
 

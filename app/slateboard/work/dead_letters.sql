@@ -1,6 +1,7 @@
 -- Tell of items that have just died, in the commit of their death. Who delegated a task hears of it once while nobody
--- has answered, however many of its items die; who manages an agent (else a person) hears of three deaths in an hour,
--- once an hour. Each is an escalation that nothing waits for. Returns the inboxes that now hold a question.
+-- has answered, however many of its items die (who manages that one, where it was declined and died with the delegator);
+-- who manages an agent (else a person) hears of three deaths in an hour, once an hour. Each is an escalation that nothing
+-- waits for. Returns the inboxes that now hold a question.
 -- Writes: work_items, escalations, ready, rating_changes, two events for each escalation.
 CREATE OR REPLACE FUNCTION tell_of_deaths(
     p_board bigint, p_items bigint[], p_actor text, p_authenticated_by text, p_now timestamptz
@@ -19,7 +20,12 @@ BEGIN
         LATERAL (SELECT i.reference, i.artifact, i.correlation, i.depth FROM work_items i
                  WHERE i.board = p_board AND i.id = given.item OFFSET 0) AS w
         LEFT JOIN LATERAL (
-            SELECT k.name AS task, k.delegator FROM tasks k
+            SELECT k.name AS task, CASE WHEN k.delegator <> coalesce(d.agent, 0) THEN k.delegator
+                WHEN (SELECT g.state FROM delegations g WHERE g.board = p_board AND g.task = k.id) = 'declined' THEN
+                    (SELECT coalesce(a.manager, (SELECT min(h.id) FROM agents h WHERE h.board = p_board
+                                                 AND h.kind = 'human' AND h.removed_at IS NULL AND h.id <> a.id))
+                     FROM agents a WHERE a.board = p_board AND a.id = d.agent) END AS delegator
+            FROM tasks k
             WHERE k.board = p_board AND k.name = split_part(w.reference, '/', 1) AND w.artifact IS NOT NULL OFFSET 0
         ) AS t ON true
     ),
@@ -28,7 +34,7 @@ BEGIN
                 format('%s is a dead letter (%s): %s. Redrive the dead letters of this task?', d.reference, d.class,
                        coalesce(d.error, 'no error was told')) AS question,
                 ARRAY['redrive', 'leave'] AS options, 'leave' AS default_answer
-         FROM died d WHERE d.delegator <> coalesce(d.agent, 0)
+         FROM died d WHERE d.delegator IS NOT NULL
            AND (SELECT e.item FROM escalations e
                 WHERE e.board = p_board AND e.kind = 'failure' AND e.reference = d.task AND e.answered_at IS NULL
                 LIMIT 1) IS NULL
