@@ -30,6 +30,7 @@ ENDS: dict[str, dict[int, str]] = {
     "migrate": {},
     "apply": {4: "a name that is nowhere", 5: "a circle, or a change that the board's state forbids", 6: "not allowed"},
     "export": {2: "an unknown kind, or more than fits into one file", 4: "no manifest of that name"},
+    "schema": {4: "no such kind"},
     "get boards": {},
     "get agents": {},
     "get tasks": {4: "no such task or agent"},

@@ -142,6 +142,7 @@ REACHED_BY = {
     "record_key": "log rotate-key",
     "apply": "apply",
     "export": "export",
+    "manifest_schema": "schema",
 }
 
 LISTED = {"total", "ids", "names", "now"}

@@ -1,4 +1,4 @@
-"""Manifests in GraphQL: exporting says the same as every other door, and an apply tells its differences."""
+"""Manifests in GraphQL: exports and schemas say the same as at every other door, and an apply tells its differences."""
 
 from __future__ import annotations
 
@@ -18,3 +18,9 @@ async def test_a_board_is_exported_and_applies_back(board: BoardUnderTest, asker
     text = json.dumps(one["text"].replace("    a:", "    b: {}\n    a:"))
     done = await asker.ask(f'mutation {{ apply(dryRun: true, documents: [{{source: "a.yaml", text: {text}}}]) }}')
     assert [(one["action"], one["reference"]) for one in done["apply"]["differences"]] == [("create", "feature/b")]
+
+
+async def test_the_schema_of_a_kind_is_that_of_every_door(board: BoardUnderTest, asker: Asker) -> None:
+    found = (await asker.ask('{ manifestSchema(kind: "Meeting") { kinds { kind text } schema } }'))["manifestSchema"]
+    assert found == await board.perform("manifest_schema", kind="Meeting")
+    assert found["schema"]["title"] == "Slateboard Meeting"

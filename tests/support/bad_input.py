@@ -172,7 +172,4 @@ def filled(value: Any, made: dict[str, Any]) -> Any:
 
 async def counts(board: BoardUnderTest) -> dict[str, int]:
     """How many rows of each kind there are."""
-    return {
-        name: await board.fetchval(f"SELECT count(*) FROM {name} WHERE board = $1")
-        for name in COUNTED
-    }
+    return {name: await board.fetchval(f"SELECT count(*) FROM {name} WHERE board = $1") for name in COUNTED}

@@ -37,6 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "migrate": Entry("migrate:migrate", "Server", "Bring the schema to what this version speaks."),
     "apply": Entry("apply:apply", "Board", "Make the board what files declare."),
     "export": Entry("export:export", "Board", "Write the board as files that apply back with no change."),
+    "schema": Entry("schema:schema", "Board", "What a manifest may hold, as a JSON Schema for editors."),
     "get": Entry("get:get", "Board", "List artifacts, tasks, agents, decisions, items …"),
     "show": Entry("show:show", "Board", "Everything about one thing."),
     "why": Entry("why:why", "Board", "What holds an item, down to the root cause."),

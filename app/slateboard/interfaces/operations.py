@@ -205,6 +205,7 @@ OPERATIONS: dict[str, Operation] = {
     # declared boards
     "apply": Operation("slateboard.manifests.apply:apply", WRITE, AGENT),
     "export": Operation("slateboard.manifests.export:export", READ, READER),
+    "manifest_schema": Operation("slateboard.manifests.schema:manifest_schema", HOT, READER),
 }
 
 

@@ -40,7 +40,7 @@ MAX_BLOCKERS = 1_000
 """Blockers that one artifact names; a wider join goes through subtasks."""
 MAX_ATTEMPTS = 100
 
-A_GLOB = Checked("globs like src/api/**", resources.is_glob)
+A_GLOB = Checked("globs like src/api/**", resources.is_glob, r"^[^/\\]", resources.MAX_GLOB_CHARACTERS)
 
 TITLE = Key(Text(), "What it is, in a line.")
 BRIEF = Key(Text(), "What is wanted, at length.")

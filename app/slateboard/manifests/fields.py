@@ -1,6 +1,7 @@
-"""The keys of the mappings of a manifest: one table of each, which the parser reads by.
+"""The keys of the mappings of a manifest: one table of each, which the parser reads by and the JSON Schema is made of.
 
-A key that stands in no table cannot be read. A key without a value (`owner:`) is a key that was not given.
+A key that stands in no table cannot be read, and one that a table has is in the schema. A key without a value
+(`owner:`) is a key that was not given.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slateboard.manifests.places import Node, unknown, wrong
-from slateboard.manifests.values import Value, check
+from slateboard.manifests.values import Schema, Value, check
+from slateboard.protocol.names import NAME_PATTERN
 
 if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
@@ -28,7 +30,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """The keys of a mapping, and its name; with `filled` it has one of them at least."""
+    """The keys of a mapping, and its name in the schema; with `filled` it has one of them at least."""
 
     name: str
     expected: str
@@ -38,6 +40,23 @@ class Table:
     def read(self, document: Document, node: Node, key: str) -> Fields:
         """The fields of a mapping."""
         return Fields(document, node, self)
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A reference to the mapping's part."""
+        if self.name not in parts:
+            parts[self.name] = {}
+            parts[self.name] |= self.whole(parts)
+        return {"$ref": f"#/$defs/{self.name}"}
+
+    def whole(self, parts: dict[str, Schema]) -> Schema:
+        """The mapping itself: an object that has no other keys. A key that may be left out may be null."""
+        properties = {
+            name: {"description": key.text} | _or_null(key.value.schema(parts), null=not key.required)
+            for name, key in self.keys.items()
+        }
+        required = [name for name, key in self.keys.items() if key.required]
+        found: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        return found | ({"required": required} if required else {}) | ({"minProperties": 1} if self.filled else {})
 
 
 class Fields:
@@ -113,6 +132,14 @@ class Texts:
             self.item.read(document, one, key)
         return nodes
 
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """An array, or one of it."""
+        item = self.item.schema(parts)
+        found = {"type": "array", "items": item, "minItems": self.least}
+        if self.most is not None:
+            found["maxItems"] = self.most
+        return {"anyOf": [item, found]} if self.alone else found
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -126,6 +153,12 @@ class Rows:
         if node.kind != "a list":
             raise wrong(document.at(node), f"found {node.shown()}", self.expected)
         return [Fields(document, one, self.table) for one in node.items]
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """An array."""
+        rows = self.table.schema(parts)
+        needs_none = not any(key.required for key in self.table.keys.values())
+        return {"type": "array", "items": _or_null(rows, null=needs_none)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +175,20 @@ class Named:
         for name in node.entries:
             check(document, node, name, name)
         return {name: Fields(document, one, self.table) for name, one in node.entries.items()}
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """An object whose keys are names."""
+        names = {"propertyNames": {"pattern": f"^{NAME_PATTERN}$"}}
+        return {"type": "object", **names, "additionalProperties": _or_null(self.table.schema(parts), null=True)}
+
+
+def _or_null(schema: Schema, *, null: bool) -> Schema:
+    """The schema, and with `null` no value as well."""
+    if not null:
+        return schema
+    if "anyOf" in schema:
+        return {"anyOf": [*schema["anyOf"], {"type": "null"}]}
+    if "$ref" in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
+    found = schema | {"type": [schema["type"], "null"]}
+    return found | ({"enum": [*schema["enum"], None]} if "enum" in schema else {})

@@ -1,7 +1,8 @@
-"""What may stand under a key of a manifest: each kind of value reads itself from a node.
+"""What may stand under a key of a manifest: each kind reads itself from a node, and says itself as JSON Schema.
 
-Reading gives the value, or an error at its place that says what was expected. Lists give their nodes, so
-that what is said of one of their values later is said at its place.
+Reading gives the value, or an error at its place that says what was expected. The schema refuses nothing that reading
+takes; what depends on other keys, or on the board, only reading refuses. Lists give their nodes, so that what is said
+of one of their values later is said at its place.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from slateboard.manifests.places import Node, located, unknown, wrong
 from slateboard.protocol import durations
 from slateboard.protocol.errors import BadSubject, Invalid, TooLarge
-from slateboard.protocol.names import check_name, slug
-from slateboard.protocol.subjects import check_pattern
+from slateboard.protocol.names import NAME_PATTERN, check_name, slug
+from slateboard.protocol.subjects import MAX_CHARACTERS, check_pattern
 from slateboard.protocol.work import MAX_CONTENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from slateboard.manifests.documents import Document
+
+Schema = dict[str, Any]
 
 MAX_AHEAD = timedelta(days=3650)
 """How far ahead of its posting something can be due."""
@@ -36,6 +39,9 @@ A_NAME = "a name: lower-case letters, digits, '-' and '_', 63 at most"
 A_LENGTH = "a length of time above 0 and at most 30 days, like 300s or 1m"
 A_MOMENT = "a length of time (30m, 4h, 2d) or a time with its zone (2026-12-24T18:00:00Z)"
 
+_LENGTH = r"^\s*(\d+(\.\d+)?|(\d+(\.\d+)?(ms|[smhdw]))+)\s*$"
+_TIME = r"^\d{4}(-?\d\d-?\d\d|-?W\d\d(-?\d)?)[\s\S]\d\d[\s\S]*(Z|[+-]\d\d[\d:.,]*)$"
+
 
 class Value(Protocol):
     """A kind of value."""
@@ -47,6 +53,10 @@ class Value(Protocol):
 
     def read(self, document: Document, node: Node, key: str) -> Any:
         """The value of a node that stands under a key; `BadManifest` at its place."""
+        ...
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """The value as JSON Schema; what has a name of its own is put into `parts`, and referred to."""
         ...
 
 
@@ -82,13 +92,20 @@ class Text:
             raise wrong(document.at(node), f"found {found[:80]!r}", self.expected)
         return found
 
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A string."""
+        pattern = f"^{self.pattern}$" if self.pattern else None if self.blank else r"\S"
+        return {"type": "string", "maxLength": self.most} | ({"pattern": pattern} if pattern else {})
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A text that a function takes."""
+    """A text that a function takes; `pattern` is as much of it as a pattern can say."""
 
     expected: str
     check: Callable[[str], bool]
+    pattern: str
+    most: int
 
     def read(self, document: Document, node: Node, key: str) -> str:
         """The text."""
@@ -96,6 +113,10 @@ class Checked:
         if not self.check(found):
             raise wrong(document.at(node), f"found {found[:80]!r}", self.expected)
         return found
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A string of the pattern."""
+        return {"type": "string", "pattern": self.pattern, "maxLength": self.most}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +138,10 @@ class Content:
             )
         return found
 
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A string."""
+        return {"type": "string", "maxLength": MAX_CONTENT_BYTES}
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -127,6 +152,10 @@ class Name:
     def read(self, document: Document, node: Node, key: str) -> str:
         """The name."""
         return check(document, node, text(document, node, self.expected))
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A string of the names' pattern."""
+        return {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +173,10 @@ class Reference:
         check(document, node, artifact)
         return found
 
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A string of one name, or two."""
+        return {"type": "string", "pattern": f"^({NAME_PATTERN}/)?{NAME_PATTERN}$"}
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -157,6 +190,10 @@ class Pattern:
             return check_pattern(text(document, node, self.expected))
         except BadSubject as error:
             raise located(error, document.at(node)) from None
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A string of tokens between dots."""
+        return {"type": "string", "pattern": r"^[^.\s]+(\.[^.\s]+)*$", "maxLength": MAX_CHARACTERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +214,10 @@ class Word:
             raise unknown(document.at(node), key, found, self.words)
         return cast("Mapping[str, str]", self.words)[found] if isinstance(self.words, Mapping) else found
 
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """The words."""
+        return {"type": "string", "enum": [str(one) for one in self.words]}
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -196,6 +237,10 @@ class Number:
         if not decimal or not self.lowest <= int(node.value) <= self.highest:
             raise wrong(document.at(node), f"found {node.shown()}", self.expected)
         return int(node.value)
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """An integer."""
+        return {"type": "integer", "minimum": self.lowest, "maximum": self.highest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +264,10 @@ class Amount:
             raise wrong(document.at(node), f"found {node.shown()}", self.expected)
         return found
 
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A number."""
+        return {"type": "number", "exclusiveMinimum": 0, "maximum": self.highest}
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -231,6 +280,10 @@ class Truth:
         if node.kind != "true or false":
             raise wrong(document.at(node), f"found {node.shown()}", self.expected)
         return str(node.value).lower() == "true"
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """A boolean."""
+        return {"type": "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +301,10 @@ class TruthOr:
         """The truth, or the other value."""
         value = Truth() if node.kind == "true or false" else self.other
         return value.read(document, node, key)
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """Either."""
+        return {"anyOf": [Truth().schema(parts), self.other.schema(parts)]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +329,11 @@ class Time:
                     return Moment(time=time)
         raise wrong(document.at(node), f"found {node.shown()}", self.expected)
 
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """Seconds, a length, or a time with its zone."""
+        seconds = {"type": "integer", "minimum": 1, "maximum": int(MAX_AHEAD.total_seconds())}
+        return {"anyOf": [{"type": "string", "pattern": f"{_LENGTH}|{_TIME}"}, seconds]}
+
 
 @dataclass(frozen=True, slots=True)
 class Length:
@@ -288,6 +350,11 @@ class Length:
         if not 0 < seconds <= MOST_SECONDS:
             raise wrong(document.at(node), f"found {node.shown()}", self.expected)
         return seconds
+
+    def schema(self, parts: dict[str, Schema]) -> Schema:
+        """Seconds, or a length."""
+        seconds = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SECONDS}
+        return {"anyOf": [{"type": "string", "pattern": _LENGTH}, seconds]}
 
 
 def text(document: Document, node: Node, expected: str = "a text") -> str:
