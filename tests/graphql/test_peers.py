@@ -51,6 +51,6 @@ async def test_peers_consult_notify_and_read(
     assert [one["kind"] for one in whole["messages"]] == ["question", "reply", "answer"]
     assert whole["messages"][1]["data"] == [1]
     assert whole["messages"][1]["message"] == said["reply"]["message"]
-    assert {one["agent"]: one["unread"] for one in whole["members"]} == {"backend": 0, "cto": 1}
+    assert {one["agent"]: one["unread"] for one in whole["members"]} == {"backend": 0, "cto": 0}
     refused = await backend.refused('mutation { consult(to: "frontend", question: "?") { consult } }')
     assert refused["code"] == "no_channel"

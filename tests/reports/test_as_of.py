@@ -146,11 +146,15 @@ async def test_the_tree_and_one_thing_are_what_they_are_today(board: BoardUnderT
     await board.complete(revised["item"])
     more = await board.post(NewArtifact(task="work", name="d", owner="backend", blocked_by=()))
     await board.fail(await board.claim_item(more["work/d"]), FailureClass.TRANSIENT, note="n", usage={"cost": 2.5})
+    for rating in (2_000, None):
+        await board.perform("pin", item=items["work/b"], rating=rating, reason="it is late")
+    moved = await board.post(NewArtifact(task="work", name="e", owner="backend"))
+    await board.perform("override", item=moved["work/e"], agent="cto", reason="who is there")
     head = (await board.log())[-1].position
     for asked in ({}, {"task": "work"}, {"task": "work", "depth": 1, "artifacts": False}):
         past = await board.perform("as_of", position=head, of=[], tree=asked)
         assert past["tree"] == await board.perform("tree", **asked)
-    for name in ("work", "part", "work/a", "work/b", "part/c", str(items["work/b"]), str(revised["item"])):
+    for name in ("work", "part", "work/a", "work/b", "work/e", "part/c", str(items["work/b"]), str(revised["item"])):
         past = (await board.perform("as_of", position=head, of=[], show=name))["show"]
         live = await board.perform("show", name=name)
         assert past.keys() == live.keys(), name

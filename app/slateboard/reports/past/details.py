@@ -135,6 +135,7 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
         **_whole(next(listing.artifacts(state, [number]))),
         "rules": state.tables["artifacts"][number]["rules"],
         **LEFT,
+        **_overruled(state, state.tables["artifacts"][number]["newest_item"]),
         **cut("versions", sorted(made, key=lambda one: -one["version"]), SHOWN),
         **cut("attempts_made", _attempts(state, number), SHOWN),
         **_neighbours(state, number),
@@ -144,12 +145,17 @@ def _artifact(state: State, reference: str) -> dict[str, Any]:
 
 def _item(state: State, item: int) -> dict[str, Any]:
     row = listing.item(state, item)
-    answer: dict[str, Any] = {"type": "item", **UNTOLD, **row, **LEFT}
+    answer: dict[str, Any] = {"type": "item", **UNTOLD, **row, **LEFT, **_overruled(state, item)}
     if row["artifact"] is not None:
         attempts = _attempts(state, row["artifact"])[: SHOWN + 1]
         answer |= cut("attempts_made", [one for one in attempts if one["item"] == item], SHOWN)
         answer |= _neighbours(state, row["artifact"])
     return answer
+
+
+def _overruled(state: State, item: int) -> dict[str, Any]:
+    told = reversed(state.overruled.get(item, ()))
+    return cut("overruled", [{**one, "agent": _agent(state, one["agent"])} for one in told], SHOWN)
 
 
 def _attempts(state: State, artifact: int) -> list[Row]:

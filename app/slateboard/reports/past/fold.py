@@ -147,7 +147,8 @@ class Entry(NamedTuple):
 class State:
     """The tables of one board, each by its key; `position` is the last event that is in them.
 
-    `erased` are the positions whose payload is gone: what they said is missing from the tables.
+    `erased` are the positions whose payload is gone: what they said is missing from the tables. `overruled` has what
+    was pinned or moved, by item, the oldest first.
     """
 
     def __init__(self, board: int) -> None:
@@ -158,6 +159,7 @@ class State:
         self.waived: set[int] = set()
         self.waiting: set[int] = set()
         self.erased: list[int] = []
+        self.overruled: dict[int, list[Row]] = {}
         self.task_ids: dict[str, int] = {}
         self.blockers: dict[int, list[int]] = {}
         self.dependents: dict[int, list[int]] = {}
@@ -168,6 +170,14 @@ class State:
         for name in TIMES_OF[table]:
             kept[name] = moment(kept[name])
         self.tables[table][key_of(table, kept)] = kept
+
+    def overrule(self, item: int, payload: dict[str, Any], entry: Entry) -> None:
+        """Keep who decided otherwise about the rating of an item, or its agent, and why."""
+        told = {
+            "by": entry.actor, "at": entry.happened_at, "reason": payload.get("reason"),
+            "rating": payload.get("rating"), "pinned": "rating" in payload, "agent": payload.get("inbox"),
+        }  # fmt: skip
+        self.overruled.setdefault(item, []).append(told)
 
     def remaining(self, item: int) -> int:
         """How many blockers the item's gate counts."""

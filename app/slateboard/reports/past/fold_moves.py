@@ -28,6 +28,7 @@ def _moved(state: State, payload: dict[str, Any], entry: Entry) -> None:
     for item in moved:
         row = state.tables["work_items"][item]
         row["inbox"] = to
+        state.overrule(item, payload, entry)
         artifact = state.tables["artifacts"].get(row["artifact"])
         if artifact is not None and artifact["newest_item"] == item:
             artifact.update(owner=to, capability=None)

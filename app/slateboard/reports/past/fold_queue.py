@@ -301,6 +301,7 @@ def _redriven(state: State, payload: dict[str, Any], _entry: Entry) -> None:
 def _pinned(state: State, payload: dict[str, Any], entry: Entry) -> None:
     item = payload["item"]
     state.tables["work_items"][item]["pinned_rating"] = payload["rating"]
+    state.overrule(item, payload, entry)
     if _place_of(state, item) == "ready":
         stand(state, item, entry.happened_at)
 
