@@ -11,6 +11,7 @@ import pytest
 from slateboard.manifests import files
 from slateboard.patterns import delegation
 from slateboard.protocol.errors import (
+    AlreadyStarted,
     DelegationLoop,
     HasDependents,
     Invalid,
@@ -310,7 +311,6 @@ async def test_delegate_and_cancel_at_once_leave_no_work_below_what_was_cancelle
         board.perform("cancel_task", task="feature", reason="no", waive=True),
         return_exceptions=True,
     )
-    await board.perform("cancel_task", task="feature", reason="no", waive=True)
     assert set((await board.by_place()).keys()) == {"cancelled"}
     await check_fold(board)
 
@@ -327,3 +327,21 @@ async def test_the_briefs_of_the_hops_are_cut_the_most_general_first(board: Boar
     found = await board.perform("briefing", item=items["below/result"])
     assert [(hop["task"], hop["cut"]) for hop in found["chain"]] == [("below", False), ("mid", False), ("top", True)]
     assert sum(len(hop["brief"].encode()) for hop in found["chain"]) <= 65_536
+
+
+async def test_what_is_posted_below_a_task_while_it_is_cancelled_is_refused_or_cancelled(board: BoardUnderTest) -> None:
+    for number in range(6):
+        await board.post(tasks=[NewTask(name=f"root{number}", title="Root", agent="cto")])
+        below = [NewTask(name=f"below{number}-{one}", title="Below", parent=f"root{number}", agent="backend")
+                 for one in range(8)]  # fmt: skip
+        answers = await asyncio.gather(
+            *(board.perform("post", tasks=[one]) for one in below[:4]),
+            board.perform("cancel_task", task=f"root{number}", reason="no", cascade=True),
+            *(board.perform("post", tasks=[one]) for one in below[4:]),
+            return_exceptions=True,
+        )
+        assert not isinstance(answers[4], BaseException)
+        assert {type(one) for one in answers if isinstance(one, BaseException)} <= {AlreadyStarted}
+    left = "SELECT reference FROM work_items WHERE board = $1 AND outcome IS NULL"
+    assert await board.fetch(left) == []
+    await check_fold(board)

@@ -217,7 +217,9 @@ async def cancel_task(
     tx.require(Right.AGENT)
     if cascade and waive:
         raise Invalid("either cascade or waive", remedy="leave one of them out")
-    row, why = await _hold(tx, task), _reason(reason)
+    why = _reason(reason)
+    await tx.fetch(board_queries.LOCK_EDGES, tx.board)  # nothing comes below it meanwhile
+    row = await _hold(tx, task)
     if tx.actor.right < Right.OPERATOR and tx.actor.agent not in {row["agent"], row["delegator"]}:
         raise NotYours(f"{tx.actor.name} neither does nor delegated {task}", remedy="ask its delegator", task=task)
     subtree = [one["id"] for one in await tx.fetch(SUBTREE, tx.board, row["id"])]
