@@ -123,6 +123,24 @@ async def test_chair_that_dies_at_any_step_hands_the_chair_on(
     await check_fold(board)
 
 
+async def test_chair_that_dies_while_it_is_waited_for_hands_the_chair_on(
+    board: BoardUnderTest, meeting: MeetingUnderTest
+) -> None:
+    await meeting.schedule(SEATS, ["a"], chair="cto", max_duration_minutes=60)
+    for turn in await meeting.asked("join"):
+        await (meeting.claim(turn) if turn["name"] == "cto" else meeting.answer(turn))
+    await meeting.after(seconds=61)
+    assert await meeting.state() == "open"
+    assert (await meeting.minutes())["chair"] == "backend"
+    for turn in await meeting.asked("turn"):
+        assert turn["name"] != "cto"
+    await meeting.speak("do it", by="backend")
+    await meeting.vote()
+    assert await meeting.state() == "adjourned"
+    assert await meeting.outcomes() == ["approved"]
+    await check_fold(board)
+
+
 async def _concerned(board: BoardUnderTest) -> bool:
     return await board.fetchval("SELECT count(*) > 0 FROM statements WHERE board = $1 AND kind = 'concern'")
 
