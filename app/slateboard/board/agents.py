@@ -13,12 +13,13 @@ from slateboard.protocol.errors import Invalid, NotAuthenticated, UnknownName
 from slateboard.protocol.events import Subject
 from slateboard.protocol.names import check_name
 from slateboard.protocol.rights import Actor, Right
+from slateboard.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
     from datetime import datetime
 
-    from slateboard.transaction import Statement, Transaction
+    from slateboard.transaction import Statement
 
 TOKEN_PREFIX = "slate_"  # noqa: S105  what every token begins with, so that scanners find a leaked one
 MAX_OVERLAP_SECONDS = 7 * 86_400
@@ -66,9 +67,13 @@ async def ensure(tx: Transaction, names: Iterable[str]) -> list[str]:
 
 
 async def ids(tx: Statement, names: Iterable[str]) -> dict[str, int]:
-    """The ids of agents by their names; `UnknownName` names the first that is missing, and the nearest that is not."""
+    """The ids of agents by their names; `UnknownName` names the first that is missing, and the nearest that is not.
+
+    Within a change they are held: nobody removes them before its commit.
+    """
     wanted = sorted(set(names))
-    rows = await tx.fetch(queries.AGENTS_BY_NAME, tx.board, wanted)
+    statement = queries.HOLD_AGENTS_BY_NAME if isinstance(tx, Transaction) else queries.AGENTS_BY_NAME
+    rows = await tx.fetch(statement, tx.board, wanted)
     found: dict[str, int] = {row["name"]: row["id"] for row in rows}
     await check_found(tx, wanted, found)
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[]) AND removed_at IS NULL"
+# Until the commit nobody of them is removed; who was removed while this waited is not found.
+HOLD_AGENTS_BY_NAME = f"{AGENTS_BY_NAME} ORDER BY id FOR KEY SHARE"
 AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 AND removed_at IS NULL ORDER BY name LIMIT 1000"
 REMOVED_AGENT = "SELECT removed_at FROM agents WHERE board = $1 AND name = $2 AND removed_at IS NOT NULL"
 
@@ -17,6 +19,7 @@ LATERAL (SELECT a.id, a.newest_item, a.task FROM artifacts a
 """
 
 # The bulk inserts take their columns in Postgres's own notation for arrays: see `store.arrays`.
+# Their agents and delegators are held until the commit; returns those who were removed meanwhile.
 INSERT_TASKS = """
 WITH g AS MATERIALIZED (
     SELECT * FROM unnest(
@@ -27,10 +30,17 @@ WITH g AS MATERIALIZED (
 ), delegated AS (
     INSERT INTO delegations (board, task, delegator, agent, on_no_ack, delegated_at)
     SELECT $1, g.id, g.delegator, g.agent, g.on_no_ack, $3 FROM g WHERE g.delegator <> g.agent
+), posted AS (
+    INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by,
+                       created_at)
+    SELECT $1, g.id, g.name, g.parent, g.title, g.brief, g.agent, g.delegator, g.priority, g.due, g.source, $2, $3
+    FROM g
+), held AS MATERIALIZED (
+    SELECT a.id, a.removed_at FROM agents a
+    WHERE a.board = $1 AND a.id = ANY (ARRAY(SELECT agent FROM g UNION SELECT delegator FROM g))
+    ORDER BY a.id FOR KEY SHARE
 )
-INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by,
-                   created_at)
-SELECT $1, g.id, g.name, g.parent, g.title, g.brief, g.agent, g.delegator, g.priority, g.due, g.source, $2, $3 FROM g
+SELECT id FROM held WHERE removed_at IS NOT NULL
 """
 
 INSERT_DEPENDENCIES = """

@@ -26,7 +26,8 @@ MOST_ITEMS = 10_000
 SHOWN = 100
 """Items that a preview lists by name."""
 
-HOLD = "SELECT * FROM agents WHERE board = $1 AND id = $2 FOR UPDATE"
+# Who is removed, and the heir: nothing can be given to them meanwhile, and whoever gave them something has ended.
+HOLD = "SELECT * FROM agents WHERE board = $1 AND name = ANY ($2::text[]) ORDER BY id FOR UPDATE"
 
 ITEMS = """
 SELECT w.id AS item, w.reference, w.kind, p.place
@@ -65,8 +66,9 @@ WHERE m.board = $1 AND s.agent = $2 AND m.adjourned_at IS NULL ORDER BY m.id LIM
 
 MANAGED = "SELECT id, name FROM agents WHERE board = $1 AND manager = $2 AND removed_at IS NULL ORDER BY id"
 HAND_ON = """
-WITH done AS (UPDATE tasks SET agent = $3 WHERE board = $1 AND id = ANY ($2::bigint[]))
-UPDATE tasks SET delegator = $3 WHERE board = $1 AND id = ANY ($4::bigint[])
+UPDATE tasks SET agent = CASE WHEN id = ANY ($2) THEN $3 ELSE agent END,
+                 delegator = CASE WHEN id = ANY ($4) THEN $3 ELSE delegator END
+WHERE board = $1 AND id = ANY ($2::bigint[] || $4::bigint[])
 """
 MANAGE = "UPDATE agents SET manager = $3 WHERE board = $1 AND id = ANY ($2::bigint[])"
 REMOVE = "UPDATE agents SET removed_at = $3 WHERE board = $1 AND id = $2 RETURNING *"
@@ -84,9 +86,9 @@ async def remove_agent(
     tx.require(Right.ADMIN)
     if to == name:
         raise Invalid("an agent cannot go to itself", remedy="name another agent")
+    held = {} if dry_run else {one["name"]: one for one in await tx.fetch(HOLD, tx.board, [name, to or name])}
     known = await agents.ids(tx, {name, to or name})
     own, heir = known[name], known[to] if to else None
-    row = dict(await tx.fetchrow(HOLD, tx.board, own))
     items = await tx.fetch(ITEMS, tx.board, own, MOST_ITEMS + 1)
     tasks = await tx.fetch(TASKS, tx.board, own, MOST_ITEMS + 1)
     subscribed = await tx.fetch(SUBSCRIBED, tx.board, own)
@@ -122,7 +124,7 @@ async def remove_agent(
     await tx.fetch(HAND_ON, tx.board, does, heir, delegated)
     await delegations.renew(tx, [one["id"] for one in tasks])
     numbers = [one["id"] for one in managed]
-    await tx.fetch(MANAGE, tx.board, numbers, row["manager"])
+    await tx.fetch(MANAGE, tx.board, numbers, held[name]["manager"])
     image = dict(await tx.fetchrow(REMOVE, tx.board, own, tx.now))
     told = {"to": heir, "reason": reason, "tasks": does, "delegated": delegated, "managed": numbers}
     tx.record(Subject.AGENT_REMOVED, {"agent": image, "name": name, **told})

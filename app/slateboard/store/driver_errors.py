@@ -136,6 +136,8 @@ def _of_postgres(error: Any) -> BaseException:
         return UnknownName(str(error), remedy="see `slate board deleted`")
     if state == "SB007":
         return _breaker_open(error)
+    if state == "SB008":
+        return UnknownName(str(error), remedy="name another agent")
     if state in STATES:
         kind, remedy = STATES[state]
         return kind(f"the database says: {error}", remedy=remedy)

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from slateboard.board import agents as board_agents
 from slateboard.board import queries as board_queries
 from slateboard.protocol.events import Subject
 from slateboard.protocol.work import DEFAULT_ATTEMPTS
@@ -47,7 +48,7 @@ async def insert_tasks(
     agents = [agent_ids[task.agent] if task.agent else None for task in tasks]
     delegators = [agent_ids[task.delegator] if task.delegator else tx.actor.agent for task in tasks]
     parents = [task_ids[task.parent] if task.parent else None for task in tasks]
-    await tx.fetch(
+    removed = await tx.fetch(
         board_queries.INSERT_TASKS,
         tx.board,
         tx.actor.name,
@@ -64,6 +65,9 @@ async def insert_tasks(
         texts(task.source for task in tasks),
         names(task.on_no_ack for task in tasks),
     )
+    if removed:
+        gone = {row["id"] for row in removed}
+        await board_agents.check_found(tx, [name for name, number in agent_ids.items() if number in gone], ())
     for task, parent, agent, delegator in zip(tasks, parents, agents, delegators, strict=True):
         row = (task_ids[task.name], task.name, parent, task.title, task.brief, agent, delegator, task.priority)
         image: dict[str, Any] = dict(zip(TASK, (*row, task.due, task.source), strict=True))

@@ -68,6 +68,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_cancelled text;
+    v_removed text;
     v_free bigint[];
     v_inboxes bigint[] := '{}';
     v_budgeted bigint[] := '{}';
@@ -83,6 +84,15 @@ BEGIN
         SELECT coalesce(array_agg(DISTINCT b.given), '{}') INTO v_budgeted
         FROM above b, LATERAL (SELECT FROM budgets g
                                WHERE g.board = p_board AND g.agent = 0 AND g.task = b.id OFFSET 0) AS g;
+    END IF;
+    -- Whose work it is to be: nobody of them is removed before the commit.
+    SELECT h.name INTO v_removed FROM (
+        SELECT a.name, a.removed_at FROM agents a
+        WHERE a.board = p_board AND a.id = ANY (ARRAY(SELECT DISTINCT unnest(p_inboxes)))
+        ORDER BY a.id FOR KEY SHARE) AS h
+    WHERE h.removed_at IS NOT NULL LIMIT 1;
+    IF v_removed IS NOT NULL THEN
+        RAISE EXCEPTION 'the agent ''%'' was removed from this board', v_removed USING ERRCODE = 'SB008';
     END IF;
     IF cardinality(p_older) > 0 THEN
         PERFORM held.id
