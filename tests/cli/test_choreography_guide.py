@@ -41,7 +41,7 @@ def run(script: str, given: Environment, folder: Path, output: Path) -> str:
     """Run a block; what it leaves in the background goes on."""
     with output.open("w") as file:
         done = subprocess.run(
-            ["/bin/sh", "-e", "-c", script], cwd=folder, env=given, stdout=file, stderr=file, timeout=60, check=False
+            ["/bin/sh", "-e", "-c", script], cwd=folder, env=given, stdout=file, stderr=file, timeout=180, check=False
         )
     said = output.read_text()
     assert done.returncode == 0, (script, said)
