@@ -137,9 +137,15 @@ async def test_queued_work_waits_for_the_probe_and_nobody_is_asked(board: BoardU
     assert await state(board) == "closed"
 
 
+ASKED = "SELECT count(*) FROM escalations WHERE board = $1 AND kind = 'breaker'"
+
+
 async def tell(board: BoardUnderTest) -> int:
+    """How many questions about its breakers the chore raises on this board; other tests leave open ones on theirs."""
+    before = await board.fetchval(ASKED)
     async with board.chores() as tx:
-        return await openings.tell(tx)
+        await openings.tell(tx)
+    return await board.fetchval(ASKED) - before
 
 
 async def test_a_person_is_asked_once_for_an_opening_and_can_close_it(board: BoardUnderTest) -> None:
