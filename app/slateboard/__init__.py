@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from slateboard.sdk.briefing import Briefing
     from slateboard.sdk.client import Client, connect
     from slateboard.sdk.failures import InfrastructureFailure, LogicFailure, TransientFailure, ValidationFailure
+    from slateboard.sdk.meetings import Meeting, schedule_agent_meeting
     from slateboard.sdk.work import Work
     from slateboard.sdk.worker import Worker
 
@@ -23,6 +24,7 @@ __all__ = [
     "Client",
     "InfrastructureFailure",
     "LogicFailure",
+    "Meeting",
     "NewArtifact",
     "NewTask",
     "Result",
@@ -32,6 +34,7 @@ __all__ = [
     "Work",
     "Worker",
     "connect",
+    "schedule_agent_meeting",
 ]
 
 _MODULES = {
@@ -39,6 +42,7 @@ _MODULES = {
     "Client": "sdk.client",
     "InfrastructureFailure": "sdk.failures",
     "LogicFailure": "sdk.failures",
+    "Meeting": "sdk.meetings",
     "NewArtifact": "protocol.work",
     "NewTask": "protocol.work",
     "Result": "protocol.work",
@@ -48,6 +52,7 @@ _MODULES = {
     "Work": "sdk.work",
     "Worker": "sdk.worker",
     "connect": "sdk.client",
+    "schedule_agent_meeting": "sdk.meetings",
 }
 
 

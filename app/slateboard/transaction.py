@@ -16,7 +16,7 @@ import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from slateboard.protocol.errors import Denied, NotYours, UnknownName
+from slateboard.protocol.errors import Denied, NotYours, SlateError, UnknownName
 from slateboard.protocol.rights import Actor, Right
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ class Transaction(ReadTransaction):
         self.depth = 0
         self.traceparent: str | None = None
         self.woken: dict[BoardId, set[int]] = {}
+        self.refused: list[tuple[Subject, dict[str, Any], str]] = []
         self._recorded: list[tuple[str, str, str | None]] = []
         self._begin = begin
         self._last: tuple[str, tuple[Any, ...]] | None = None
@@ -177,6 +178,10 @@ class Transaction(ReadTransaction):
         """Buffer an event; `payload` is the after-image, of JSON values and datetimes."""
         text = _ENCODE(payload)
         self._recorded.append((subject.value, text, correlation or self.correlation))
+
+    def refuse(self, subject: Subject, payload: dict[str, Any]) -> None:
+        """Before an error is raised: what the log keeps of the refusal, though the change itself is taken back."""
+        self.refused.append((subject, payload, self.correlation))
 
     def wake(self, inboxes: Sequence[int], *, board: BoardId | None = None) -> None:
         """Note inboxes (of this board) that may hold new work; the door tells the notifier after the commit."""
@@ -250,22 +255,38 @@ async def writing(
     inboxes that may hold new work, right after the commit.
     """
     async with database.acquire() as connection:
-        async with AsyncExitStack() as stack:
-            tx = Transaction(
-                connection,
-                actor,
-                board,
-                correlation,
-                begin=lambda: stack.enter_async_context(connection.transaction()),
-            )
-            if not looks_first:
-                await tx.proceed()
-                tx.now = now or await connection.fetchval("SELECT clock_timestamp()")
-            yield tx
-            await tx.end()
+        tx = None
+        try:
+            async with AsyncExitStack() as stack:
+                tx = Transaction(
+                    connection,
+                    actor,
+                    board,
+                    correlation,
+                    begin=lambda: stack.enter_async_context(connection.transaction()),
+                )
+                if not looks_first:
+                    await tx.proceed()
+                    tx.now = now or await connection.fetchval("SELECT clock_timestamp()")
+                yield tx
+                await tx.end()
+        except SlateError:
+            if tx is not None and tx.refused:
+                await _keep_refusals(connection, tx)
+            raise
         if wake:
             for woken, inboxes in tx.woken.items():
                 wake(woken, inboxes)
+
+
+async def _keep_refusals(connection: Any, refused: Transaction) -> None:
+    """Log what a change was refused for, after it was taken back."""
+    async with connection.transaction():
+        tx = Transaction(connection, refused.actor, refused.board)
+        tx.now = refused.now
+        for subject, payload, correlation in refused.refused:
+            tx.record(subject, payload, correlation=correlation)
+        await tx.end()
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ FIELDS = {
     "list_versions": "Artifact.versions",
     "list_dependencies": "Artifact.dependencies",
 }
-MUTATING = {"claim", "claim_one", "heartbeat", "checkpoint", "finish", "give_back"}
+MUTATING = {"attend", "claim", "claim_one", "heartbeat", "checkpoint", "finish", "give_back"}
 """Changes that are one statement, and therefore not of the mode `write`."""
 
 

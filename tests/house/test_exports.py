@@ -15,6 +15,7 @@ EXPORTED = {
     "Client",
     "InfrastructureFailure",
     "LogicFailure",
+    "Meeting",
     "NewArtifact",
     "NewTask",
     "Result",
@@ -24,6 +25,7 @@ EXPORTED = {
     "Work",
     "Worker",
     "connect",
+    "schedule_agent_meeting",
 }
 
 SERVER = {"sqlalchemy", "alembic", "fastapi", "starlette", "strawberry", "uvicorn"}

@@ -16,6 +16,8 @@ from tests.support.invariants import check_work
 
 NUMBERS = count(1)
 AGENTS = ["backend", "frontend", "cto"]
+BELOW = [one for one in AGENTS if one != "cto"]
+"""To whom the cto, who stands above them all, may delegate."""
 MANY = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -66,7 +68,11 @@ def boards(draw: st.DrawFn) -> list[dict[str, Any]]:
             manifests.append({"kind": "TaskBoard", "metadata": {"name": task}, "spec": spec})
         else:
             children = [
-                {"agent": draw(st.sampled_from(AGENTS)), "task": draw(texts), "name": f"{task}-{child}"}
+                {
+                    "agent": draw(st.sampled_from([one for one in AGENTS if one != "cto"])),
+                    "task": draw(texts),
+                    "name": f"{task}-{child}",
+                }
                 for child in range(draw(st.integers(0, 3)))
             ]
             for child in children:

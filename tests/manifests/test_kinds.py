@@ -70,20 +70,6 @@ def test_the_task_tree_of_the_guide_is_read_as_it_stands() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "line"),
-    [
-        ("agent-config.yaml", "AgentConfig", 2),
-        ("routing-table.yaml", "RoutingTable", 2),
-    ],
-)
-def test_kinds_of_later_versions_are_named_with_file_and_line(name: str, kind: str, line: int) -> None:
-    with pytest.raises(BadManifest, match=f"the kind {kind} is not supported yet by this version") as refused:
-        declared(files.read([str(GUIDE / name)]))
-    assert refused.value.details["file"].endswith(name)
-    assert refused.value.details["line"] == line
-
-
 def test_the_example_is_read() -> None:
     got = declared(files.read([str(EXAMPLE)]))
     assert "engineering" in got.tasks

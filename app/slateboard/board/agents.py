@@ -78,6 +78,10 @@ async def check_found(tx: Statement, wanted: Iterable[str], found: Container[str
     """Refuse the first agent that is wanted and was not found, and name the nearest that is there."""
     for name in sorted(wanted):
         if name not in found:
+            gone = await tx.fetchval(queries.REMOVED_AGENT, tx.board, name)
+            if gone is not None:
+                message = f"the agent {name!r} was removed from this board at {gone:%Y-%m-%d %H:%M:%S}"
+                raise UnknownName(message, remedy="name another agent", agent=name)
             known = [row["name"] for row in await tx.fetch(queries.AGENT_NAMES, tx.board)]
             near = get_close_matches(name, known, 1)
             remedy = f"did you mean {near[0]!r}?" if near else f"add it with `slate agent add {name}`"
@@ -130,7 +134,8 @@ async def revoke_token(tx: Transaction, *, token_id: int) -> None:
 async def authenticate(connection: Any, token: str) -> Actor:
     """The actor that a token stands for; `NotAuthenticated` if it is unknown, expired or revoked."""
     row = await connection.fetchrow(
-        "SELECT t.id, t.board, t.agent, a.name, a.grant, t.revoked_at, t.expires_at <= now() AS expired"
+        "SELECT t.id, t.board, t.agent, a.name, a.grant, t.revoked_at, t.expires_at <= now() AS expired,"
+        " a.removed_at"
         " FROM tokens t LEFT JOIN agents a ON a.board = t.board AND a.id = t.agent WHERE t.hash = $1",
         _hash(token),
     )
@@ -140,6 +145,8 @@ async def authenticate(connection: Any, token: str) -> Actor:
         raise NotAuthenticated("the token was revoked", remedy="issue a new one with `slate token issue AGENT`")
     if row["expired"]:
         raise NotAuthenticated("the token has expired", remedy="issue a new one with `slate token issue AGENT`")
+    if row["removed_at"] is not None:
+        raise NotAuthenticated(f"the agent {row['name']} was removed", remedy="use the token of another agent")
     by = f"token:{row['id']}"
     if row["agent"] is None:
         return Actor(name="admin", right=Right.ADMIN, authenticated_by=by)

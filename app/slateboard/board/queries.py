@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[])"
-AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 ORDER BY name LIMIT 1000"
+AGENTS_BY_NAME = "SELECT name, id FROM agents WHERE board = $1 AND name = ANY ($2::text[]) AND removed_at IS NULL"
+AGENT_NAMES = "SELECT name FROM agents WHERE board = $1 AND removed_at IS NULL ORDER BY name LIMIT 1000"
+REMOVED_AGENT = "SELECT removed_at FROM agents WHERE board = $1 AND name = $2 AND removed_at IS NOT NULL"
 
 # Artifacts by (task, name), each with the item that now produces it. One probe for each: where the planner knows little
 # of a board, a join reads all of its artifacts.
@@ -17,12 +18,19 @@ LATERAL (SELECT a.id, a.newest_item, a.task FROM artifacts a
 
 # The bulk inserts take their columns in Postgres's own notation for arrays: see `store.arrays`.
 INSERT_TASKS = """
+WITH g AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $4::text::bigint[], $5::text::text[], $6::text::bigint[], $7::text::text[], $8::text::text[],
+        $9::text::bigint[], $10::text::bigint[], $11::text::text[], $12::text::timestamptz[], $13::text::text[],
+        $14::text::text[])
+    AS g (id, name, parent, title, brief, agent, delegator, priority, due, source, on_no_ack)
+), delegated AS (
+    INSERT INTO delegations (board, task, delegator, agent, on_no_ack, delegated_at)
+    SELECT $1, g.id, g.delegator, g.agent, g.on_no_ack, $3 FROM g WHERE g.delegator <> g.agent
+)
 INSERT INTO tasks (board, id, name, parent, title, brief, agent, delegator, priority, due, source, created_by,
                    created_at)
-SELECT $1, g.* , $2, $3
-FROM unnest($4::text::bigint[], $5::text::text[], $6::text::bigint[], $7::text::text[], $8::text::text[],
-            $9::text::bigint[], $10::text::bigint[], $11::text::text[], $12::text::timestamptz[], $13::text::text[])
-     AS g
+SELECT $1, g.id, g.name, g.parent, g.title, g.brief, g.agent, g.delegator, g.priority, g.due, g.source, $2, $3 FROM g
 """
 
 INSERT_DEPENDENCIES = """
@@ -78,6 +86,12 @@ WITH g AS MATERIALIZED (
 )
 UPDATE artifacts a SET title = g.title, brief = g.brief, path = g.path, owner = g.owner, capability = g.capability
 FROM g WHERE a.board = g.board AND a.id = g.id
+"""
+
+# What a delegation of these tasks to somebody else is checked by.
+GIVEN_TASKS = """
+SELECT t.id, t.name, t.parent, t.delegator FROM tasks t
+WHERE t.board = $1 AND t.id = ANY ($2::text::bigint[]) ORDER BY t.id
 """
 
 # The first of these tasks, and of these artifacts, that is neither the agent's own nor delegated by it.

@@ -81,11 +81,31 @@ agents = Table(
     Column("manager", BigInteger),
     Column("grant", Text, nullable=False, server_default="agent"),
     _created_at(),
+    # Who may delegate to it: anybody where this is null, nobody where it is empty.
+    Column("accepts_from", ARRAY(BigInteger)),
+    # Whether it is invited to meetings.
+    Column("availability", Text, nullable=False, server_default="always"),
+    # The row stays when the agent goes: history names it.
+    Column("removed_at", DateTime(timezone=True)),
     UniqueConstraint("board", "name", name="agents_board_name_key"),
     CheckConstraint(NAME, name="name"),
     CheckConstraint("kind IN ('agent', 'human', 'service')", name="kind"),
     CheckConstraint("\"grant\" IN ('reader', 'agent', 'operator', 'admin')", name="grant"),
+    CheckConstraint("availability IN ('always', 'never')", name="availability"),
     ForeignKeyConstraint(["board"], ["boards.id"], name="agents_board_fkey"),
+)
+
+# When an agent was last heard of. No part of the log: it tells nothing of the work.
+presence = Table(
+    "presence",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("agent", BigInteger, primary_key=True, autoincrement=False),
+    # Its last call with its own credential, to within ten seconds.
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    # When a worker of it last said that it is there, and which one.
+    Column("worker_seen_at", DateTime(timezone=True)),
+    Column("worker", Text),
 )
 
 tokens = Table(
@@ -132,6 +152,26 @@ tasks = Table(
     Index("tasks_board_parent_idx", "board", "parent"),
     CheckConstraint(NAME, name="name"),
     CheckConstraint("priority IN ('urgent', 'high', 'medium', 'low')", name="priority"),
+)
+
+# One row for each task that one agent gave to another.
+delegations = Table(
+    "delegations",
+    metadata,
+    Column("board", BigInteger, primary_key=True, autoincrement=False),
+    Column("task", BigInteger, primary_key=True, autoincrement=False),
+    Column("delegator", BigInteger, nullable=False),
+    Column("agent", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    # What becomes of it where the agent is not heard of.
+    Column("on_no_ack", Text, nullable=False, server_default="reassign_or_escalate"),
+    Column("delegated_at", DateTime(timezone=True), nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    # Why it was declined.
+    Column("reason", Text),
+    Index("delegations_pending_idx", "delegated_at", postgresql_where=text("state = 'pending'")),
+    CheckConstraint("state IN ('pending', 'acknowledged', 'declined', 'unanswered')", name="state"),
+    CheckConstraint("on_no_ack IN ('reassign_or_escalate', 'escalate')", name="on_no_ack"),
 )
 
 artifacts = Table(

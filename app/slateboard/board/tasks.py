@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slateboard.board import queries
+from slateboard.board import delegations, queries
 from slateboard.protocol.errors import NotYours
 from slateboard.protocol.events import Subject
 from slateboard.protocol.rights import Right
@@ -43,6 +43,9 @@ async def change(tx: Transaction, *, changes: Sequence[TaskChange]) -> None:
         if foreign is not None:
             message = f"{tx.actor.name} neither does nor delegated {foreign}, so it cannot change it"
             raise NotYours(message, remedy="ask its delegator, or somebody with the right operator", task=foreign)
+    regiven = [one for one in changes if "agent" in one.changed]
+    if regiven:
+        await _check_delegations(tx, regiven)
     await tx.fetch(
         queries.CHANGE_TASKS,
         tx.board,
@@ -53,7 +56,18 @@ async def change(tx: Transaction, *, changes: Sequence[TaskChange]) -> None:
         names(one.priority for one in changes),
         times(one.due for one in changes),
     )
+    if regiven:
+        await delegations.renew(tx, [one.id for one in regiven])
     for one in changes:
         fields = ("id", "name", "title", "brief", "agent", "priority", "due")
         image = {field: getattr(one, field) for field in fields}
-        tx.record(Subject.TASK_CHANGED, {"task": image, "reference": one.name, "changed": one.changed})
+        told = {"delegated": True} if "agent" in one.changed else {}
+        tx.record(Subject.TASK_CHANGED, {"task": image, "reference": one.name, "changed": one.changed, **told})
+
+
+async def _check_delegations(tx: Transaction, changes: Sequence[TaskChange]) -> None:
+    """Refuse an agent to whom its task may not be delegated."""
+    rows = await tx.fetch(queries.GIVEN_TASKS, tx.board, numbers(one.id for one in changes))
+    agents = {one.id: one.agent for one in changes}
+    wanted = [delegations.given_to(row, agent) for row in rows if (agent := agents[row["id"]]) is not None]
+    await delegations.check(tx, wanted)

@@ -1,10 +1,10 @@
-"""`slate agent`: adds and lists agents."""
+"""`slate agent`: adds, lists, finds, changes and removes agents, and shows their agendas."""
 
 from __future__ import annotations
 
 import click
 
-from slateboard.cli import completion, get, parameters
+from slateboard.cli import completion, directory, get, parameters
 from slateboard.cli.output import Invocation, pass_invocation
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import AgentKind
@@ -12,13 +12,17 @@ from slateboard.protocol.states import AgentKind
 
 @click.group()
 def agent() -> None:
-    """Add and list agents.
+    """Add, list, find, change and remove agents.
 
     Example: slate agent add backend --role "Builds the API" --capability python
     """
 
 
 agent.add_command(get.agents, "list")
+agent.add_command(directory.find)
+agent.add_command(directory.change)
+agent.add_command(directory.remove)
+agent.add_command(directory.agenda)
 
 
 @agent.command()

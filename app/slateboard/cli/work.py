@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slateboard.cli import briefings, completion, endings, get, parameters, questions, tables, usage, verdicts
+from slateboard.cli import (
+    briefings,
+    completion,
+    directory,
+    endings,
+    get,
+    parameters,
+    questions,
+    tables,
+    usage,
+    verdicts,
+)
 from slateboard.cli.output import Invocation, nothing_to_do, pass_invocation
 from slateboard.cli.parameters import DURATION
 from slateboard.protocol import durations
@@ -42,6 +53,7 @@ def work() -> None:
 
 
 work.add_command(get.items, "list")
+work.add_command(directory.override)
 for ending in (endings.finish, endings.release, endings.fail, endings.block, endings.wait):
     work.add_command(ending)
 for command in (questions.ask, verdicts.approve, verdicts.reject, verdicts.verifications, usage.report):

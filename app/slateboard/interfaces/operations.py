@@ -14,6 +14,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slateboard.board.presence import noted
 from slateboard.protocol.errors import DatabaseBusy, Denied, Invalid, UnknownName
 from slateboard.protocol.rights import Actor, Right
 from slateboard.transaction import REPEATS, Statement, Transaction, hot, reading, writing
@@ -81,14 +82,43 @@ OPERATIONS: dict[str, Operation] = {
     "cancel": Operation("slateboard.work.endings:cancel", WRITE, AGENT),
     "redrive": Operation("slateboard.work.dead_letters:redrive", WRITE, OPERATOR),
     "discard": Operation("slateboard.work.dead_letters:discard", WRITE, OPERATOR),
+    "agenda": Operation("slateboard.work.agendas:agenda", READ, READER),
+    "override": Operation("slateboard.work.agendas:override", WRITE, OPERATOR),
     "pin": Operation("slateboard.work.ratings:pin", WRITE, OPERATOR),
+    # delegation
+    "delegate": Operation("slateboard.patterns.delegation:delegate", WRITE, AGENT),
+    "decline": Operation("slateboard.patterns.delegation:decline", WRITE, AGENT),
+    "reassign": Operation("slateboard.patterns.delegation:reassign", WRITE, AGENT),
+    "cancel_task": Operation("slateboard.patterns.delegation:cancel_task", WRITE, AGENT),
+    "accountability": Operation("slateboard.reports.accountability:accountability", READ, READER),
     # waiting on people
     "ask": Operation("slateboard.patterns.escalations:ask", WRITE, AGENT),
     "answer": Operation("slateboard.patterns.escalations:answer", WRITE, AGENT),
     "list_escalations": Operation("slateboard.reports.escalations:escalations", READ, READER),
+    # peers
+    "consult": Operation("slateboard.patterns.peers.consults:consult", WRITE, AGENT),
+    "request": Operation("slateboard.patterns.peers.requests:request", WRITE, AGENT),
+    "notify": Operation("slateboard.patterns.peers.notices:notify", WRITE, AGENT),
+    "reply": Operation("slateboard.patterns.peers.threads:reply", WRITE, AGENT),
+    "acknowledge": Operation("slateboard.patterns.peers.threads:acknowledge", WRITE, AGENT),
+    "list_threads": Operation("slateboard.patterns.peers.threads:list_threads", READ, READER),
+    "show_thread": Operation("slateboard.patterns.peers.threads:show_thread", READ, READER),
+    "list_routes": Operation("slateboard.patterns.peers.routes:list_routes", READ, READER),
     # verification
     "judge": Operation("slateboard.patterns.verdicts:judge", WRITE, AGENT),
     "list_verifications": Operation("slateboard.patterns.verification:list_verifications", READ, READER),
+    # meetings
+    "schedule_meeting": Operation("slateboard.patterns.meetings.schedule:schedule_meeting", WRITE, AGENT),
+    "join_meeting": Operation("slateboard.patterns.meetings.gathering:join_meeting", WRITE, AGENT),
+    "say": Operation("slateboard.patterns.meetings.speaking:say", WRITE, AGENT),
+    "concern": Operation("slateboard.patterns.meetings.speaking:concern", WRITE, AGENT),
+    "settle_concern": Operation("slateboard.patterns.meetings.speaking:settle_concern", WRITE, AGENT),
+    "propose": Operation("slateboard.patterns.meetings.speaking:propose", WRITE, AGENT),
+    "vote": Operation("slateboard.patterns.meetings.voting:vote", WRITE, AGENT),
+    "pass_turn": Operation("slateboard.patterns.meetings.speaking:pass_turn", WRITE, AGENT),
+    "adjourn_meeting": Operation("slateboard.patterns.meetings.schedule:adjourn_meeting", WRITE, AGENT),
+    "list_meetings": Operation("slateboard.patterns.meetings.minutes:list_meetings", READ, READER),
+    "minutes": Operation("slateboard.patterns.meetings.minutes:minutes", READ, READER),
     # circuit breakers
     "list_breakers": Operation("slateboard.work.breakers:list_breakers", READ, READER),
     "show_breaker": Operation("slateboard.work.breakers:show_breaker", READ, READER),
@@ -116,6 +146,10 @@ OPERATIONS: dict[str, Operation] = {
     "pause": Operation("slateboard.board.boards:pause", WRITE, OPERATOR),
     "resume": Operation("slateboard.board.boards:resume", WRITE, OPERATOR),
     "add_agent": Operation("slateboard.board.agents:add", WRITE, ADMIN),
+    "change_agent": Operation("slateboard.board.profiles:change_agent", WRITE, ADMIN),
+    "remove_agent": Operation("slateboard.patterns.removal:remove_agent", WRITE, ADMIN),
+    "find_agents": Operation("slateboard.reports.directory:find_agents", READ, READER),
+    "attend": Operation("slateboard.board.presence:attend", HOT, AGENT),
     "issue_token": Operation("slateboard.board.agents:issue_token", WRITE, ADMIN),
     "rotate_token": Operation("slateboard.board.agents:rotate_token", WRITE, ADMIN),
     "revoke_token": Operation("slateboard.board.agents:revoke_token", WRITE, ADMIN),
@@ -174,6 +208,7 @@ OPERATIONS: dict[str, Operation] = {
 hooks.HOOKS |= {
     "answer": "slateboard.patterns.escalations:finished",
     "compensate": "slateboard.patterns.compensation:finished",
+    "meet": "slateboard.patterns.meetings.finishing:finished",
     "produce": "slateboard.patterns.verification:finished",
     "verify": "slateboard.patterns.verdicts:judged",
 }
@@ -214,7 +249,9 @@ async def perform(
                 return await action(tx, **arguments)
         return await _write(database, actor, board, entry, arguments, wake, correlation, under)
 
-    return await repeated(operation, once)
+    answer = await repeated(operation, once)
+    await noted.call_of(database, actor, board)
+    return answer
 
 
 async def repeated(what: str, once: Callable[[], Awaitable[Answer]]) -> Answer:

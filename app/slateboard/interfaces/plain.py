@@ -69,6 +69,7 @@ def _give_back(**given: Any) -> GiveBack:
 
 VALUES: dict[str, dict[str, Callable[..., Any]]] = {
     "post": {"tasks": NewTask, "artifacts": _new_artifact},
+    "delegate": {"tasks": NewTask, "artifacts": _new_artifact},
     "heartbeat": {"beats": Beat},
     "finish": {"finishes": _finish},
     "give_back": {"returns": _give_back},

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import agents, decisions, graph, tasks
 from slateboard.board import queries as board_queries
-from slateboard.manifests import circuit_breaker, compensation, kinds, pipelines, plan, state
+from slateboard.manifests import (
+    agent_config,
+    circuit_breaker,
+    compensation,
+    kinds,
+    meeting,
+    pipelines,
+    plan,
+    routing_table,
+    state,
+)
 from slateboard.manifests.places import Place, located
 from slateboard.protocol.errors import DependencyCycle, SlateError
 from slateboard.protocol.names import RESULT
@@ -52,9 +62,12 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
     await state.check_blockers(tx, declared, found)
     missing = await state.missing_agents(tx, declared, found, strict=strict)
     todo = plan.compare(declared, found, tx.now)
+    routed = await routing_table.compare(tx, declared)
     piped = await pipelines.compare(tx, declared)
     undone = await compensation.compare(tx, declared, strict=strict)
     guarded = await circuit_breaker.compare(tx, declared)
+    profiles = await agent_config.compare(tx, declared)
+    meetings = await meeting.compare(tx, declared)
     touched = todo.touched(found)
     if touched:
         # What exists and is to change is held, in the order of all locks, and looked at again.
@@ -65,22 +78,26 @@ async def _apply(tx: Transaction, declared: Declarations, *, strict: bool) -> di
         todo = plan.compare(declared, found, tx.now)
     try:
         created = await agents.ensure(tx, missing) if missing else []
+        await agent_config.execute(tx, profiles)
+        await routing_table.execute(tx, routed)
         await _execute(tx, declared, found, todo)
         await pipelines.execute(tx, piped)
         await compensation.execute(tx, undone)
         await circuit_breaker.execute(tx, guarded)
+        await meeting.execute(tx, meetings)
     except SlateError as error:
         place = _place_of(error, declared)
         if place is None or "line" in error.details:
             raise
         raise located(error, place) from error
+    parts = (profiles, todo, piped, undone, guarded, routed, meetings)
     return {
-        "created": [*todo.created, *piped.created, *undone.created, *guarded.created],
-        "changed": [*todo.changed, *piped.changed, *undone.changed, *guarded.changed],
-        "removed": [*piped.removed, *undone.removed, *guarded.removed],
-        "unchanged": todo.unchanged + piped.unchanged + undone.unchanged + guarded.unchanged,
-        "agents_created": created,
-        "notes": [*todo.notes, *undone.notes],
+        "created": [one for part in parts for one in part.created],
+        "changed": [one for part in parts for one in part.changed],
+        "removed": [one for part in (piped, undone, guarded, routed) for one in part.removed],
+        "unchanged": sum(part.unchanged for part in parts),
+        "agents_created": [name for name in created if name not in declared.profiles],
+        "notes": [*todo.notes, *undone.notes, *meetings.notes],
     }
 
 

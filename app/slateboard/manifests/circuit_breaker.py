@@ -47,9 +47,20 @@ def declare(found: Declarations, document: Document, spec: Node, own: str | None
     known = BARE_KEYS if own is None else SPEC_KEYS
     fields = Fields(document, spec, known, "the spec of a CircuitBreaker: circuit_breaker, agents")
     rules = fields.require("circuit_breaker", RULES)
-    one = Fields(document, rules, KEYS, RULES)
     source = f"CircuitBreaker/{own or BARE_NAME}"
     found.breaker_sources.add(source)
+    named = fields.texts("agents")
+    if "agents" in fields.values and not named:
+        raise wrong(document.at(fields.values["agents"]), "found no agent", "agents, or leave the key out for all")
+    for agent, node in [(check(document, node, node.value), node) for node in named] or [(DEFAULT, rules)]:
+        if agent:
+            found.add_agent(agent, document, node)
+        add_rules(found, document, node, rules, agent, source)
+
+
+def add_rules(found: Declarations, document: Document, node: Node, rules: Node, agent: str, source: str) -> None:
+    """Take the rules of one breaker in, the agent's or the board's; `node` is where it is named."""
+    one = Fields(document, rules, KEYS, RULES)
     given: dict[str, Any] = {
         "failure_threshold": one.number("failure_threshold", 1, breakers.MAX_THRESHOLD),
         "recovery_seconds": one.length("recovery_timeout"),
@@ -58,19 +69,12 @@ def declare(found: Declarations, document: Document, spec: Node, own: str | None
     }
     given = breakers.BUILT_IN | {key: value for key, value in given.items() if value is not None}
     found.add_agent(given["substitute"], document, one.node_of("substitute"))
-    named = fields.texts("agents")
-    if "agents" in fields.values and not named:
-        raise wrong(document.at(fields.values["agents"]), "found no agent", "agents, or leave the key out for all")
-    for agent, node in [(check(document, node, node.value), node) for node in named] or [(DEFAULT, rules)]:
-        if agent:
-            found.add_agent(agent, document, node)
-        declared = DeclaredBreaker(document=document, node=node, agent=agent, rules=given, source=source)
-        try:
-            breakers.check(**given, agent=agent)
-        except Invalid as error:
-            place = document.at(one.node_of("substitute" if given["substitute"] else "fallback"))
-            raise wrong(place, error.message, A_NAME, remedy=error.remedy) from error
-        found.add_breaker(declared)
+    try:
+        breakers.check(**given, agent=agent)
+    except Invalid as error:
+        place = document.at(one.node_of("substitute" if given["substitute"] else "fallback"))
+        raise wrong(place, error.message, A_NAME, remedy=error.remedy) from error
+    found.add_breaker(DeclaredBreaker(document=document, node=node, agent=agent, rules=given, source=source))
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slateboard.manifests.places import Place, wrong
+from slateboard.patterns.peers.routes import shown
 from slateboard.protocol.names import RESULT
 from slateboard.protocol.work import MAX_POST
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from slateboard.manifests.documents import Document
     from slateboard.manifests.fields import Moment
     from slateboard.manifests.places import Node
+    from slateboard.patterns.peers.routes import Route
     from slateboard.protocol.work import Result
 
 
@@ -36,6 +38,7 @@ class DeclaredTask:
     priority: str | None = None
     due: Moment | None = None
     status: str | None = None
+    on_no_ack: str | None = None
     has_children: bool = False
 
     @property
@@ -152,6 +155,65 @@ class DeclaredBreaker:
         return self.document.at(self.node)
 
 
+@dataclass(kw_only=True, slots=True)
+class DeclaredAgent:
+    """An agent and what is said of it: `given` holds arguments of `profiles.change_agent`.
+
+    `limit` and `budget` are arguments of theirs. A manifest that says nothing of who may delegate means anyone, and of
+    meetings means always.
+    """
+
+    document: Document
+    node: Node
+    name: str
+    source: str
+    given: dict[str, Any]
+    limit: dict[str, Any] | None = None
+    budget: dict[str, Any] | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
+@dataclass(kw_only=True, slots=True)
+class DeclaredRoute:
+    """A way from one agent to another. `source` is the manifest that says it."""
+
+    document: Document
+    node: Node
+    route: Route
+    source: str
+
+    @property
+    def reference(self) -> str:
+        """The route in a line."""
+        return shown(*self.route[:4])
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
+@dataclass(kw_only=True, slots=True)
+class DeclaredMeeting:
+    """A meeting to be held once: `given` holds arguments of `schedule.schedule_meeting`."""
+
+    document: Document
+    node: Node
+    name: str
+    source: str
+    given: dict[str, Any]
+    starts_at: Moment | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.document.at(self.node)
+
+
 @dataclass(slots=True)
 class Declarations:
     """Everything that one apply declares, in the order of the files."""
@@ -165,6 +227,10 @@ class Declarations:
     compensation_sources: set[str] = field(default_factory=set)
     breakers: dict[str, DeclaredBreaker] = field(default_factory=dict)
     breaker_sources: set[str] = field(default_factory=set)
+    routes: dict[tuple[str, str, str, str], DeclaredRoute] = field(default_factory=dict)
+    route_sources: set[str] = field(default_factory=set)
+    profiles: dict[str, DeclaredAgent] = field(default_factory=dict)
+    meetings: dict[str, DeclaredMeeting] = field(default_factory=dict)
     agents: dict[str, Place] = field(default_factory=dict)
 
     def add_task(self, one: DeclaredTask) -> None:
@@ -209,6 +275,28 @@ class Declarations:
         self.breakers[one.agent] = one
         self._bound(one.place)
 
+    def add_route(self, one: DeclaredRoute) -> None:
+        """Take a route in; each stands once."""
+        key = one.route[:4]
+        if key in self.routes:
+            raise _twice(one.place, "route", one.reference, self.routes[key].place)
+        self.routes[key] = one
+        self._bound(one.place)
+
+    def add_profile(self, one: DeclaredAgent) -> None:
+        """Take in what is said of an agent; each stands once."""
+        if one.name in self.profiles:
+            raise _twice(one.place, "agent", one.name, self.profiles[one.name].place)
+        self.profiles[one.name] = one
+        self._bound(one.place)
+
+    def add_meeting(self, one: DeclaredMeeting) -> None:
+        """Take a meeting in; each stands once."""
+        if one.name in self.meetings:
+            raise _twice(one.place, "meeting", one.name, self.meetings[one.name].place)
+        self.meetings[one.name] = one
+        self._bound(one.place)
+
     def add_agent(self, name: str | None, document: Document, node: Node) -> None:
         """Note where an agent is named first."""
         if name is not None and name not in self.agents:
@@ -241,7 +329,7 @@ class Declarations:
 
     def _bound(self, place: Place) -> None:
         count = len(self.tasks) + len(self.artifacts) + len(self.decisions) + len(self.subscriptions)
-        count += len(self.compensations)
+        count += len(self.compensations) + len(self.profiles) + len(self.meetings) + len(self.routes)
         if count > MAX_POST:
             what = "tasks, artifacts, decisions and subscriptions"
             raise wrong(place, f"found more than {MAX_POST:,} {what}", "fewer in one apply")

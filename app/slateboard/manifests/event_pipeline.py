@@ -59,16 +59,17 @@ def _patterns(entry: Fields) -> list[str]:
         raise wrong(document.at(entry.node, "all_of"), "found both 'subject' and 'all_of'", "one of them")
     if "all_of" not in entry.values:
         node = entry.require("subject", "a subject, or a pattern: genbrain.events.pr.*")
-        return [_pattern(document, node)]
+        return [pattern_of(document, node)]
     nodes = entry.items("all_of", "a list of subjects")
-    patterns = [_pattern(document, node) for node in nodes]
+    patterns = [pattern_of(document, node) for node in nodes]
     if not 2 <= len(set(patterns)) == len(patterns) <= MAX_SUBJECTS:
         place = document.at(entry.values["all_of"])
         raise wrong(place, f"found {len(patterns)} subjects", f"2 to {MAX_SUBJECTS}, each of them once")
     return patterns
 
 
-def _pattern(document: Document, node: Node) -> str:
+def pattern_of(document: Document, node: Node) -> str:
+    """A subject, or a pattern of subjects, at its place."""
     pattern = text(document, node, "a subject")
     try:
         return check_pattern(pattern)
@@ -87,7 +88,7 @@ def _subscription(
     return DeclaredSubscription(
         document=document,
         node=fields.node,
-        name=fields.name("name") or _name(pipeline, patterns, agent, action),
+        name=fields.name("name") or named_after(pipeline, patterns, agent, action),
         source=_source(pipeline),
         patterns=patterns,
         all_of=all_of,
@@ -104,8 +105,8 @@ def _source(pipeline: str) -> str:
     return f"EventPipeline/{pipeline}"
 
 
-def _name(pipeline: str, patterns: list[str], agent: str, action: str) -> str:
-    """`<pipeline>-<subject>-<agent>-<action>`; of the subject what stands after its `.events.`."""
+def named_after(first: str, patterns: list[str], *rest: str) -> str:
+    """A name for a subscription: `<first>-<subject>-<rest>`; of the subject what stands after its `.events.`."""
     tokens = [token for pattern in patterns for token in pattern.rpartition(".events.")[2].split(".")]
     words = [{"*": "any", ">": "all"}.get(token) or _UNFIT.sub("-", token.lower()) for token in tokens]
-    return shortened("-".join([pipeline, *words, agent, action]))
+    return shortened("-".join([first, *words, *rest]))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slateboard.manifests import circuit_breaker, compensation, event_pipeline, task_board, task_tree
+from slateboard.manifests import (
+    agent_config,
+    circuit_breaker,
+    compensation,
+    event_pipeline,
+    meeting,
+    routing_table,
+    task_board,
+    task_tree,
+)
 from slateboard.manifests.declarations import Declarations
 from slateboard.manifests.documents import Document, read
 from slateboard.manifests.fields import A_NAME, Fields, name, text
@@ -24,8 +33,9 @@ BARE = {
     "compensation": "Compensation",
 }
 """A key at the top of a document without a kind, and the kind that it stands for."""
-SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker")
-KINDS = (*SUPPORTED, "AgentConfig", "RoutingTable", "Meeting")
+SUPPORTED = ("TaskBoard", "TaskTree", "EventPipeline", "Compensation", "CircuitBreaker", "AgentConfig", "RoutingTable",
+             "Meeting")  # fmt: skip
+KINDS = SUPPORTED
 
 
 def declared(texts: Sequence[Mapping[str, str]]) -> Declarations:
@@ -65,6 +75,12 @@ def _declare(found: Declarations, document: Document) -> None:
         compensation.declare(found, document, spec, own or "")
     elif kind == "CircuitBreaker":
         circuit_breaker.declare(found, document, spec, own)
+    elif kind == "Meeting":
+        meeting.declare(found, document, spec, own or "")
+    elif kind == "AgentConfig":
+        agent_config.declare(found, document, spec, own or "")
+    elif kind == "RoutingTable":
+        routing_table.declare(found, document, spec, own)
     else:
         task_tree.declare(found, document, spec, own or "")
 
@@ -86,6 +102,8 @@ def _declare_bare(found: Declarations, document: Document) -> None:
         compensation.declare(found, document, root, compensation.BARE_NAME)
     elif BARE[key] == "CircuitBreaker":
         circuit_breaker.declare(found, document, root, None)
+    elif BARE[key] == "RoutingTable":
+        routing_table.declare(found, document, root, None)
     else:
         task_board.declare(found, document, root, None)
 

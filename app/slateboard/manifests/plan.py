@@ -16,7 +16,7 @@ from slateboard.board.tasks import TaskChange
 from slateboard.manifests.places import wrong
 from slateboard.protocol.errors import AlreadyStarted
 from slateboard.protocol.states import PRIORITY_RATING, STATUS_OF_PLACE, ArtifactStatus, DecisionStatus, Place, Priority
-from slateboard.protocol.work import NewArtifact, NewTask, Result
+from slateboard.protocol.work import DEFAULT_ON_NO_ACK, NewArtifact, NewTask, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +108,7 @@ def _new_task(plan: Plan, task: DeclaredTask, now: datetime) -> None:
             delegator=task.delegator,
             priority=task.priority or Priority.MEDIUM,
             due=task.due and task.due.since(now),
+            on_no_ack=task.on_no_ack or DEFAULT_ON_NO_ACK,
         )
     )
     plan.created.append({"kind": "task", "reference": task.name})

@@ -120,14 +120,17 @@ async def check_blockers(tx: Statement, declared: Declarations, state: State) ->
 async def missing_agents(tx: Statement, declared: Declarations, state: State, *, strict: bool) -> list[str]:
     """The agents to create; `UnknownName`, with the nearest known name, where the actor or `strict` forbids it."""
     missing = [name for name in declared.agents if name not in state.agents]
-    if missing and (strict or tx.actor.right < Right.ADMIN):
-        place = declared.agents[missing[0]]
-        near = nearest(missing[0], [row["name"] for row in await tx.fetch(AGENT_NAMES, tx.board)])
+    undefined = missing if tx.actor.right < Right.ADMIN else [one for one in missing if one not in declared.profiles]
+    if undefined and (strict or tx.actor.right < Right.ADMIN):
+        place = declared.agents[undefined[0]]
+        near = nearest(
+            undefined[0], [*declared.profiles, *(row["name"] for row in await tx.fetch(AGENT_NAMES, tx.board))]
+        )
         hint = f"did you mean {near!r}? Else add it" if near else "add it"
         raise UnknownName(
-            f"{place}: {place.path}: there is no agent {missing[0]!r} on this board",
-            remedy=f"{hint} with `slate agent add {missing[0]}`",
-            agent=missing[0],
+            f"{place}: {place.path}: there is no agent {undefined[0]!r} on this board",
+            remedy=f"{hint} with `slate agent add {undefined[0]}`",
+            agent=undefined[0],
             nearest=near,
             **place.details(),
         )

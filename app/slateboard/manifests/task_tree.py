@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from slateboard.manifests.artifacts import PRIORITIES, declare_artifacts
 from slateboard.manifests.declarations import Declarations, DeclaredTask
 from slateboard.manifests.fields import Fields, name, text
+from slateboard.protocol.work import ON_NO_ACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from slateboard.manifests.places import Node
 
 SPEC_KEYS = frozenset(("root",))
-NODE_KEYS = frozenset(("name", "agent", "task", "brief", "priority", "due", "artifacts", "children"))
+NODE_KEYS = frozenset(("name", "agent", "task", "brief", "priority", "due", "artifacts", "children", "on_no_ack"))
 A_NODE = "a node of the tree: {agent, task, children}"
 NAME_LENGTH = 63
 HASH_LENGTH = 8
@@ -57,6 +58,7 @@ def _task(found: Declarations, fields: Fields, derived: str, parent: DeclaredTas
         delegator=parent and parent.agent,
         priority=priority and PRIORITIES[priority],
         due=fields.moment("due"),
+        on_no_ack=fields.word("on_no_ack", ON_NO_ACK),
     )
 
 

@@ -39,10 +39,10 @@ ONE = "SELECT * FROM compensations WHERE board = $1 AND item = $2"
 # Whom to ask: who delegated the task or a manager, if that is a person; else a person; else those two, or who undoes.
 WHOM = """
 SELECT coalesce(
-    (SELECT g.id FROM agents g WHERE g.board = $1 AND g.kind = 'human'
+    (SELECT g.id FROM agents g WHERE g.board = $1 AND g.kind = 'human' AND g.removed_at IS NULL
        AND g.id IN (t.delegator, (SELECT o.manager FROM agents o WHERE o.board = $1 AND o.id = $3))
      ORDER BY g.id = t.delegator DESC LIMIT 1),
-    (SELECT min(g.id) FROM agents g WHERE g.board = $1 AND g.kind = 'human'),
+    (SELECT min(g.id) FROM agents g WHERE g.board = $1 AND g.kind = 'human' AND g.removed_at IS NULL),
     t.delegator, (SELECT o.manager FROM agents o WHERE o.board = $1 AND o.id = $3), $3)
 FROM tasks t WHERE t.board = $1 AND t.id = $2
 """

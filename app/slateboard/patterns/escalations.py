@@ -42,15 +42,16 @@ SELECT coalesce(
     (SELECT a.manager FROM agents a WHERE a.board = $1 AND a.id = $2),
     (SELECT t.delegator FROM work_items w JOIN artifacts f ON f.board = w.board AND f.id = w.artifact
      JOIN tasks t ON t.board = f.board AND t.id = f.task WHERE w.board = $1 AND w.id = $3 AND t.delegator <> $2),
-    (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human' AND h.id <> $2))
+    (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human' AND h.removed_at IS NULL AND h.id <> $2))
 """
 
-# One level up: the owner's manager, else a person who was not asked yet.
+# One level up: the owner's manager, else a person who was not asked yet. Who asked is passed by.
 ABOVE = """
 SELECT coalesce(
-    (SELECT a.manager FROM agents a WHERE a.board = $1 AND a.id = $2),
+    (SELECT CASE WHEN m.name = $3 THEN m.manager ELSE m.id END
+     FROM agents a JOIN agents m ON m.board = a.board AND m.id = a.manager WHERE a.board = $1 AND a.id = $2),
     (SELECT min(h.id) FROM agents h
-     WHERE h.board = $1 AND h.kind = 'human'
+     WHERE h.board = $1 AND h.kind = 'human' AND h.removed_at IS NULL AND h.name <> $3
        AND (SELECT a.kind FROM agents a WHERE a.board = $1 AND a.id = $2) <> 'human'))
 """
 
@@ -78,8 +79,18 @@ CONSEQUENCES: dict[str, str] = {
     "irreversible": "slateboard.patterns.compensation:decided",
     "compensation": "slateboard.patterns.compensation:decided",
     "breaker": "slateboard.patterns.openings:answered",
+    "quorum": "slateboard.patterns.meetings.gathering:decided",
 }
 """By kind, what an answer does beside letting go on what waited for it: an import path, `module:function`."""
+
+PEERS: dict[str, str] = {
+    "consult": "slateboard.patterns.peers.consults",
+    "request": "slateboard.patterns.peers.requests",
+}
+"""By kind, the module of questions between peers: what it holds first, who may answer, and what it says on the thread.
+
+Threads are held after everything else, so it speaks when all that ends or moves is held.
+"""
 
 OVERDUE = """
 SELECT e.board, e.item, e.about FROM escalations e
@@ -108,7 +119,7 @@ async def ask(
     Returns `{escalation, item, place, owner, deadline}`. Raises `LeaseLost`, `UnknownName`, `NoProgress`, `Invalid`.
     """
     tx.require(Right.AGENT)
-    _check(question, options, default, deadline_seconds, severity)
+    check_question(question, options, default, deadline_seconds, severity)
     lease = await leases.own(tx, item=item, fence=fence)
     owner = (await agents.ids(tx, [of]))[of] if of else await tx.fetchval(WHOM, tx.board, lease["agent"], item)
     if owner is None:
@@ -160,9 +171,11 @@ async def answer(tx: Transaction, *, escalation: int, answer: str) -> dict[str, 
     Raises `UnknownName`, `WrongState` (it has been answered), `NotYours`, `Invalid` (none of its options).
     """
     tx.require(Right.AGENT)
-    row = await _to_answer(tx, escalation, answer)
+    row = await _one(tx, escalation)
+    await _to_answer(tx, row, answer)
     await duties.hold(tx, escalation, row["about"])
     await _answered(tx, row, answer, tx.actor.name)
+    await _tell(tx, row, answer=answer, by=tx.actor.name)
     return {"escalation": escalation, "answer": answer, "reference": row["reference"], "about": row["about"]}
 
 
@@ -174,45 +187,54 @@ async def settle(tx: Transaction, *, escalation: int, answer: str) -> None:
         await _answered(tx, row, answer, tx.actor.name)
 
 
-async def _to_answer(tx: Transaction, escalation: int, answer: str) -> dict[str, Any]:
-    row = await _one(tx, escalation)
-    if tx.actor.right < Right.OPERATOR and tx.actor.agent != row["owner"]:
-        raise NotYours(f"{tx.actor.name} was not asked", remedy="its owner answers, or an operator", item=escalation)
+async def _to_answer(tx: Transaction, row: dict[str, Any], answer: str) -> None:
+    if tx.actor.right < Right.OPERATOR and tx.actor.agent != row["owner"] and not await _may_answer(tx, row):
+        raise NotYours(f"{tx.actor.name} was not asked", remedy="its owner answers, or an operator", item=row["item"])
     if not answer.strip() or len(answer.encode()) > MAX_CONTENT_BYTES:
         raise Invalid("an answer has a text, of at most 1 MiB", remedy="say something")
     if row["options"] and answer not in row["options"]:
         choices = ", ".join(row["options"])
         raise Invalid(f"{answer[:80]!r} is none of the options: {choices}", remedy=f"one of: {choices}")
-    return row
 
 
 async def finished(tx: Transaction, finish: Finish) -> Finished:
     """The hook of an answer that is given by finishing its claim: the content of the result, else its summary."""
+    row = await _one(tx, finish.item)
     lease = await leases.own(tx, item=finish.item, fence=finish.fence)
     result, (usage, digest) = finish.result, receipt(finish.result)
     text = result.content or result.summary or ""
-    row = await _to_answer(tx, finish.item, text)
+    await _to_answer(tx, row, text)
     await duties.hold(tx, finish.item, row["about"])
     await leases.give_up(tx, lease, outcome=Outcome.COMPLETED, note=result.note, usage=usage, digest=digest)
     claim = {"fence": finish.fence, "note": result.note, "usage": result.usage}
     await _answered(tx, row, text, tx.actor.name, claim=claim)
+    await _tell(tx, row, answer=text, by=tx.actor.name)
     return Finished(item=finish.item)
 
 
 async def time_out(tx: Transaction, *, limit: int = 100) -> int:
     """Take unanswered escalations one level up, or to their end, at most `limit`, whatever the board; how many."""
     due = await tx.fetch(OVERDUE, tx.now, limit)
-    for row in due:
-        tx.board = BoardId(row["board"])
+    told: list[tuple[BoardId, dict[str, Any], int | None]] = []
+    for one in due:
+        tx.board = BoardId(one["board"])
+        row = await _one(tx, one["item"])
         with suppress(WrongState):  # answered meanwhile
             await duties.hold(tx, row["item"], row["about"])
-            await _overdue(tx, dict(await tx.fetchrow(ONE, tx.board, row["item"])))
+            row = dict(await tx.fetchrow(ONE, tx.board, row["item"]))
+            told.append((tx.board, row, await _overdue(tx, row)))
             await tx.flush()
+    for board, row, above in told:
+        tx.board = board
+        await _tell(tx, row, answer=None if above else row["default_answer"], by="default", to=above)
+        await tx.flush()
     return len(due)
 
 
-async def _overdue(tx: Transaction, row: dict[str, Any]) -> None:
-    above = await tx.fetchval(ABOVE, tx.board, row["owner"]) if row["level"] < LEVELS else None
+async def _overdue(tx: Transaction, row: dict[str, Any]) -> int | None:
+    """One level up, or to its end; whose it is now."""
+    goes_up = row["level"] < LEVELS and row["kind"] != "request"
+    above = await tx.fetchval(ABOVE, tx.board, row["owner"], row["asked_by"]) if goes_up else None
     if above is not None and above != row["owner"]:
         deadline = tx.now + timedelta(seconds=row["seconds"])
         await tx.fetch(MOVE, tx.board, row["item"], above, deadline)
@@ -220,12 +242,19 @@ async def _overdue(tx: Transaction, row: dict[str, Any]) -> None:
         moved = {"item": row["item"], "owner": above, "level": row["level"] + 1, "deadline": deadline}
         tx.record(Subject.ESCALATION_MOVED, {"reference": row["reference"], "about": row["about"], **moved})
         await duties.hand_over(tx, row["item"], to=above, due=deadline)
-    elif row["default_answer"] is not None or row["about"] is None:
+        return above
+    if row["default_answer"] is not None or row["about"] is None:
         by = "nobody" if row["default_answer"] is None else "default"
         await _answered(tx, row, row["default_answer"], by)
     else:
         await duties.bury(tx, row["about"], failure_class="unanswered", error=f"nobody answered: {row['question']}")
         await _answered(tx, row, None, "nobody")
+    return None
+
+
+async def end_unanswered(tx: Transaction, escalation: int) -> None:
+    """End a question, held, that nobody needs to answer any more."""
+    await _answered(tx, dict(await tx.fetchrow(ONE, tx.board, escalation)), None, "nobody")
 
 
 async def _answered(
@@ -241,15 +270,29 @@ async def _answered(
         await getattr(import_module(module), name)(tx, row, text, by)
 
 
+async def _tell(tx: Transaction, row: dict[str, Any], *, answer: str | None, by: str, to: int | None = None) -> None:
+    """Say on its thread what became of a question between peers: its answer, or to whom it goes `to` now."""
+    if row["kind"] in PEERS:
+        await import_module(PEERS[row["kind"]]).tell(tx, row, answer=answer, by=by, to=to)
+
+
+async def _may_answer(tx: Transaction, row: dict[str, Any]) -> bool:
+    return row["kind"] in PEERS and await import_module(PEERS[row["kind"]]).may_answer(tx, row)
+
+
 async def _one(tx: Transaction, escalation: int) -> dict[str, Any]:
+    """The escalation; what must be held before its duty is held."""
     row = await tx.fetchrow(ONE, tx.board, escalation)
     if row is None:
         message = f"there is no escalation {escalation} on this board"
         raise UnknownName(message, remedy="see `slate inbox`", item=escalation)
+    if row["kind"] in PEERS:
+        await import_module(PEERS[row["kind"]]).hold(tx, escalation)
     return dict(row)
 
 
-def _check(question: str, options: Sequence[str], default: str | None, seconds: float, severity: str) -> None:
+def check_question(question: str, options: Sequence[str], default: str | None, seconds: float, severity: str) -> None:
+    """Refuse what cannot be asked."""
     if not question.strip() or len(question) > MAX_QUESTION_CHARACTERS:
         raise Invalid(f"a question has 1 to {MAX_QUESTION_CHARACTERS:,} characters", remedy="ask in that length")
     if not 0 < seconds <= MAX_SECONDS:

@@ -45,7 +45,8 @@ SELECT coalesce((SELECT 'agent ' || a.name FROM agents a WHERE a.board = $1 AND 
                 (SELECT 'task ' || t.name FROM tasks t WHERE t.board = $1 AND t.id = $3), 'the board') AS scope,
        coalesce((SELECT t.delegator FROM tasks t WHERE t.board = $1 AND t.id = $3),
                 (SELECT a.manager FROM agents a WHERE a.board = $1 AND a.id = $2),
-                (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human')) AS owner
+                (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human'
+                   AND h.removed_at IS NULL)) AS owner
 """
 
 

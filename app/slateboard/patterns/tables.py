@@ -24,7 +24,11 @@ from sqlalchemy import (
 )
 
 from slateboard.board.tables import ids
+from slateboard.patterns.meetings import tables as meetings
+from slateboard.patterns.peers import tables as peers
 from slateboard.store.metadata import metadata
+
+__all__ = ["meetings", "peers"]  # which the metadata has with those of this module
 
 
 def _board() -> Column[int]:

@@ -50,7 +50,7 @@ SELECT coalesce(
     (SELECT t.delegator FROM artifacts a JOIN tasks t ON t.board = a.board AND t.id = a.task
      WHERE a.board = $1 AND a.id = $2),
     (SELECT g.manager FROM agents g WHERE g.board = $1 AND g.id = $3),
-    (SELECT min(g.id) FROM agents g WHERE g.board = $1 AND g.kind = 'human'), $4)
+    (SELECT min(g.id) FROM agents g WHERE g.board = $1 AND g.kind = 'human' AND g.removed_at IS NULL), $4)
 """
 
 # What a completed event says of a version and its item.

@@ -44,7 +44,8 @@ SELECT w.reference, w.base_rating, a.id AS artifact, a.rules::text AS rules, a.r
            CASE WHEN t.delegator <> $3 THEN t.delegator END,
            (SELECT g.manager FROM agents g
             WHERE g.board = $1 AND g.id = coalesce(a.owner, $3) AND g.manager <> $3),
-           (SELECT min(g.id) FROM agents g WHERE g.board = $1 AND g.kind = 'human' AND g.id <> $3)) AS verifier
+           (SELECT min(g.id) FROM agents g WHERE g.board = $1 AND g.kind = 'human'
+              AND g.removed_at IS NULL AND g.id <> $3)) AS verifier
 FROM work_items w
 JOIN artifacts a ON a.board = w.board AND a.id = w.artifact
 JOIN tasks t ON t.board = a.board AND t.id = a.task
@@ -88,7 +89,8 @@ ORDER BY n.deadline LIMIT $2
 ABOVE = """
 SELECT coalesce(
     (SELECT g.manager FROM agents g WHERE g.board = $1 AND g.id = $2 AND g.manager <> $3),
-    (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human' AND h.id NOT IN ($2, $3)
+    (SELECT min(h.id) FROM agents h WHERE h.board = $1 AND h.kind = 'human'
+       AND h.removed_at IS NULL AND h.id NOT IN ($2, $3)
        AND (SELECT g.kind FROM agents g WHERE g.board = $1 AND g.id = $2) <> 'human'))
 """
 

@@ -128,6 +128,36 @@ class DependencyCycle(Conflict):
     code = "dependency_cycle"
 
 
+class ManagerCircle(Conflict):
+    """The manager would be managed, directly or not, by the agent itself; the circle is in the message."""
+
+    code = "manager_circle"
+
+
+class HasWork(Conflict):
+    """The agent has unfinished work, and nobody was named to whom it goes."""
+
+    code = "has_work"
+
+
+class DelegationLoop(Conflict):
+    """The agent stands in the chain of the task already; the chain is in the message."""
+
+    code = "delegation_loop"
+
+
+class ConsultLoop(Conflict):
+    """Whoever is to be asked waits for the answer of the one that asks; the path is in the message."""
+
+    code = "consult_loop"
+
+
+class TooDeep(Conflict):
+    """The task would be more than five delegations below the root of its tree."""
+
+    code = "too_deep"
+
+
 class AlreadyStarted(Conflict):
     """The item was started or finished, so its dependencies can no longer change."""
 
@@ -198,6 +228,18 @@ class NotYours(Denied):
     """The item belongs to another agent."""
 
     code = "not_yours"
+
+
+class NotAccepted(Denied):
+    """The agent does not accept work from this delegator."""
+
+    code = "not_accepted"
+
+
+class NoChannel(Denied):
+    """No route leads from this agent to whom it wants to ask or tell; the refusal stands in the log."""
+
+    code = "no_channel"
 
 
 class BadName(Invalid):

@@ -72,6 +72,13 @@ class AgentKind(StrEnum):
     SERVICE = "service"
 
 
+class Availability(StrEnum):
+    """Whether an agent is invited to meetings."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class ItemKind(StrEnum):
     """What a work item asks for."""
 
@@ -84,6 +91,8 @@ class ItemKind(StrEnum):
     """Answer an escalation: a question, or what is to become of a failure."""
     COMPENSATE = "compensate"
     """Undo a step that was completed."""
+    MEET = "meet"
+    """Take part in a meeting: join, speak in a turn, vote, or do what its chair is asked."""
 
 
 class Priority(StrEnum):

@@ -26,6 +26,8 @@ MAX_POST = 10_000
 MAX_CONTENT_BYTES = 1_048_576
 """Inline content of one version; anything larger is a file with a path."""
 
+DEFAULT_ON_NO_ACK = "reassign_or_escalate"
+ON_NO_ACK = (DEFAULT_ON_NO_ACK, "escalate")
 DEFAULT_ATTEMPTS = 4
 """How often an item is tried, failures counted, before it is dead."""
 
@@ -142,7 +144,10 @@ class Renewed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewTask:
-    """A task to post. `parent` is a task's name, posted in the same call or earlier."""
+    """A task to post. `parent` is a task's name, posted in the same call or earlier.
+
+    `on_no_ack` is what becomes of its delegation where the agent is not heard of: one of `ON_NO_ACK`.
+    """
 
     name: str
     title: str
@@ -153,6 +158,7 @@ class NewTask:
     priority: str = "medium"
     due: datetime | None = None
     source: str | None = None
+    on_no_ack: str = DEFAULT_ON_NO_ACK
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

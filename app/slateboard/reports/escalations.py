@@ -20,7 +20,8 @@ WHERE e.board = $1 AND e.answered_at IS NULL AND (w.outcome IS NULL OR w.outcome
 
 ROWS = f"""
 SELECT e.item, e.kind, e.about, e.reference, e.severity, e.level, e.deadline, e.question, e.options,
-       (SELECT o.name FROM agents o WHERE o.board = e.board AND o.id = e.owner) AS owner,
+       coalesce((SELECT o.name FROM agents o WHERE o.board = e.board AND o.id = e.owner),
+                (SELECT o.capability FROM open_inboxes o WHERE o.board = e.board AND o.id = e.owner)) AS owner,
        e.default_answer AS default, e.asked_by, e.asked_at
 FROM {OPEN}{{filters}} ORDER BY e.deadline, e.item LIMIT {{limit}}
 """
@@ -34,7 +35,10 @@ async def escalations(
     agent: str | None = None,
     total: bool = False,
 ) -> Page:
-    """What waits for an answer, the nearest deadline first: of the owner `agent`, or of all."""
+    """What waits for an answer, the nearest deadline first: of the owner `agent`, or of all.
+
+    The owner of an open request is the capability that is asked for.
+    """
     tx.require(Right.READER)
     check_first(first)
     filters = Filters(tx.board)

@@ -75,6 +75,8 @@ async def agents(
     """The agents of the board, with how much each has ready (counted to 10,000) and claimed."""
     tx.require(Right.READER)
     filters = Filters(tx.board)
+    if names is None:
+        filters.add("a.removed_at IS NULL AND ?", True)
     for condition, value in (("a.kind = ?", kind), ("? = ANY (a.capabilities)", capability)):
         if value is not None:
             filters.add(condition, value)

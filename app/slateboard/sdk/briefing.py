@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slateboard.sdk.meetings import Meeting
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,6 +22,8 @@ class Hop:
     title: str = ""
     brief: str = ""
     agent: str | None = None
+    cut: bool = False
+    """Whether its brief was too long for the briefing, and is cut."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +111,8 @@ class Question:
     options: tuple[str, ...] = ()
     default: str | None = None
     asked_by: str | None = None
+    thread: int | None = None
+    """Where it is talked about, if a peer asks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +123,7 @@ class Answer:
     answer: str | None = None
     answered_by: str | None = None
     answered_at: datetime | None = None
+    thread: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +134,15 @@ class Review:
     verdict: str
     reason: str | None = None
     judged_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """An agent that this one may `consult` (for the `topic`), has a `channel` to, or must `notify` (when)."""
+
+    agent: str
+    kind: str = "consult"
+    topic: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,8 +174,9 @@ class Briefing:
     what is to be handled, and `events` every event of an `all_of`, in the log's order. `awaited` is how the last
     `wait_for` ended; None without one. `verification` is what a verifier judges; `reviews` are the verdicts on what was
     handed in before, `criteria` what it is judged by, and `evidence` what a result must name.
-    `compensation` is the step that is to be undone. `question` is what is to be answered, and `answers` what was said
-    to the questions that this work asked, the newest last.
+    `compensation` is the step that is to be undone, `meeting` what a meeting asks. `question` is what is to be
+    answered, and `answers` what was said to the questions that this work asked, the newest last. `peers` are those whom
+    its agent may consult or must tell.
     """
 
     item: int
@@ -187,8 +204,10 @@ class Briefing:
     criteria: str | None = None
     evidence: tuple[str, ...] = ()
     compensation: Compensation | None = None
+    meeting: Meeting | None = None
     question: Question | None = None
     answers: tuple[Answer, ...] = ()
+    peers: tuple[Peer, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Briefing:
@@ -206,11 +225,13 @@ class Briefing:
                 "reviews": tuple(_known(Review, one) for one in given.get("reviews") or ()),
                 "evidence": tuple(given.get("evidence") or ()),
                 "compensation": _compensation(given.get("compensation")),
+                "meeting": Meeting.of(given["meeting"]) if given.get("meeting") else None,
                 "question": _question(given.get("question")),
                 "answers": tuple(
                     _known(Answer, {**one, "answered_at": _time(one.get("answered_at"))})
                     for one in given.get("answers") or ()
                 ),
+                "peers": tuple(_known(Peer, one) for one in given.get("peers") or ()),
                 "due": _time(given.get("due")),
                 "chain": tuple(_known(Hop, one) for one in given.get("chain", ())),
                 "inputs": tuple(_known(Input, one) for one in given.get("inputs", ())),

@@ -28,12 +28,16 @@ class Desk(Protocol):
         """Give a claim back until others are complete."""
         ...
 
+    async def delegated(self, fence: int, **given: Any) -> None:
+        """Give tasks to others, and a claim back until they are complete."""
+        ...
+
     async def awaiting(self, fence: int, **wanted: Any) -> None:
         """Give a claim back until an event has come."""
         ...
 
-    async def asked(self, fence: int, **question: Any) -> None:
-        """Give a claim back until somebody has answered."""
+    async def asked(self, fence: int, operation: str, **question: Any) -> None:
+        """Give a claim back until somebody has answered: `ask`, `consult` or `request`."""
         ...
 
     async def judged(self, fence: int, **verdict: Any) -> None:

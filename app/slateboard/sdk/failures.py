@@ -63,6 +63,10 @@ class HandlerEnded(BaseException):
     """
 
 
+class TurnPassed(HandlerEnded):
+    """Ends a handler whose turn in a meeting is over without a word more: its claim ends as completed."""
+
+
 def class_of(error: BaseException) -> FailureClass:
     """The failure class of what a handler raised."""
     if isinstance(error, Failure):

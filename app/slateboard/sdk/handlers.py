@@ -13,6 +13,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import BadHandler
+from slateboard.protocol.meetings import TurnKind
 from slateboard.protocol.states import ItemKind
 from slateboard.sdk.failures import LogicFailure
 
@@ -67,6 +68,10 @@ class Handlers:
             raise BadHandler(f"two handlers for the kind {kind!r}", remedy="leave one of them out")
         self._kinds[kind] = _handler(function)
 
+    def add_meeting(self, function: Function) -> None:
+        """Let a function take part in meetings; to come when it is asked needs no function."""
+        self.add_kind(ItemKind.MEET, function)
+
     def find(self, kind: str, name: str) -> Handler:
         """The handler of an item, by its artifact or action; `LogicFailure` names those there are if none fits."""
         named = {
@@ -76,7 +81,7 @@ class Handlers:
         }.get(kind)
         handler = (named and named.find(name)) or self._kinds.get(kind)
         if handler:
-            return handler
+            return COMING if kind == ItemKind.MEET and name == TurnKind.JOIN else handler
         names = [
             f"{one.what} {pattern!r}"
             for one in (self._artifacts, self._actions, self._compensations)
@@ -105,6 +110,13 @@ class _Named:
         if name in self.all and name not in self._patterns:
             return self.all[name]
         return next((self.all[one] for one, pattern in self._patterns.items() if pattern.match(name)), None)
+
+
+async def _come(_work: Work) -> None:
+    """Come to a meeting: that it was claimed and finished says so."""
+
+
+COMING = Handler(_come, in_thread=False)
 
 
 def _handler(function: Function) -> Handler:

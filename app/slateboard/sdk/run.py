@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import LeaseLost, SlateError, Unavailable
 from slateboard.protocol.states import FailureClass, Outcome
-from slateboard.protocol.work import Finish, GiveBack
+from slateboard.protocol.work import NOTHING, Finish, GiveBack
 from slateboard.sdk.appetite import Appetite
+from slateboard.sdk.attending import attend
 from slateboard.sdk.backoff import Backoff, Outage
 from slateboard.sdk.claiming import Claiming
-from slateboard.sdk.failures import Failure, HandlerEnded, class_of, text_of
+from slateboard.sdk.failures import Failure, HandlerEnded, TurnPassed, class_of, text_of
 from slateboard.sdk.heartbeats import Heartbeats
 from slateboard.sdk.holding import Held, Stage
 from slateboard.sdk.results import result_of
@@ -68,6 +69,7 @@ class Run:
         self.loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._transport = transport
+        self._worker = worker
         self._handlers = handlers
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
@@ -111,6 +113,7 @@ class Run:
             asyncio.create_task(self._heartbeats.run(), name="slateboard-heartbeats"),
             asyncio.create_task(self._claiming.hear(watch), name="slateboard-hints"),
             asyncio.create_task(self._tend(), name="slateboard-tend"),
+            asyncio.create_task(attend(self._transport, self._worker), name="slateboard-attend"),
         ]
         stopping = asyncio.create_task(_wait(self._stopping))
         try:
@@ -178,6 +181,8 @@ class Run:
             held.work = Work(claim, self)
             result = await result_of(await handler(held.work))
             ending = Finish(claim.item, claim.fence, result)
+        except TurnPassed:
+            ending = Finish(claim.item, claim.fence, NOTHING)
         except HandlerEnded:
             pass
         except asyncio.CancelledError as error:
@@ -291,16 +296,22 @@ class Run:
         await self.call("block_on", item=held.claim.item, fence=fence, on=on, note=note)
         self._forget(held, None)
 
+    async def delegated(self, fence: int, **given: Any) -> None:
+        """Give tasks to others, and a claim back until they are complete."""
+        held = self._running(fence)
+        await self.call("delegate", item=held.claim.item, fence=fence, **given)
+        self._forget(held, None)
+
     async def awaiting(self, fence: int, **wanted: Any) -> None:
         """Give a claim back until an event has come, or the time is up."""
         held = self._running(fence)
         await self.call("wait_for", item=held.claim.item, fence=fence, **wanted)
         self._forget(held, None)
 
-    async def asked(self, fence: int, **question: Any) -> None:
-        """Give a claim back until somebody has answered."""
+    async def asked(self, fence: int, operation: str, **question: Any) -> None:
+        """Give a claim back until somebody has answered; the operation says who is asked."""
         held = self._running(fence)
-        await self.call("ask", item=held.claim.item, fence=fence, **question)
+        await self.call(operation, item=held.claim.item, fence=fence, **question)
         self._forget(held, None)
 
     async def judged(self, fence: int, **verdict: Any) -> None:

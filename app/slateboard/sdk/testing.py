@@ -18,8 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import DuplicateName, Invalid
 from slateboard.protocol.names import slug, split_reference
-from slateboard.protocol.states import FailureClass, Outcome
-from slateboard.protocol.work import Beat, Claim, Finish, Finished, GiveBack, GivenBack, NewArtifact, Renewed, Result
+from slateboard.protocol.states import FailureClass, ItemKind, Outcome
+from slateboard.protocol.work import (
+    Beat,
+    Claim,
+    Finish,
+    Finished,
+    GiveBack,
+    GivenBack,
+    NewArtifact,
+    NewTask,
+    Renewed,
+    Result,
+)
 from slateboard.sdk.briefing import Briefing, Decision, EarlierAttempt, Event, Hop, Input
 from slateboard.sdk.run import Run
 
@@ -43,10 +54,15 @@ class Trial:
     note: str | None = None
     delay_seconds: float | None = None
     posted: list[NewArtifact] = field(default_factory=list[NewArtifact])
+    delegated: list[NewTask] = field(default_factory=list[NewTask])
     blocked_on: list[str] = field(default_factory=list[str])
     progress: list[tuple[int | None, str | None]] = field(default_factory=list[tuple[int | None, str | None]])
     checkpoints: list[Any] = field(default_factory=list[Any])
     decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    meeting: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    """What it did in a meeting: the operations, each with its arguments."""
+    said: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    """What it said to its peers without waiting for an answer: the operations, each with its arguments."""
     published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     waited_for: dict[str, Any] | None = None
     asked: dict[str, Any] | None = None
@@ -80,7 +96,8 @@ async def run(
     `posted_before` are artifacts of the task that are there already. Raises `TimeoutError` after `limit_seconds`.
     """
     kind = "handle" if event else kind
-    reference = "/".join(split_reference(f"{task}/{artifact}"))
+    whole = f"{task}/{artifact}"
+    reference = whole if kind == ItemKind.MEET else "/".join(split_reference(whole))
     briefing = Briefing(
         item=1, kind=kind, reference=reference, artifact=artifact, title=title or artifact, brief=brief, path=path,
         due=due, attempt=attempt, last_error=last_error, chain=tuple(chain) or (Hop(task=task),), inputs=tuple(inputs),
@@ -178,6 +195,8 @@ class _MadeUp:
                     trial.checkpoints.append(arguments["data"])
                 trial.note = arguments.get("note") or trial.note
                 return None
+            case "attend":
+                return None
             case "post":
                 return self._post(arguments["artifacts"])
             case "decide":
@@ -191,7 +210,12 @@ class _MadeUp:
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
                 return {"item": arguments["item"], "place": "gated"}
-            case "ask":
+            case "delegate":
+                trial.outcome, trial.delegated = Outcome.BLOCKED, list(arguments["tasks"])
+                trial.note = arguments.get("note") or trial.note
+                self.ended()
+                return {"item": arguments["item"], "place": "gated"}
+            case "ask" | "consult" | "request" if "item" in arguments:
                 trial.outcome, trial.asked = Outcome.BLOCKED, dict(arguments)
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
@@ -201,6 +225,12 @@ class _MadeUp:
                 trial.note = arguments.get("note") or trial.note
                 self.ended()
                 return {"item": arguments["item"], "place": "gated"}
+            case "consult" | "request" | "notify" | "reply" | "acknowledge":
+                trial.said.append((operation, dict(arguments)))
+                return {"thread": arguments.get("thread", len(trial.said))}
+            case "say" | "concern" | "propose" | "vote" | "settle_concern":
+                trial.meeting.append((operation, dict(arguments)))
+                return {"meeting": arguments.get("meeting"), "concern": len(trial.meeting)}
             case _:
                 raise Invalid(f"a made-up board has no {operation!r}", remedy="test this against a Postgres")
 

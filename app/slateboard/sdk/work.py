@@ -1,8 +1,8 @@
 """The work in hand: what a handler is given, and what it can do while it holds the claim.
 
-Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `ask`, `block_on`, `wait_for` and
-`release` give the claim back and end the handler. A plain function (which runs in a thread) uses `work.sync`, which
-has the same methods without `await`.
+Calls under the claim carry its fence and raise `LeaseLost` when it is gone. `ask`, `consult`, `request`, `block_on`,
+`delegate`, `wait_for` and `release` give the claim back and end the handler. A plain function (which runs in a thread)
+uses `work.sync`, which has the same methods without `await`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from slateboard.protocol.work import NewArtifact
 from slateboard.sdk import verdicts
 from slateboard.sdk.briefing import Briefing, Event
 from slateboard.sdk.failures import HandlerEnded
+from slateboard.sdk.meetings import MeetingWork, SyncMeetingWork
+from slateboard.sdk.peers import PeerWork, SyncPeerWork
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
     from datetime import datetime, timedelta
 
-    from slateboard.protocol.work import Claim
+    from slateboard.protocol.work import Claim, NewTask
     from slateboard.sdk.desk import Desk
 
 
-class Work:
+class Work(MeetingWork, PeerWork):
     """One claimed work item."""
 
     __slots__ = ("_cancelled", "_claim", "_desk", "_is_cancelled")
@@ -259,7 +261,7 @@ class Work:
         seconds = None if deadline is None else deadline.total_seconds()
         given = {"of": of, "default": default, "deadline_seconds": seconds, "severity": severity, "note": note}
         known = {name: value for name, value in given.items() if value is not None}
-        await self._desk.asked(self.fence, question=question, options=list(options), **known)
+        await self._desk.asked(self.fence, "ask", question=question, options=list(options), **known)
         raise HandlerEnded
 
     async def block_on(self, *references: str, note: str | None = None) -> NoReturn:
@@ -268,6 +270,17 @@ class Work:
         The handler then starts from its beginning, with them among its inputs. Raises `DependencyCycle`, `UnknownName`.
         """
         await self._desk.blocked(self.fence, list(references), note)
+        raise HandlerEnded
+
+    async def delegate(
+        self, tasks: Iterable[NewTask], artifacts: Iterable[NewArtifact] = (), *, note: str | None = None
+    ) -> NoReturn:
+        """Give tasks to others, all or nothing, and the claim back until they are complete; end this handler here.
+
+        They stand below the task in hand. The handler then starts from its beginning, with their results among its
+        inputs. Raises `NotAccepted`, `DelegationLoop`, `TooDeep`, `UnknownName`, `DuplicateName`, `DependencyCycle`.
+        """
+        await self._desk.delegated(self.fence, tasks=list(tasks), artifacts=list(artifacts), note=note)
         raise HandlerEnded
 
     async def approve(self, reason: str | None = None) -> NoReturn:
@@ -300,8 +313,10 @@ class Work:
         raise HandlerEnded
 
 
-class SyncWork:
+class SyncWork(SyncMeetingWork, SyncPeerWork):
     """The methods of `Work` for a plain function, which runs in a thread."""
+
+    _work: Work
 
     def __init__(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
         self._work = work
@@ -356,6 +371,13 @@ class SyncWork:
     def block_on(self, *references: str, note: str | None = None) -> NoReturn:
         """See `Work.block_on`."""
         self._wait(self._work.block_on(*references, note=note))
+        raise HandlerEnded
+
+    def delegate(
+        self, tasks: Iterable[NewTask], artifacts: Iterable[NewArtifact] = (), *, note: str | None = None
+    ) -> NoReturn:
+        """See `Work.delegate`."""
+        self._wait(self._work.delegate(tasks, artifacts, note=note))
         raise HandlerEnded
 
     def approve(self, reason: str | None = None) -> NoReturn:

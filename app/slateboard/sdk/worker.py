@@ -121,6 +121,14 @@ class Worker:
 
         return add
 
+    def meeting(self, function: Function) -> Function:
+        """Decorate the function that takes part in meetings: it is called for each turn and vote (`work.step`).
+
+        The worker comes by itself to the meetings that its agent is invited to.
+        """
+        self.handlers.add_meeting(function)
+        return function
+
     def handler(self, *, kind: str = "produce") -> Callable[[Function], Function]:
         """Decorate the function that does all work of a kind that no pattern matches."""
 

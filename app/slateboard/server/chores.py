@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from slateboard.board import boards
 from slateboard.patterns import (
+    delegation,
     escalations,
     failures,
     forgetting,
@@ -26,6 +27,7 @@ from slateboard.patterns import (
     verification,
     waits,
 )
+from slateboard.patterns.meetings import timing
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
@@ -45,6 +47,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 ESCALATIONS = 100
+MEETINGS = 100
 MOST_WAIT_SECONDS = 30.0
 """The longest wait before a chore that fails is tried again."""
 EXPIRE_SECONDS = 0.5
@@ -170,6 +173,29 @@ async def escalate(duty: Duty) -> float:
     return 0.0 if max(moved, asked, opened) >= ESCALATIONS else PROMOTE_SECONDS
 
 
+async def hold_meetings(duty: Duty) -> float:
+    """Begin, open, move and end meetings whose time has come, and the turns in them; each is a change of its own."""
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        due = await timing.due(tx, now=duty.now, limit=MEETINGS)
+    troubles: list[Exception] = []
+    for board, meeting in due:
+        try:
+            async with writing(duty.database, SYSTEM, board, now=duty.now, wake=duty.wake) as tx:
+                await timing.time_out(tx, meeting)
+        except Exception as error:  # noqa: BLE001  one meeting does not hold up the others; it is told below
+            troubles.append(error)
+    if troubles:
+        raise troubles[0]
+    return 0.0 if len(due) >= MEETINGS else PROMOTE_SECONDS
+
+
+async def settle_delegations(duty: Duty) -> float:
+    """Acknowledge what agents were heard of after, and find others for what they were silent about."""
+    async with _writing(duty) as tx:
+        settled = await delegation.settle(tx, limit=BATCH)
+    return 0.0 if settled >= BATCH else SCHEDULE_SECONDS
+
+
 async def undo_failures(duty: Duty) -> float:
     """Undo what was completed of tasks that failed, board by board."""
     async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
@@ -233,6 +259,8 @@ CHORES = (
     Chore(sealing.NAME, sealing.seal_for_ever),
     Chore(routing.NAME, routing.route_for_ever),
     Chore("escalate what nobody answers", escalate),
+    Chore("settle delegations", settle_delegations),
+    Chore("hold meetings", hold_meetings),
     Chore("undo what failed", undo_failures),
     Chore("archive dead letters", archive_dead_letters),
     Chore("watch the budgets", watch_budgets),

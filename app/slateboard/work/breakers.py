@@ -104,7 +104,8 @@ FROM circuit_breakers c
 JOIN agents g ON g.board = c.board AND g.id = c.agent
 JOIN boards b ON b.id = c.board AND b.archived_at IS NULL
 CROSS JOIN LATERAL (
-    SELECT coalesce((SELECT min(h.id) FROM agents h WHERE h.board = c.board AND h.kind = 'human' AND h.id <> c.agent),
+    SELECT coalesce((SELECT min(h.id) FROM agents h WHERE h.board = c.board AND h.kind = 'human'
+       AND h.removed_at IS NULL AND h.id <> c.agent),
                     g.manager) AS owner) AS o
 WHERE c.fallback = 'escalate_to_human' AND c.escalation IS NULL AND o.owner IS NOT NULL
 ORDER BY c.board, c.agent LIMIT $1 FOR UPDATE OF c SKIP LOCKED

@@ -1,7 +1,8 @@
 """The briefing of a work item: all that its worker needs to know, in one statement.
 
-The titles and briefs of every task above, the inputs with their versions, the decisions in force, the attempts before
-this one with their errors and notes, and the checkpoint that was left. Peer text is data, with its author on it.
+The titles and briefs of every task above, the inputs with their versions, the decisions in force, the peers that its
+agent may consult or tells, the attempts before this one with their errors and notes, and the checkpoint that was left.
+Peer text is data, with its author on it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,15 @@ from typing import TYPE_CHECKING, Any
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
 from slateboard.work import queries
+from slateboard.work.meeting_briefing import MEETING
 
 if TYPE_CHECKING:
     from slateboard.transaction import Statement
+
+MOST_BRIEF_BYTES = 65_536
+"""Of the briefs of all tasks above an item, together."""
+
+MOST_PEERS = 200
 
 BRIEFING = f"""
 WITH RECURSIVE item AS (
@@ -73,11 +80,14 @@ SELECT json_build_object(
                 FROM event_waits n WHERE n.board = $1 AND n.item = i.id AND n.ended_at IS NOT NULL),
     'question', (SELECT json_build_object(
                      'question', q.question, 'kind', q.kind, 'options', q.options, 'default', q.default_answer,
-                     'severity', q.severity, 'asked_by', q.asked_by, 'deadline', q.deadline, 'about', q.about)
+                     'severity', q.severity, 'asked_by', q.asked_by, 'deadline', q.deadline, 'about', q.about,
+                     'thread', (SELECT c.thread FROM consults c WHERE c.board = $1 AND c.item = q.item))
                  FROM escalations q WHERE q.board = $1 AND q.item = i.id),
     'answers', (SELECT coalesce(json_agg(json_build_object(
                     'question', q.question, 'answer', q.answer, 'answered_by', q.answered_by,
-                    'answered_at', q.answered_at) ORDER BY q.item), '[]')
+                    'answered_at', q.answered_at,
+                    'thread', (SELECT c.thread FROM consults c WHERE c.board = $1 AND c.item = q.item))
+                    ORDER BY q.item), '[]')
                 FROM escalations q WHERE q.board = $1 AND q.about = i.id AND q.answered_at IS NOT NULL),
     'verification', (SELECT json_build_object(
                          'version', n.version, 'hash', n.hash, 'proven', n.hash IS NOT NULL, 'criteria', n.criteria,
@@ -99,6 +109,14 @@ SELECT json_build_object(
                      FROM compensations c JOIN boards o ON o.id = c.board JOIN artifact_versions v
                        ON v.board = c.board AND v.artifact = c.artifact AND v.version = c.version
                      WHERE c.board = $1 AND c.item = i.id),
+    'meeting', {MEETING},
+    'peers', (SELECT coalesce(json_agg(json_build_object('agent', r.name, 'kind', r.kind, 'topic', r.label)
+                                       ORDER BY r.kind, r.name, r.label), '[]')
+              FROM (SELECT o.name, r.kind, r.label FROM routes r
+                    JOIN agents o ON o.board = r.board AND o.id = r.other AND o.removed_at IS NULL
+                    WHERE r.board = $1 AND r.agent = coalesce(
+                        (SELECT l.agent FROM leases l WHERE l.board = $1 AND l.item = i.id), i.inbox)
+                    ORDER BY r.other, r.kind, r.label LIMIT {MOST_PEERS}) AS r),
     'criteria', i.rules ->> 'criteria', 'evidence', i.rules -> 'evidence',
     'checkpoint', (SELECT c.data::json FROM checkpoints c WHERE c.board = $1 AND c.item = i.id),
     'note', (SELECT c.note FROM checkpoints c WHERE c.board = $1 AND c.item = i.id)
@@ -117,7 +135,19 @@ async def briefing(tx: Statement, *, item: int) -> dict[str, Any]:
     if text is None:
         raise UnknownName(f"there is no work item {item}", remedy="see `slate work list`", item=item)
     found: dict[str, Any] = json.loads(text)
+    _shorten(found["chain"])
     events = found.pop("events")
     if events:
         found |= {"event": events[-1], "events": events if len(events) > 1 else []}
     return found
+
+
+def _shorten(chain: list[dict[str, Any]]) -> None:
+    """Cut the briefs of the hops to `MOST_BRIEF_BYTES` in all, the most specific first; what was cut says so."""
+    room = MOST_BRIEF_BYTES
+    for hop in chain:
+        brief = hop["brief"].encode()
+        hop["cut"] = len(brief) > room
+        if hop["cut"]:
+            hop["brief"] = brief[:room].decode(errors="ignore")
+        room -= min(room, len(brief))

@@ -40,7 +40,7 @@ BEGIN
          FROM (SELECT DISTINCT d.agent FROM died d WHERE d.agent IS NOT NULL) AS d,
          LATERAL (SELECT a.name,
                          coalesce(a.manager, (SELECT min(h.id) FROM agents h
-                                              WHERE h.board = p_board AND h.kind = 'human' AND h.id <> a.id)) AS owner
+                                              WHERE h.board = p_board AND h.kind = 'human' AND h.removed_at IS NULL AND h.id <> a.id)) AS owner
                   FROM agents a WHERE a.board = p_board AND a.id = d.agent OFFSET 0) AS g
          WHERE g.owner IS NOT NULL
            AND (SELECT count(*) FROM (SELECT FROM dead_letters l

@@ -29,7 +29,7 @@ BEGIN
     UNION ALL
     SELECT 'agent', a.name, a.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM agents a
-    WHERE a.board = p_board AND a.name = ANY (p_agents)
+    WHERE a.board = p_board AND a.name = ANY (p_agents) AND a.removed_at IS NULL
     UNION ALL
     SELECT 'inbox', o.capability, o.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM open_inboxes o

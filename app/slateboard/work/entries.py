@@ -62,10 +62,13 @@ async def insert_tasks(
         names(task.priority for task in tasks),
         times(task.due for task in tasks),
         texts(task.source for task in tasks),
+        names(task.on_no_ack for task in tasks),
     )
     for task, parent, agent, delegator in zip(tasks, parents, agents, delegators, strict=True):
         row = (task_ids[task.name], task.name, parent, task.title, task.brief, agent, delegator, task.priority)
-        image = dict(zip(TASK, (*row, task.due, task.source), strict=True))
+        image: dict[str, Any] = dict(zip(TASK, (*row, task.due, task.source), strict=True))
+        if image["delegator"] not in {None, image["agent"]}:
+            image["on_no_ack"] = task.on_no_ack
         tx.record(Subject.TASK_POSTED, {"task": image, "reference": task.name})
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from slateboard.board import agents, graph
+from slateboard.board import agents, delegations, graph
 from slateboard.board import queries as board_queries
 from slateboard.protocol.errors import DependencyCycle, DuplicateName, Invalid, NotYours, UnknownName
 from slateboard.protocol.names import RESULT, check_name, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import PRIORITY_RATING, Priority
-from slateboard.protocol.work import MAX_POST, NewArtifact, NewTask, Posted
+from slateboard.protocol.work import MAX_POST, ON_NO_ACK, NewArtifact, NewTask, Posted
 from slateboard.store.arrays import names, texts
 from slateboard.work import entries, gates, inboxes, queries, rules
 
@@ -47,6 +47,13 @@ async def post(tx: Transaction, *, tasks: Sequence[NewTask] = (), artifacts: Seq
     `BadName`, `NotYours` (a delegator that is neither the actor nor the parent task's agent), `AlreadyStarted` (a
     subtask below a task whose `result` has begun), `Invalid` (an owner that would verify its own work).
     """
+    return await post_below(tx, tasks, artifacts)
+
+
+async def post_below(
+    tx: Transaction, tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact], *, holding: int | None = None
+) -> Posted:
+    """Post as `post` does; `holding` is an item that the caller holds, and puts behind what is posted itself."""
     tx.require(Right.AGENT)
     if len(tasks) + len(artifacts) > MAX_POST:
         raise Invalid(f"one post takes at most {MAX_POST:,} tasks and artifacts", remedy="post in several calls")
@@ -60,9 +67,10 @@ async def post(tx: Transaction, *, tasks: Sequence[NewTask] = (), artifacts: Seq
         task.name: number for task, number in zip(tasks, known.ids, strict=False)
     }
     items = {f"{one.task}/{one.name}": number for one, number in zip(artifacts, known.ids[len(tasks) :], strict=False)}
+    await _check_delegations(tx, tasks, known)
     await entries.insert_tasks(tx, tasks, task_ids, known.agents)
     rows = await _rows(tx, artifacts, tasks, known, task_ids, items)
-    await _enter(tx, tasks, rows, known, items, blockers)
+    await _enter(tx, tasks, rows, known, items, blockers, holding)
     return Posted(tasks=tuple(task.name for task in tasks), items=items)
 
 
@@ -72,6 +80,9 @@ def check(tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]) -> None:
     for task in tasks:
         check_name(task.name, "task")
         check_priority(task.priority, task.name)
+        if task.on_no_ack not in ON_NO_ACK:
+            choice = ", ".join(ON_NO_ACK)
+            raise Invalid(f"{task.on_no_ack!r} of {task.name} is none of: {choice}", remedy=f"one of: {choice}")
         if task.name in seen:
             raise DuplicateName(f"the task {task.name!r} stands twice in this call", remedy="name each task once")
         seen.add(task.name)
@@ -124,6 +135,33 @@ def _check_delegators(tx: Transaction, tasks: Sequence[NewTask], known: Known) -
         if task.delegator and known.agents[task.delegator] not in {tx.actor.agent, task_agents.get(task.parent or "")}:
             message = f"{tx.actor.name} cannot delegate {task.name} for {task.delegator}"
             raise NotYours(message, remedy="leave the delegator out, or use its token", task=task.name)
+
+
+async def _check_delegations(tx: Transaction, tasks: Sequence[NewTask], known: Known) -> None:
+    """Check who delegates what to whom, parents before their children."""
+    order: dict[str, int] = {}
+    wanted: list[delegations.Wanted] = []
+    waiting = list(tasks)
+    own = {task.name for task in tasks}
+    while waiting:
+        ripe = [task for task in waiting if task.parent is None or task.parent not in own or task.parent in order]
+        if not ripe:
+            raise Invalid("tasks cannot stand below each other in a circle", remedy="take one out of the circle")
+        for task in ripe:
+            order[task.name] = len(wanted)
+            older = known.tasks.get(task.parent) if task.parent and task.parent not in own else None
+            wanted.append(
+                delegations.Wanted(
+                    name=task.name,
+                    agent=known.agents[task.agent] if task.agent else None,
+                    delegator=known.agents[task.delegator] if task.delegator else tx.actor.agent,
+                    parent=older["id"] if older else None,
+                    within=order.get(task.parent or ""),
+                    named=task.delegator is not None,
+                )
+            )
+        waiting = [task for task in waiting if task.name not in order]
+    await delegations.check(tx, wanted)
 
 
 async def _look_up(
@@ -227,9 +265,14 @@ async def _enter(
     known: Known,
     items: Mapping[str, int],
     blockers: Mapping[str, Sequence[str]],
+    holding: int | None,
 ) -> None:
     """Enter the rows and edges: what was declared, and each parent's `result` blocked by its subtasks' artifacts."""
-    implied = _implied(tasks, rows, known)
+    implied = {
+        reference: some
+        for reference, some in _implied(tasks, rows, known).items()
+        if holding is None or known.items.get(reference) != holding
+    }
     edges: dict[str, list[str]] = {}
     for row in rows:
         declared = blockers.get(row.reference, ())

@@ -65,8 +65,8 @@ def parts(row: dict[str, Any]) -> dict[str, int]:
     return {name: value for name, value in found.items() if value}
 
 
-async def pin(tx: Transaction, *, item: int, rating: int | None) -> dict[str, Any]:
-    """Fix the rating of an unfinished item, or (None) let it be worked out again."""
+async def pin(tx: Transaction, *, item: int, rating: int | None, reason: str | None = None) -> dict[str, Any]:
+    """Fix the rating of an unfinished item, or (None) let it be worked out again; the reason is kept in the log."""
     tx.require(Right.OPERATOR)
     if rating is not None and not -MAX_PIN <= rating <= MAX_PIN:
         raise Invalid(f"a pin is between -{MAX_PIN:,} and {MAX_PIN:,}", remedy="choose a rating in that range")
@@ -87,6 +87,8 @@ async def pin(tx: Transaction, *, item: int, rating: int | None) -> dict[str, An
         if not await tx.fetchval("SELECT EXISTS (SELECT FROM ready WHERE board = $1 AND item = $2)", tx.board, item):
             break
     payload = {"item": item, "reference": row["reference"], "rating": rating}
+    if reason:
+        payload["reason"] = reason
     tx.record(Subject.ITEM_PINNED.of(row["kind"]), payload, correlation=row["correlation"])
     return {"item": item, "reference": row["reference"], "rating": rating}
 

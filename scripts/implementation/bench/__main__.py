@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.bench import against, as_of, failing, feeds, proof, reports, routing, workloads
+from scripts.implementation.bench import against, as_of, failing, feeds, peers, proof, reports, routing, workloads
 from scripts.implementation.bench.workloads import Figure, Run
 
 SINGLE = {
@@ -36,6 +36,7 @@ SINGLE = {
 SEVERAL = {
     "drain": workloads.drains,
     "latency_idle": workloads.latency,
+    "consult": peers.consult,
     "memory": workloads.memory,
     "start": workloads.start,
     "live": feeds.live,

@@ -1,4 +1,7 @@
-"""The worker process of the benchmark: it says that it is there, and finishes what it claims with a small result."""
+"""The worker process of the benchmark: it says that it is there, and finishes what it claims with a small result.
+
+What is called `consult…` it asks its peer first, and its result is the seconds from the question to the answer in hand.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,23 @@ RESULT = Result(
 async def main(agent: str) -> None:
     """Run until SIGTERM."""
     worker = Worker(agent=agent, concurrency=500, poll_seconds=5)
+    asked: dict[int, float] = {}
+
+    @worker.artifact("consult*")
+    async def consult(work: Work) -> Result:
+        if (await work.briefing()).answers:
+            return Result(content=str(time.perf_counter() - asked[work.item]))
+        asked[work.item] = time.perf_counter()
+        return await work.consult("peer", "Is it so?")
 
     @worker.artifact("*")
     async def finish(work: Work) -> Result:
         if work.artifact.startswith("probe"):
             return Result(content=str(time.time()))
+        return RESULT
+
+    @worker.handler(kind="answer")
+    async def answer(_work: Work) -> Result:
         return RESULT
 
     transport = await open_transport(None, board=None, agent=agent)

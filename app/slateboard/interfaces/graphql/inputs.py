@@ -130,6 +130,7 @@ class TaskInput:
     priority: str = "medium"
     due: datetime | None = None
     source: str | None = None
+    on_no_ack: str = work.DEFAULT_ON_NO_ACK
 
     def value(self) -> work.NewTask:
         """The task as the board takes it."""

@@ -25,6 +25,8 @@ from slateboard.interfaces.graphql.boards import BoardEndMutation
 from slateboard.interfaces.graphql.breakers import BreakerMutation
 from slateboard.interfaces.graphql.choreography import ChoreographyMutation
 from slateboard.interfaces.graphql.compensation import CompensationMutation
+from slateboard.interfaces.graphql.delegation import DelegationMutation
+from slateboard.interfaces.graphql.directory import DirectoryMutation
 from slateboard.interfaces.graphql.escalations import EscalationMutation
 from slateboard.interfaces.graphql.inputs import (
     ArtifactInput,
@@ -35,6 +37,8 @@ from slateboard.interfaces.graphql.inputs import (
     GiveBackInput,
     TaskInput,
 )
+from slateboard.interfaces.graphql.meetings import MeetingMutation
+from slateboard.interfaces.graphql.peers import PeerMutation
 from slateboard.interfaces.graphql.proof import ProofMutation
 from slateboard.interfaces.graphql.queries import Ask
 from slateboard.interfaces.graphql.scalars import BigInt, plain_json
@@ -276,7 +280,11 @@ class BoardMutation(WorkMutation):
 @strawberry.type
 class Mutation(
     BreakerMutation,
+    DelegationMutation,
+    DirectoryMutation,
     EscalationMutation,
+    MeetingMutation,
+    PeerMutation,
     UsageMutation,
     CompensationMutation,
     VerificationMutation,

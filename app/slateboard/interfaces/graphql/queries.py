@@ -20,8 +20,12 @@ from slateboard.interfaces.graphql.boards import DeletedBoardsQuery
 from slateboard.interfaces.graphql.breakers import BreakerQuery
 from slateboard.interfaces.graphql.choreography import ChoreographyQuery
 from slateboard.interfaces.graphql.compensation import CompensationQuery
+from slateboard.interfaces.graphql.delegation import DelegationQuery
+from slateboard.interfaces.graphql.directory import DirectoryQuery
 from slateboard.interfaces.graphql.escalations import Escalation
 from slateboard.interfaces.graphql.health import HealthQuery
+from slateboard.interfaces.graphql.meetings import MeetingQuery
+from slateboard.interfaces.graphql.peers import PeerQuery
 from slateboard.interfaces.graphql.prefetch import Key, connection
 from slateboard.interfaces.graphql.proof import ProofQuery
 from slateboard.interfaces.graphql.reports import ReportsQuery
@@ -92,6 +96,10 @@ async def _one(info: Ask, board: str | None, operation: str, node: str, argument
 @strawberry.type
 class Query(
     BreakerQuery,
+    DelegationQuery,
+    DirectoryQuery,
+    MeetingQuery,
+    PeerQuery,
     UsageQuery,
     WhyQuery,
     HealthQuery,

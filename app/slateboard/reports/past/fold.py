@@ -22,10 +22,12 @@ Row = dict[str, Any]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "boards": ("id", "name", "prefix", "created_at", "archived_at"),
-    "agents": ("id", "name", "kind", "role", "capabilities", "manager", "grant", "created_at"),
+    "agents": ("id", "name", "kind", "role", "capabilities", "manager", "grant", "accepts_from",
+               "availability", "created_at", "removed_at"),
     "pauses": ("agent", "reason", "actor", "paused_at"),
     "tasks": ("id", "name", "parent", "title", "brief", "agent", "delegator", "priority", "due", "source",
               "created_by", "created_at"),
+    "delegations": ("task", "delegator", "agent", "state", "on_no_ack", "delegated_at", "settled_at", "reason"),
     "artifacts": ("id", "task", "name", "title", "brief", "owner", "capability", "path", "newest_item", "rules",
                   "stale_at", "stale_because", "created_by", "created_at"),
     "artifact_versions": ("artifact", "version", "item", "fence", "author", "path", "uri", "hash", "size", "summary",
@@ -55,6 +57,26 @@ COLUMNS: dict[str, tuple[str, ...]] = {
                       "because", "outcome", "posted_at", "ended_at"),
     "usage_ledger": ("fence", "number", "item", "agent", "task", "input_tokens", "cached_tokens", "output_tokens",
                      "cost", "model", "reported_at"),
+    "meetings": ("id", "title", "state", "scheduled_by", "organiser", "chair", "decision_required", "max_seconds",
+                 "quorum", "decision_model", "veto_roles", "turn_seconds", "vote_seconds", "source", "starts_at",
+                 "waits_until", "moves", "escalation", "opened_at", "ends_at", "adjourned_at", "ended_because",
+                 "scheduled_at"),
+    "meeting_seats": ("meeting", "agent", "position", "required", "seated", "present", "may_veto", "joined_at"),
+    "agenda_items": ("meeting", "number", "title", "stage", "round", "motion", "outcome", "reason", "decision",
+                     "opened_at", "closed_at"),
+    "meeting_turns": ("item", "meeting", "number", "round", "agent", "kind", "deadline", "outcome", "ended_at"),
+    "statements": ("id", "meeting", "number", "round", "agent", "kind", "text", "said_at", "settled", "settled_by",
+                   "settled_because", "settled_at"),
+    "motions": ("id", "meeting", "number", "agent", "text", "rationale", "subject", "proposed_at"),
+    "action_items": ("id", "meeting", "motion", "position", "title", "brief", "owner", "due_seconds", "task"),
+    "votes": ("meeting", "number", "agent", "seated", "choice", "rationale", "changes", "voted_at"),
+    "vote_changes": ("meeting", "number", "agent", "change", "choice", "rationale", "voted_at"),
+    "routes": ("id", "agent", "other", "kind", "label", "subject", "source", "created_by", "created_at"),
+    "threads": ("id", "topic", "correlation", "opened_by", "opened_at"),
+    "thread_members": ("thread", "agent", "read_to", "joined_at"),
+    "messages": ("id", "thread", "kind", "author", "said_by", "text", "data", "consult", "said_at"),
+    "consults": ("item", "asker", "other", "thread", "request", "correlation"),
+    "requests": ("id", "capability", "asker", "thread", "answers", "deadline", "asked_at", "closed_at"),
     "limits": ("scope", "name", "concurrency", "rate", "per_seconds", "set_by", "set_at"),
     "holds": ("item", "reason", "name", "since"),
     "budgets": ("agent", "task", "tokens", "cost", "warned_at", "exhausted_at", "set_by", "set_at"),
@@ -63,6 +85,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 KEYS: dict[str, tuple[str, ...]] = {
     "pauses": ("agent",),
+    "delegations": ("task",),
     "artifact_versions": ("artifact", "version"),
     "dependencies": ("blocker", "item"),
     "places": ("item",),
@@ -78,6 +101,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     "compensations": ("item",),
     "usage_ledger": ("fence", "number"),
     "budgets": ("agent", "task"),
+    "meeting_seats": ("meeting", "agent"),
+    "agenda_items": ("meeting", "number"),
+    "meeting_turns": ("item",),
+    "votes": ("meeting", "number", "agent"),
+    "vote_changes": ("meeting", "number", "agent", "change"),
+    "thread_members": ("thread", "agent"),
+    "consults": ("item",),
     "limits": ("scope", "name"),
     "holds": ("item",),
 }
@@ -86,8 +116,10 @@ KEYS: dict[str, tuple[str, ...]] = {
 TIMES = frozenset((
     "created_at", "archived_at", "paused_at", "due", "stale_at", "decided_at", "run_at", "finished_at", "claimed_at",
     "started_at", "ended_at", "died_at", "deadline", "since", "asked_at", "answered_at", "judged_at", "posted_at",
-    "until", "stalled_at",
+    "until", "stalled_at", "removed_at", "delegated_at", "settled_at",
     "reported_at", "warned_at", "exhausted_at", "set_at",
+    "starts_at", "waits_until", "opened_at", "ends_at", "adjourned_at", "scheduled_at", "joined_at", "closed_at",
+    "said_at", "proposed_at", "voted_at",
 ))  # fmt: skip
 
 TIMES_OF = {table: tuple(name for name in columns if name in TIMES) for table, columns in COLUMNS.items()}
@@ -223,6 +255,9 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
     from slateboard.reports.past.fold_breakers import BREAKER_HANDLERS
     from slateboard.reports.past.fold_compensations import COMPENSATION_HANDLERS
     from slateboard.reports.past.fold_duties import DUTY_HANDLERS
+    from slateboard.reports.past.fold_meetings import MEETING_HANDLERS
+    from slateboard.reports.past.fold_moves import MOVE_HANDLERS
+    from slateboard.reports.past.fold_peers import PEER_HANDLERS
     from slateboard.reports.past.fold_queue import QUEUE_HANDLERS
     from slateboard.reports.past.fold_usage import USAGE_HANDLERS
     from slateboard.reports.past.fold_verdicts import VERDICT_HANDLERS
@@ -231,7 +266,10 @@ def fold(state: State, entries: Iterable[tuple[Any, ...]]) -> State:
         **BREAKER_HANDLERS,
         **BOARD_HANDLERS,
         **QUEUE_HANDLERS,
+        **MOVE_HANDLERS,
         **DUTY_HANDLERS,
+        **MEETING_HANDLERS,
+        **PEER_HANDLERS,
         **VERDICT_HANDLERS,
         **COMPENSATION_HANDLERS,
         **USAGE_HANDLERS,

@@ -1,0 +1,4 @@
+-- What this migration added goes; the functions that it replaced are made again afterwards, as they were.
+DROP TABLE action_items, agenda_items, consults, delegations, meeting_seats, meeting_turns, meetings, messages,
+    motions, presence, requests, routes, statements, thread_members, threads, vote_changes, votes;
+ALTER TABLE agents DROP COLUMN accepts_from, DROP COLUMN availability, DROP COLUMN removed_at;
