@@ -73,10 +73,14 @@ class Statement:
 
     @asynccontextmanager
     async def change(self, *, now: datetime | None = None) -> AsyncGenerator[Transaction]:
-        """A change of its own on this connection, committed when it is left; the caller tells whom it woke."""
+        """A change of its own on this connection, committed when it is left; the caller tells whom it woke.
+
+        Without `now` it takes the clock from its own first look or change.
+        """
         async with self.connection.transaction():
             tx = Transaction(self.connection, self.actor, self.board)
-            tx.now = now or await self.connection.fetchval("SELECT clock_timestamp()")
+            if now is not None:
+                tx.now = now
             yield tx
             await tx.end()
 
@@ -134,6 +138,11 @@ class Transaction(ReadTransaction):
         """Take the database's clock from a look, unless the change has a time already."""
         if not hasattr(self, "now"):
             self.now = now
+
+    async def takes_place_now(self) -> None:
+        """Ask the database for its clock, unless the change has a time already."""
+        if not hasattr(self, "now"):
+            self.now = await self.fetchval("SELECT clock_timestamp()")
 
     async def look(self, sql: str, *arguments: Any) -> list[Any]:
         """All rows of a statement that changes and holds nothing, so that it may come before the transaction."""
@@ -277,11 +286,11 @@ async def writing(
                     correlation,
                     begin=lambda: stack.enter_async_context(connection.transaction()),
                 )
-                if not looks_first:
-                    await tx.proceed()
-                    now = now or await connection.fetchval("SELECT clock_timestamp()")
                 if now is not None:
                     tx.now = now
+                if not looks_first:
+                    await tx.proceed()
+                    await tx.takes_place_now()
                 yield tx
                 await tx.end()
         except SlateError:

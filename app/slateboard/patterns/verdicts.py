@@ -107,6 +107,7 @@ async def judge(
 async def judged(tx: Transaction, given: Finish) -> Finished:
     """The hook of a verification that is finished with its verdict as content: JSON, the arguments of `judge`."""
     await leases.own(tx, item=given.item, fence=given.fence)
+    await tx.takes_place_now()
     try:
         said: Any = json.loads(given.result.content or "")
         known = {name: str(said[name]) for name in ("hash", "reason") if said.get(name) is not None}

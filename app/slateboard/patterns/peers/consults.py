@@ -105,7 +105,7 @@ async def given_back(tx: Transaction, item: int | None, fence: int | None, note:
         raise Invalid("a claim is named by its item and its fence", remedy="give both, or neither")
     if item is not None and fence is not None:
         return await leases.give_up(tx, item=item, fence=fence, outcome=Outcome.BLOCKED, note=note)
-    tx.takes_place_at(await tx.fetchval("SELECT clock_timestamp()"))
+    await tx.takes_place_now()
     return None
 
 
