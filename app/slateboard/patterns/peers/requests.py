@@ -55,7 +55,9 @@ WHERE c.board = $1 AND c.request = $2 AND e.answer IS NOT NULL
 """
 
 LEFT = """
-SELECT c.item FROM consults c JOIN escalations e ON e.board = c.board AND e.item = c.item
+SELECT c.item
+FROM consults c, LATERAL (SELECT e.answered_at FROM escalations e
+                          WHERE e.board = c.board AND e.item = c.item OFFSET 0) AS e
 WHERE c.board = $1 AND c.request = $2 AND e.answered_at IS NULL ORDER BY c.item
 """
 
