@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from slateboard.board import delegations
+from slateboard.manifests import state
 from slateboard.patterns import delegation, escalations
 from slateboard.patterns.meetings import queries
 from slateboard.patterns.peers import consults, requests, routes, threads
@@ -72,6 +73,8 @@ IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (of_query("parts", queries.PARTS), ["1", "7"]),
     (of_query("end-turns", queries.END_TURNS), ["1", NUMBERS, "'spoke'", "now()", "8", "now()"]),
     (of_query("said", queries.SAID_IN_ROUND), ["1", "7", "1::smallint", "1::smallint", "7"]),
+    (of_query("declared-tasks", state.TASKS), ["1", TEXTS]),
+    (of_query("declared-artifacts", state.ARTIFACTS), ["1", TEXTS, TEXTS]),
     (of_query("tree", tree.TREE), ["1", "'t7'", "100000", "10001", "1", "false"]),
     (of_query("roll-up", tree.COUNTS), ["1", NUMBERS, "100000"]),
 ]

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 # Two applies of the same files at once: the second waits, and then finds everything there.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('slateboard.apply', $1::bigint))"
 
+# One probe for each: where the planner knows little of a board, a join reads all of it for each row.
 TASKS = """
-SELECT t.id, t.name, t.title, t.brief, t.priority, t.due, t.created_at, p.name AS parent, a.name AS agent
-FROM tasks t
-LEFT JOIN tasks p ON p.board = t.board AND p.id = t.parent
-LEFT JOIN agents a ON a.board = t.board AND a.id = t.agent
-WHERE t.board = $1 AND t.name = ANY ($2::text::text[])
+SELECT t.*, p.name AS parent, a.name AS agent
+FROM unnest($2::text::text[]) AS g (name),
+LATERAL (SELECT t.id, t.name, t.title, t.brief, t.priority, t.due, t.created_at, t.parent AS below, t.agent AS owned_by
+         FROM tasks t WHERE t.board = $1 AND t.name = g.name OFFSET 0) AS t
+LEFT JOIN LATERAL (SELECT p.name FROM tasks p WHERE p.board = $1 AND p.id = t.below OFFSET 0) AS p ON true
+LEFT JOIN LATERAL (SELECT a.name FROM agents a WHERE a.board = $1 AND a.id = t.owned_by OFFSET 0) AS a ON true
 """
 
-# One probe for each reference: where the planner knows little of a board, a join reads all of it for each row.
 ARTIFACTS = """
 SELECT g.task || '/' || g.artifact AS reference, a.*, o.name AS owner, w.*, p.place
 FROM unnest($2::text::text[], $3::text::text[]) AS g (task, artifact),
