@@ -14,7 +14,7 @@ from slateboard.protocol.errors import ConsultLoop, LeaseLost, NoChannel
 from slateboard.protocol.states import Outcome
 from slateboard.sdk import testing
 from slateboard.sdk.briefing import Answer, Peer
-from slateboard.store.notifications import listener_of
+from slateboard.store.notifications import WORK_CHANNEL, listener_of
 
 ROUTES = [
     Route("backend", "cto", "consult", "security review"),
@@ -96,7 +96,7 @@ async def test_idle_workers_are_woken_by_the_question_and_by_the_answer(peers, w
 
     workers.start(worker)
     workers.start(cto)
-    listener = listener_of(client.transport._database.url)
+    listener = listener_of(client.transport._database.url, WORK_CHANNEL)
     await until(lambda: len(listener._watches) == 2)
     await listener.listening.wait()
     await client.post(

@@ -10,7 +10,15 @@ import pytest_asyncio
 
 from slateboard import NewArtifact, NewTask, Work, Worker
 from slateboard.store import notifications
-from slateboard.store.notifications import INBOXES_PER_MESSAGE, Listener, Notifier, Watch, listener_of
+from slateboard.store.notifications import (
+    INBOXES_PER_MESSAGE,
+    LOG_CHANNEL,
+    WORK_CHANNEL,
+    Listener,
+    Notifier,
+    Watch,
+    listener_of,
+)
 
 SOON_SECONDS = 20
 BOARD = 4711
@@ -18,7 +26,15 @@ BOARD = 4711
 
 @pytest_asyncio.fixture
 async def listener(app_url):
-    opened = Listener(app_url)
+    opened = Listener(app_url, WORK_CHANNEL)
+    yield opened
+    for watch in list(opened._watches):
+        await watch.close()
+
+
+@pytest_asyncio.fixture
+async def log_listener(app_url):
+    opened = Listener(app_url, LOG_CHANNEL)
     yield opened
     for watch in list(opened._watches):
         await watch.close()
@@ -37,8 +53,8 @@ async def heard_first(watch) -> None:
 
 
 async def test_a_hint_reaches_those_it_concerns(listener, notifier) -> None:
-    mine, other_board = listener.work(BOARD, [7, 8]), listener.work(BOARD + 1, [7, 8])
-    other_inbox, own = listener.work(BOARD, [9]), listener.work(BOARD, [7], ignoring=notifier.sender)
+    mine, other_board = listener.watch(BOARD, [7, 8]), listener.watch(BOARD + 1, [7, 8])
+    other_inbox, own = listener.watch(BOARD, [9]), listener.watch(BOARD, [7], ignoring=notifier.sender)
     for watch in (mine, other_board, other_inbox, own):
         await heard_first(watch)
     notifier.wake(BOARD, [7])
@@ -49,9 +65,11 @@ async def test_a_hint_reaches_those_it_concerns(listener, notifier) -> None:
     assert not await other_board.wait(0)
 
 
-async def test_a_log_that_grew_is_told_at_once_with_what_was_gathered(listener, notifier, monkeypatch) -> None:
+async def test_a_log_that_grew_is_told_at_once_with_what_was_gathered(
+    listener, log_listener, notifier, monkeypatch
+) -> None:
     monkeypatch.setattr(notifications, "GATHER_SECONDS", 10 * SOON_SECONDS)
-    work, log = listener.work(BOARD, [7]), listener.log(BOARD)
+    work, log = listener.watch(BOARD, [7]), log_listener.watch(BOARD)
     for watch in (work, log):
         await heard_first(watch)
     notifier.wake(BOARD, [7])
@@ -84,7 +102,7 @@ async def test_hints_of_a_moment_share_messages_below_the_limit(app_url, notifie
 
 
 async def test_a_lost_listener_comes_back_and_wakes_everybody(listener, database_url, notifier) -> None:
-    watch = listener.work(BOARD, [7])
+    watch = listener.watch(BOARD, [7])
     await heard_first(watch)
     connection = await asyncpg.connect(database_url)
     ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND"
@@ -96,7 +114,7 @@ async def test_a_lost_listener_comes_back_and_wakes_everybody(listener, database
 
 
 async def test_a_lost_notifier_comes_back(listener, database_url, notifier) -> None:
-    watch = listener.work(BOARD, [7])
+    watch = listener.watch(BOARD, [7])
     await heard_first(watch)
     notifier.wake(BOARD, [7])
     assert await watch.wait(SOON_SECONDS)
@@ -111,17 +129,21 @@ async def test_a_lost_notifier_comes_back(listener, database_url, notifier) -> N
     assert heard
 
 
-async def test_the_log_has_a_channel_of_its_own(listener, notifier) -> None:
-    follower, other = listener.log(BOARD), listener.log(BOARD + 1)
-    await heard_first(follower)
-    await heard_first(other)
+async def test_the_log_has_a_channel_of_its_own(listener, log_listener, notifier) -> None:
+    follower, other, worker = log_listener.watch(BOARD), log_listener.watch(BOARD + 1), listener.watch(BOARD, [7])
+    for watch in (follower, other, worker):
+        await heard_first(watch)
+    notifier.sealed(BOARD)
+    assert await follower.wait(SOON_SECONDS)
+    notifier.wake(BOARD + 1, [7])
     notifier.sealed(BOARD)
     assert await follower.wait(SOON_SECONDS)
     assert not await other.wait(0)
+    assert not await worker.wait(0)
 
 
 async def test_what_is_no_message_of_ours_is_passed_over(listener, app_url, notifier) -> None:
-    watch = listener.work(BOARD, [7])
+    watch = listener.watch(BOARD, [7])
     await heard_first(watch)
     connection = await asyncpg.connect(app_url)
     for payload in ("", "x", "a b c", f"s {BOARD} 7,x"):
@@ -131,8 +153,8 @@ async def test_what_is_no_message_of_ours_is_passed_over(listener, app_url, noti
     assert await watch.wait(SOON_SECONDS)
 
 
-async def test_a_process_has_one_listening_connection(app_url) -> None:
-    assert listener_of(app_url) is listener_of(app_url)
+async def test_a_process_has_one_listening_connection_for_a_channel(app_url) -> None:
+    assert listener_of(app_url, WORK_CHANNEL) is listener_of(app_url, WORK_CHANNEL)
 
 
 async def test_an_idle_worker_is_woken_by_what_others_post(board, workers, reached, until, client) -> None:
@@ -143,7 +165,7 @@ async def test_an_idle_worker_is_woken_by_what_others_post(board, workers, reach
         done.set()
 
     task = workers.start(worker)
-    listener = listener_of(client.transport._database.url)
+    listener = listener_of(client.transport._database.url, WORK_CHANNEL)
     async with asyncio.timeout(SOON_SECONDS):
         await until(lambda: listener._watches)
         await listener.listening.wait()
@@ -154,7 +176,7 @@ async def test_an_idle_worker_is_woken_by_what_others_post(board, workers, reach
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_closing_the_last_watch_ends_the_connection(listener, count) -> None:
-    watches = [listener.work(BOARD, [number]) for number in range(count)]
+    watches = [listener.watch(BOARD, [number]) for number in range(count)]
     for watch in watches:
         await heard_first(watch)
     for watch in watches:

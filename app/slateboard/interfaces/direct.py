@@ -23,7 +23,7 @@ from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import ADMINISTRATOR, Actor, Right
 from slateboard.protocol.work import Beat, Claim, Finish, Finished, GiveBack, GivenBack, Renewed
 from slateboard.store import database as databases
-from slateboard.store.notifications import Listener, Notifier, Watch, listener_of
+from slateboard.store.notifications import LOG_CHANNEL, WORK_CHANNEL, Notifier, Watch, listener_of
 from slateboard.store.run_file import read_run_file
 from slateboard.transaction import Statement, board_named, hot
 from slateboard.work import claims, finish, leases
@@ -183,9 +183,9 @@ class DirectTransport:
     async def watch_work(self, *, listen: bool = True) -> Watch:
         """Hints of new work for the agent."""
         await self.refresh()
-        listener: Listener | None = listener_of(self._database.url) if listen else None
-        if listener:
-            watch = listener.work(self._board_id, self._inboxes, ignoring=self._notifier.sender)
+        if listen:
+            listener = listener_of(self._database.url, WORK_CHANNEL)
+            watch = listener.watch(self._board_id, self._inboxes, ignoring=self._notifier.sender)
         else:
             watch = Watch(None, set(), None)
         self._work_watches.append(watch)
@@ -193,7 +193,7 @@ class DirectTransport:
 
     async def watch_log(self) -> Watch:
         """Hints that the board's log has grown."""
-        watch = listener_of(self._database.url).log(self._board_id)
+        watch = listener_of(self._database.url, LOG_CHANNEL).watch(self._board_id)
         self._log_watches.append(watch)
         return watch
 

@@ -34,7 +34,7 @@ from slateboard.protocol.errors import (
 from slateboard.protocol.rights import SYSTEM, Actor
 from slateboard.protocol.subjects import expression
 from slateboard.sdk.backoff import Backoff
-from slateboard.store.notifications import listener_of
+from slateboard.store.notifications import LOG_CHANNEL, listener_of
 from slateboard.transaction import hot
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class Tail:
             await self._task
 
     async def _run(self) -> None:
-        watch = listener_of(self._hub.database.url).log(self.board)
+        watch = listener_of(self._hub.database.url, LOG_CHANNEL).watch(self.board)
         try:
             while True:
                 await self._advance()

@@ -1,9 +1,10 @@
 """Claiming: asking the board for work whenever there is room for it, until told to stop.
 
-After a claim that found less than it asked for it waits: for a hint, for the end of what it found, or for the next
-poll. Polls, and wake-ups that turned out to be in vain, are spread by jitter, so that many idle workers do not race for
-the same first row. An outage is bridged, however long; what no repetition changes (a wrong agent, a missing right) ends
-it with that error.
+After a claim that found less than it asked for it waits: for a hint, for the end of what it found (after which a limit
+of the agent may let it have more), or for the next poll. That end is no hint: it looks a moment later, when whoever it
+woke has claimed. Polls, and wake-ups that turned out to be in vain, are spread by jitter, so that many idle workers do
+not race for the same first row. An outage is bridged, however long; what no repetition changes (a wrong agent, a
+missing right) ends it with that error.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ log = logging.getLogger("slateboard.worker")
 HINT_SECONDS = 3_600.0
 MISS_SECONDS, MOST_MISS_SECONDS = 0.005, 0.05
 """The jitter of a worker that was woken in vain: for each time in a row, and at most."""
+ENDED_SECONDS = 0.005
+"""From the end of all that was found to the next look, unless there is a hint."""
 
 
 class Claiming:
@@ -55,12 +58,15 @@ class Claiming:
         self._full = False
         self._found_last = False
         self._misses = 0
+        self._later: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Claim whenever there is room, until told to stop."""
         backoff = Backoff()
         while not self._stopped:
             self._look.clear()
+            if self._later:
+                self._later.cancel()
             limit = self._room()
             if limit == 0:
                 self._full = True
@@ -99,8 +105,11 @@ class Claiming:
 
     def freed(self, *, idle: bool) -> None:
         """Something held has ended; `idle` if nothing is held any more."""
-        if (self._full or (self._found_last and idle)) and self._room():
+        if self._full and self._room():
             self._look.set()
+        elif self._found_last and idle:
+            self._found_last = False
+            self._later = asyncio.get_running_loop().call_later(ENDED_SECONDS, self._look.set)
 
     async def _claim(self, limit: int) -> int:
         """Claim, and hand over what was claimed; while paused, or behind a breaker, there is nothing."""

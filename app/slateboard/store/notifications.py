@@ -3,9 +3,9 @@
 NOTIFY takes one lock for the whole database at its commit, so it is never sent inside a transaction that does work: the
 `Notifier` has a connection of its own, sends the first hint at once after the commit, and gathers what follows within
 15 ms; that a log has grown is sent at once, since the sequencer paces itself, and what was gathered goes with it. Its
-commits do not wait for the disk: a hint may be lost. A process has one `Listener` for each database, which
-fans out to all who wait. Nobody is woken by its own events: each message names its sender. Both reconnect by
-themselves; after that, everybody who waits is woken once.
+commits do not wait for the disk: a hint may be lost. A process has one `Listener` for each channel of a database, which
+fans out to all who wait, so that no worker is woken by every log that grows. Nobody is woken by its own events: each
+message names its sender. Both reconnect by themselves; after that, everybody who waits is woken once.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ INBOXES_PER_MESSAGE = 300
 PENDING_INBOXES = 10_000
 """Hints beyond this are dropped until the next message is out."""
 
-Key = tuple[str, int, int]
-"""Channel, board and inbox (0 for the log)."""
+WHOLE = 0
+"""In the place of an inbox: the whole board, whose log has grown."""
+
+Key = tuple[int, int]
+"""Board and inbox."""
 
 
 def new_sender() -> str:
@@ -145,7 +148,7 @@ class Watch:
 
     def watch(self, board: int, inboxes: Iterable[int]) -> None:
         """From now on listen for these inboxes."""
-        self._keys = {(WORK_CHANNEL, board, inbox) for inbox in inboxes}
+        self._keys = {(board, inbox) for inbox in inboxes}
 
     async def wait(self, timeout_seconds: float) -> bool:
         """Wait for a hint, at most so long; whether one came."""
@@ -165,10 +168,11 @@ class Watch:
 
 
 class Listener:
-    """One LISTEN connection, opened for the first watch, closed after the last, reopened when lost."""
+    """One LISTEN connection on one channel: opened for the first watch, closed after the last, reopened when lost."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, channel: str) -> None:
         self._url = url
+        self._channel = channel
         self._watches: set[Watch] = set()
         self._task: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
@@ -178,13 +182,13 @@ class Listener:
         """Set while the connection listens."""
         return self._listening
 
-    def work(self, board: int, inboxes: Iterable[int], *, ignoring: str | None = None) -> Watch:
-        """Listen for new work in these inboxes, but for what `ignoring` (a sender) says."""
-        return self._add({(WORK_CHANNEL, board, inbox) for inbox in inboxes}, ignoring)
-
-    def log(self, board: int) -> Watch:
-        """Listen for the growth of a board's log."""
-        return self._add({(LOG_CHANNEL, board, 0)}, None)
+    def watch(self, board: int, inboxes: Iterable[int] = (WHOLE,), *, ignoring: str | None = None) -> Watch:
+        """Listen for what concerns these inboxes of a board, or its log, but for what `ignoring` (a sender) says."""
+        watch = Watch(self, {(board, inbox) for inbox in inboxes}, ignoring)
+        self._watches.add(watch)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="slateboard-listener")
+        return watch
 
     async def forget(self, watch: Watch) -> None:
         """End a watch; the connection ends with the last."""
@@ -194,13 +198,6 @@ class Listener:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-    def _add(self, keys: set[Key], ignoring: str | None) -> Watch:
-        watch = Watch(self, keys, ignoring)
-        self._watches.add(watch)
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="slateboard-listener")
-        return watch
 
     async def _run(self) -> None:
         backoff = Backoff()
@@ -217,8 +214,7 @@ class Listener:
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(partial(_set, lost))
-            await connection.add_listener(WORK_CHANNEL, self._heard)
-            await connection.add_listener(LOG_CHANNEL, self._heard)
+            await connection.add_listener(self._channel, self._heard)
             backoff.reset()
             self._listening.set()
             for watch in self._watches:
@@ -232,10 +228,10 @@ class Listener:
         words = payload.split()
         try:
             if channel == LOG_CHANNEL:
-                sender, keys = "", [(channel, int(words[0]), 0)]
+                sender, keys = "", [(int(words[0]), WHOLE)]
             else:
                 sender, board = words[0], int(words[1])
-                keys = [(channel, board, int(inbox)) for inbox in words[2].split(",")]
+                keys = [(board, int(inbox)) for inbox in words[2].split(",")]
         except (IndexError, ValueError):
             log.debug("a message on %s that is none of ours: %.80r", channel, payload)
             return
@@ -243,13 +239,13 @@ class Listener:
             watch.hear(keys, sender)
 
 
-_listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Listener]] = WeakKeyDictionary()
+_listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Listener]] = WeakKeyDictionary()
 
 
-def listener_of(url: str) -> Listener:
-    """The one listener of this process (of its event loop) for a database."""
+def listener_of(url: str, channel: str) -> Listener:
+    """The one listener of this process (of its event loop) for a channel of a database."""
     listeners = _listeners.setdefault(asyncio.get_running_loop(), {})
-    return listeners.setdefault(url, Listener(url))
+    return listeners.setdefault((url, channel), Listener(url, channel))
 
 
 async def _connect(url: str, name: str, **settings: str) -> Any:

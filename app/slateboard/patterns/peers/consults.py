@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 KIND = "consult"
 MOST_HOPS = 32
 
-SERIALISE = "SELECT pg_advisory_xact_lock(hashtextextended('slateboard.consults.' || $2, $1::bigint))"
-
 # From the one asked ($3) along the open questions of the correlation, each to whoever must answer it now, to the asker
 # ($4).
 LOOP = f"""
@@ -115,8 +113,7 @@ def told_of(fence: int | None, note: str | None) -> dict[str, Any]:
 
 
 async def refuse_loop(tx: Transaction, asker: int, other: int) -> None:
-    """Refuse to ask who waits, on this correlation, for the asker. Raises `ConsultLoop`, which the log keeps."""
-    await tx.fetch(SERIALISE, tx.board, tx.correlation)
+    """Refuse to ask who waits, on this correlation (held), for the asker. Raises `ConsultLoop`, which the log keeps."""
     names = await tx.fetchval(LOOP, tx.board, tx.correlation, other, asker)
     if names is not None:
         path = [names[-1], *names]

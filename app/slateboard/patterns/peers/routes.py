@@ -49,10 +49,14 @@ WHERE r.board = $1 AND ($2::text IS NULL OR a.name = $2) AND a.removed_at IS NUL
 ORDER BY a.name, r.kind, o.name, r.label LIMIT $3
 """
 
-# Its index serves them: the routes of one agent stand together.
+# Its index serves them: the routes of one agent stand together. Who asks on a correlation ($4) does so alone.
 OF = """
+WITH alone AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(hashtextextended('slateboard.consults.' || $4, $1::bigint)) WHERE $4 IS NOT NULL
+)
 SELECT r.kind, r.label, r.other, o.name FROM routes r JOIN agents o ON o.board = r.board AND o.id = r.other
-WHERE r.board = $1 AND r.agent = $2 AND o.removed_at IS NULL ORDER BY o.name, r.label LIMIT $3
+WHERE r.board = $1 AND r.agent = $2 AND o.removed_at IS NULL AND (SELECT count(*) FROM alone) >= 0
+ORDER BY o.name, r.label LIMIT $3
 """
 
 
@@ -107,9 +111,10 @@ async def list_routes(tx: ReadTransaction, *, agent: str | None = None) -> list[
 async def require_channel(tx: Transaction, asker: int, to: str) -> tuple[int, str]:
     """Whom a consult goes to, and what the asker consults it for; empty for a channel.
 
-    Raises `UnknownName`, `Invalid` (it is the asker itself), `NoChannel`, which the log keeps.
+    Until it is over, nobody else asks on this correlation. Raises `UnknownName`, `Invalid` (it is the asker itself),
+    `NoChannel`, which the log keeps.
     """
-    routes = [row for row in await tx.fetch(OF, tx.board, asker, MAX_ROUTES) if row["kind"] != "notify"]
+    routes = [row for row in await tx.fetch(OF, tx.board, asker, MAX_ROUTES, tx.correlation) if row["kind"] != "notify"]
     found = [row for row in routes if row["name"] == to]
     if not found:
         if (await agents.ids(tx, [to]))[to] == asker:
@@ -120,7 +125,7 @@ async def require_channel(tx: Transaction, asker: int, to: str) -> tuple[int, st
 
 async def told(tx: Transaction, teller: int, label: str) -> list[Any]:
     """The routes of a label: `{label, other, name}` of all who are told. Raises `NoChannel`, which the log keeps."""
-    routes = [row for row in await tx.fetch(OF, tx.board, teller, MAX_ROUTES) if row["kind"] == "notify"]
+    routes = [row for row in await tx.fetch(OF, tx.board, teller, MAX_ROUTES, None) if row["kind"] == "notify"]
     found = [row for row in routes if slug(row["label"]) == slug(label)]
     if not found:
         labels = list(dict.fromkeys(row["label"] for row in routes))
