@@ -302,6 +302,27 @@ async def test_a_subtree_is_cancelled_leaves_first_and_what_was_done_is_undone(b
         await board.perform("cancel_task", task="nowhere", reason="x")
 
 
+async def test_cancelling_discards_the_dead_letters_below_and_answers_what_was_asked_about_them(
+    board: BoardUnderTest,
+) -> None:
+    items = await board.post(
+        tasks=[
+            NewTask(name="mid", title="mid", agent="frontend", delegator="cto"),
+            NewTask(name="below", title="below", parent="mid", agent="backend", delegator="frontend"),
+        ]
+    )
+    await board.bury(items["below/result"])
+    asked = "SELECT kind, answer FROM escalations WHERE board = $1"
+    assert [*map(tuple, await board.fetch(asked))] == [("failure", None)]
+    answer = await board.perform("cancel_task", by="cto", task="mid", reason="not this year")
+    assert sorted(answer["cancelled"]) == ["below/result", "mid/result"]
+    assert {await board.place(item) for item in items.values()} == {"cancelled"}
+    assert [*map(tuple, await board.fetch(asked))] == [("failure", "cancelled")]
+    assert await board.fetch("SELECT item FROM dead_letters WHERE board = $1") == []
+    assert (await board.by_place()).keys() <= {"cancelled", "done"}
+    await check_fold(board)
+
+
 async def test_delegate_and_cancel_at_once_leave_no_work_below_what_was_cancelled(board: BoardUnderTest) -> None:
     await board.post(tasks=[NewTask(name="feature", title="Feature", agent="cto")])
     (claim,) = await board.claim("cto")

@@ -51,6 +51,7 @@ IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (of_query("items-of-a-task", delegation.ITEMS), ["1", "7", "7"]),
     (of_query("subtree", delegation.SUBTREE), ["1", "7"]),
     (of_query("open", delegation.OPEN), ["1", NUMBERS]),
+    (of_query("asked", delegation.ASKED), ["1", NUMBERS]),
     (of_query("routes", routes.OF), ["1", "7", "10000", "'c7'"]),
     (of_query("loop", consults.LOOP), ["1", "'c7'", "7", "8"]),
     (of_query("threads-of-an-agent", threads.OF_AGENT), ["1", "7", "NULL", "true", "50"]),

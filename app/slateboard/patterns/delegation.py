@@ -67,13 +67,24 @@ WITH RECURSIVE below (id, level) AS (
 SELECT id FROM below ORDER BY level DESC, id DESC LIMIT {MOST_CANCELLED} + 1
 """
 
+# What of these tasks is unfinished, or dead.
 OPEN = """
-SELECT w.id, w.reference
+SELECT w.id, w.reference, w.outcome IS NOT NULL AS dead
 FROM unnest($2::bigint[]) AS t (id),
 LATERAL (SELECT a.newest_item FROM artifacts a WHERE a.board = $1 AND a.task = t.id OFFSET 0) AS a,
-LATERAL (SELECT w.id, w.reference FROM work_items w
-         WHERE w.board = $1 AND w.id = a.newest_item AND w.outcome IS NULL OFFSET 0) AS w
+LATERAL (SELECT w.id, w.reference, w.outcome FROM work_items w
+         WHERE w.board = $1 AND w.id = a.newest_item AND (w.outcome IS NULL OR w.outcome = 'dead') OFFSET 0) AS w
 ORDER BY w.id
+"""
+
+# What somebody was asked about these tasks: what becomes of a dead letter, of a refusal, of a silence.
+ASKED = """
+SELECT e.item
+FROM unnest($2::bigint[]) AS g (id), unnest(ARRAY['declined', 'failure', 'unanswered']) AS k (kind),
+LATERAL (SELECT t.name FROM tasks t WHERE t.board = $1 AND t.id = g.id OFFSET 0) AS t,
+LATERAL (SELECT e.item FROM escalations e
+         WHERE e.board = $1 AND e.kind = k.kind AND e.reference = t.name AND e.answered_at IS NULL OFFSET 0) AS e
+ORDER BY e.item
 """
 
 SILENCE = """
@@ -211,6 +222,7 @@ async def cancel_task(
 ) -> dict[str, Any]:
     """Cancel a task with all below it, the leaves first; what was completed of them is undone as is declared.
 
+    Dead letters among them are discarded, and what somebody was asked about these tasks is answered by it.
     What waits for it from outside is named, and `cascade` or `waive` says what becomes of it. Returns `{task,
     cancelled, undone, unknown}`. Raises `UnknownName`, `NotYours`, `HasDependents`, `TooLarge`.
     """
@@ -235,11 +247,15 @@ async def cancel_task(
         answer["cancelled"] += undone["cancelled"]
         answer["undone"] += undone["posted"]
         answer["unknown"] += undone["unknown"]
-    left = [one["id"] for one in await tx.fetch(OPEN, tx.board, subtree)]
-    left += [one["id"] for one in outside] if cascade else []
-    if left:
-        ended = await endings.end(tx, Subject.ITEM_CANCELLED, sorted(left), reason=why, leave=True)
-        answer["cancelled"] += [one["reference"] for one in ended]
+    rows = await tx.fetch(OPEN, tx.board, subtree)
+    left = [one["id"] for one in rows if not one["dead"]] + ([one["id"] for one in outside] if cascade else [])
+    dead = [one["id"] for one in rows if one["dead"]]
+    for subject, numbers in ((Subject.ITEM_CANCELLED, left), (Subject.ITEM_DISCARDED, dead)):
+        if numbers:
+            ended = await endings.end(tx, subject, sorted(numbers), reason=why, leave=True)
+            answer["cancelled"] += [one["reference"] for one in ended]
+    for asked in await tx.fetch(ASKED, tx.board, subtree):
+        await escalations.settle(tx, escalation=asked["item"], answer="cancelled")
     if waive and open_:
         numbers = sorted(open_)
         tx.record(Subject.ITEM_WAIVED, {"items": numbers})

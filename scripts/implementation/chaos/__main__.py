@@ -3,8 +3,8 @@
 2,000 artifacts in a random graph, a publisher, subscriptions of every form, four worker processes with short leases.
 Every half second a worker is killed and replaced; one is stopped beyond its lease and continued; the server is killed
 four times in the midst of its routing, Postgres is stopped in immediate mode three times. Beside it, on another board,
-agents fail, hang, lie and flood, with breakers, questions, verdicts, budgets, limits and compensations, and are killed
-every three seconds. A failure prints its seed.
+agents fail, hang, lie and flood, with breakers, questions, verdicts, budgets, limits and compensations, and on a third
+an organisation delegates, consults and meets; both are killed every three seconds. A failure prints its seed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import asyncpg
 
 from scripts.implementation import place as places
-from scripts.implementation.chaos import checks, choreography, endings, trouble
+from scripts.implementation.chaos import accounts, checks, choreography, endings, organisation, trouble
 from slateboard import connect
 from slateboard.protocol.work import NewArtifact, NewTask
 from slateboard.store.run_file import read_run_file
@@ -42,6 +42,12 @@ END_WITHIN_SECONDS = 120.0
 MISFIT_SECONDS = 3.0
 """Between two kills of a process of those who fail."""
 
+COMPLETE = """
+SELECT NOT EXISTS (SELECT FROM work_items WHERE board = $1 AND outcome IS DISTINCT FROM 'done')
+   AND NOT EXISTS (SELECT FROM event_outbox WHERE board = $1)
+   AND NOT EXISTS (SELECT FROM subscriptions s JOIN event_heads h ON h.board = s.board
+                   WHERE s.board = $1 AND s.cursor < h.position)
+"""
 DELIVERED = "SELECT count(*) FROM deliveries WHERE board = $1"
 
 
@@ -94,21 +100,29 @@ def plan(seconds: float) -> list[tuple[float, str]]:
 
 
 async def disturb(
-    fleet: Fleet, company: trouble.Company, dice: random.Random, seconds: float
+    fleet: Fleet, companies: list[trouble.Company], dice: random.Random, seconds: float
 ) -> list[tuple[str, datetime]]:
-    """Everything that goes wrong, in its time; returns when servers and Postgres were back."""
+    """Everything that goes wrong, in its time, or as soon as the one before is over, until all of it was done.
+
+    Returns when servers and Postgres were back; while they are being brought back, the killing goes on.
+    """
     restarts: list[tuple[str, datetime]] = []
     begin = time.monotonic()
     todo = plan(seconds)
+    restarting: asyncio.Task[tuple[str, datetime]] | None = None
     next_kill, next_misfit = 0.5, MISFIT_SECONDS
-    while (now := time.monotonic() - begin) < seconds:
+    while (now := time.monotonic() - begin) < seconds or todo or restarting:
         if now >= next_kill:
             fleet.kill_one(dice)
             next_kill = now + 0.5
         if now >= next_misfit:
-            company.kill_one(dice)
+            for company in companies:
+                company.kill_one(dice)
             next_misfit = now + MISFIT_SECONDS
-        if todo and now >= todo[0][0]:
+        if restarting and restarting.done():
+            restarts.append(restarting.result())
+            restarting = None
+        if todo and now >= todo[0][0] and restarting is None:
             what = todo.pop(0)[1]
             print(f"{now:5.1f} s  {what}", flush=True)
             if what == "stop":
@@ -117,13 +131,18 @@ async def disturb(
             elif what == "continue" and fleet.stopped:
                 fleet.stopped.send_signal(signal.SIGCONT)
                 fleet.stopped = None
-            elif what in {"postgres", "server"}:
-                if what == "server" and not await choreography.while_routing(fleet.place.owner_url):
-                    print("       the router had nothing to do", flush=True)
-                await asyncio.to_thread(restart, fleet.place, what)
-                restarts.append((what, datetime.now(UTC)))
+            else:
+                restarting = asyncio.create_task(_end_and_bring_back(fleet.place, what))
         await asyncio.sleep(0.05)
     return restarts
+
+
+async def _end_and_bring_back(place: places.Place, what: str) -> tuple[str, datetime]:
+    """End the server in the midst of its routing, or Postgres; what was ended, and when it was back."""
+    if what == "server" and not await choreography.while_routing(place.owner_url):
+        print("       the router had nothing to do", flush=True)
+    await asyncio.to_thread(restart, place, what)
+    return what, datetime.now(UTC)
 
 
 def restart(place: places.Place, what: str) -> None:
@@ -184,40 +203,48 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
     dice = random.Random(seed)
     await post_graph(place, dice)
     await trouble.post(place, dice)
+    await organisation.post(place, dice)
     company = trouble.Company(place=place, folder=folder, seed=seed)
-    company.start()
+    organised = trouble.Company(place=place, folder=folder, seed=seed, board=organisation.BOARD, module="members")
+    companies = [company, organised]
+    for one in companies:
+        one.start()
     fleet = Fleet(place=place, folder=folder, work_seconds=seconds * WORKERS * CONCURRENCY / ARTIFACTS * 0.5)
     for _ in range(WORKERS):
         fleet.start_one()
     stop = asyncio.Event()
     publisher = asyncio.create_task(choreography.publish(place, stop))
-    people = asyncio.create_task(trouble.answer(place, seed, company))
+    members = organisation.People(place, seed, organised)
+    people = [asyncio.create_task(trouble.answer(place, seed, company)), asyncio.create_task(members.live())]
     try:
-        restarts = await disturb(fleet, company, dice, seconds)
-        company.calm_down()
+        restarts = await disturb(fleet, companies, dice, seconds)
+        for one in companies:
+            one.calm_down()
         stop.set()
         pairs = await publisher
         owner: asyncpg.Connection[Any] = await asyncpg.connect(place.owner_url)
         board = await owner.fetchval("SELECT id FROM boards WHERE name = 'chaos'")
-        question = (
-            "SELECT NOT EXISTS (SELECT FROM work_items WHERE board = $1 AND outcome IS DISTINCT FROM 'done')"
-            " AND NOT EXISTS (SELECT FROM event_outbox WHERE board = $1)"
-            " AND NOT EXISTS (SELECT FROM subscriptions s JOIN event_heads h ON h.board = s.board"
-            "                 WHERE s.board = $1 AND s.cursor < h.position)"
-        )
         try:
             async with asyncio.timeout(END_WITHIN_SECONDS):
-                await places.until(owner, question, board, every=0.1)
+                await places.until(owner, COMPLETE, board, every=0.1)
         except TimeoutError:
             print("not all was complete in time", flush=True)
         troubled = await owner.fetchval("SELECT id FROM boards WHERE name = $1", trouble.BOARD)
         if not await trouble.settled(owner, troubled, END_WITHIN_SECONDS):
             print("not all trouble was settled in time", flush=True)
+        orderly = await owner.fetchval("SELECT id FROM boards WHERE name = $1", organisation.BOARD)
+        if not await organisation.settled(owner, orderly, END_WITHIN_SECONDS):
+            print("not all of the organisation was settled in time", flush=True)
+        for one in people:
+            if one.done():  # they go on until they are cancelled
+                one.result()
         await asyncio.sleep(0.5)  # let the workers write down the last answers
     finally:
         publisher.cancel()
-        people.cancel()
-        company.end()
+        for one in people:
+            one.cancel()
+        for one in companies:
+            one.end()
         fleet.end()
     wrong = [
         *await checks.all_complete(owner, board, ARTIFACTS),
@@ -229,11 +256,14 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
         *await checks.came_back(owner, board, restarts, BACK_WITHIN_SECONDS),
         *await checks.log_is_whole(owner, troubled),
         *await endings.faults(owner, troubled, place, folder),
+        *await checks.log_is_whole(owner, orderly),
+        *await accounts.faults(owner, orderly, place, folder, members.cancelled),
     ]
     rows = await owner.fetch("SELECT outcome, count(*) FROM attempts WHERE board = $1 GROUP BY 1 ORDER BY 1", board)
     print(f"{pairs} pairs of events published, {await owner.fetchval(DELIVERED, board)} deliveries made")
     print("attempts:", ", ".join(f"{row['count']} {row['outcome']}" for row in rows))
     print("trouble:", await endings.counts(owner, troubled))
+    print("organisation:", await accounts.counts(owner, orderly))
     await owner.close()
     return wrong
 
@@ -253,6 +283,7 @@ def main() -> None:
         print(*wrong, sep="\n")
         sys.exit(f"chaos found {len(wrong)} faults; repeat it with --seed {seed}")
     print("all complete, each once, in order; told and logged alike; each event routed once; the log is whole")
+    print("every task, consult and meeting of the organisation is accounted for, and the log folds to its tables")
     print("all trouble came to an end that the log tells, or waits for somebody named")
 
 

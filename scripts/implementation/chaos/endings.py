@@ -39,6 +39,8 @@ ENDS: dict[str, set[str]] = {
     "dead": {"board.item.died", "board.delivery.died"},
 }  # fmt: skip
 """By outcome, the events that say so of an `item`."""
+TURNS = {"board.turn.ended", "board.turn.missed"}
+"""Events that end what meetings ask; the items stand under `ended`."""
 LEAVES = {
     "board.artifact.completed": "item", "board.item.failed": "item", "board.item.released": "item",
     "board.item.returned": "item", "board.item.interrupted": "item", "board.item.died": "item",
@@ -68,26 +70,33 @@ class Log:
 
 async def faults(owner: Connection, board: int, place: Place, folder: Path) -> list[str]:
     """All that is wrong with the board, at most a few of each kind."""
-    rows = await owner.fetch(
-        "SELECT subject, payload FROM events WHERE board = $1 AND subject LIKE 'board.%' ORDER BY position", board
-    )
-    log = Log(rows)
+    log = await read(owner, board)
     found = [
-        await _ended(owner, board, log),
-        await _left(owner, board, place),
-        await _told_of_deaths(owner, board),
+        await ended(owner, board, log),
+        await left(owner, board, place, trouble.BOARD),
+        await told_of_deaths(owner, board),
         await _apart(owner, board, log),
         await _within_limits(owner, board, log),
-        await _accepted_once(owner, board, log),
+        await accepted_once(owner, board, log),
         _one_probe(log),
         await _in_reverse(owner, board, log),
-        _believed(folder),
+        believed(folder),
     ]
     return [f"trouble: {one}" for several in found for one in several[:MOST_TOLD]]
 
 
-def _believed(folder: Path) -> list[str]:
-    return [line for file in sorted(folder.glob("lies-*.txt")) for line in file.read_text().splitlines()]
+async def read(owner: Connection, board: int) -> Log:
+    """The log of a board, as far as the board itself wrote it."""
+    return Log(
+        await owner.fetch(
+            "SELECT subject, payload FROM events WHERE board = $1 AND subject LIKE 'board.%' ORDER BY position", board
+        )
+    )
+
+
+def believed(folder: Path, of: str = "") -> list[str]:
+    """What the board took and should have refused, as the workers wrote it down."""
+    return [line for file in sorted(folder.glob(f"lies-{of}[0-9]*.txt")) for line in file.read_text().splitlines()]
 
 
 async def counts(owner: Connection, board: int) -> str:
@@ -100,10 +109,15 @@ async def counts(owner: Connection, board: int) -> str:
     return ", ".join(f"{row['count']} {row['subject'].removeprefix('board.')}" for row in rows)
 
 
-async def _ended(owner: Connection, board: int, log: Log) -> list[str]:
+async def ended(owner: Connection, board: int, log: Log) -> list[str]:
     """The last that the log tells of an item that has ended is how."""
     known = {subject: outcome for outcome, subjects in ENDS.items() for subject in subjects}
-    last = {payload["item"]: known[subject] for subject, payload in log.events if subject in known}
+    last: dict[int, str] = {}
+    for subject, payload in log.events:
+        if subject in known:
+            last[payload["item"]] = known[subject]
+        elif subject in TURNS:
+            last |= dict.fromkeys(payload.get("ended", ()), "done")
     rows = await owner.fetch(
         "SELECT id, reference, kind, outcome FROM work_items WHERE board = $1 AND outcome IS NOT NULL ORDER BY id",
         board,
@@ -115,7 +129,7 @@ async def _ended(owner: Connection, board: int, log: Log) -> list[str]:
     ]
 
 
-async def _left(owner: Connection, board: int, place: Place) -> list[str]:
+async def left(owner: Connection, board: int, place: Place, name: str) -> list[str]:
     """What has not ended waits for somebody by a deadline, is that somebody's duty, or is behind such, or a death."""
     rows = await owner.fetch(
         "SELECT id, reference FROM work_items WHERE board = $1 AND outcome IS NULL ORDER BY id LIMIT $2",
@@ -123,7 +137,7 @@ async def _left(owner: Connection, board: int, place: Place) -> list[str]:
         MOST_LEFT,
     )
     wrong: list[str] = []
-    async with await connect(place.app_url, board=trouble.BOARD) as client:
+    async with await connect(place.app_url, board=name) as client:
         for row in rows:
             answer = await client.call("why", item=row["id"])
             named = any(_is_end(root) for root in answer["roots"])
@@ -136,19 +150,23 @@ def _is_end(root: dict[str, Any]) -> bool:
     return root["place"] in {"dead", "cancelled"} or (root["owner"] is not None and root["deadline"] is not None)
 
 
-async def _told_of_deaths(owner: Connection, board: int) -> list[str]:
-    """Somebody was told of every dead letter: of its task, its agent or its own escalation."""
+async def told_of_deaths(owner: Connection, board: int) -> list[str]:
+    """Somebody was told of every dead letter: of its task, its agent or its own escalation; a question goes up."""
     rows = await owner.fetch(
-        "SELECT w.reference FROM dead_letters d JOIN work_items w ON w.board = d.board AND w.id = d.item"
+        "SELECT w.reference, w.id, g.name AS agent, d.class"
+        " FROM dead_letters d JOIN work_items w ON w.board = d.board AND w.id = d.item"
         " LEFT JOIN artifacts a ON a.board = w.board AND a.id = w.artifact"
         " LEFT JOIN tasks t ON t.board = a.board AND t.id = a.task"
         " LEFT JOIN agents g ON g.board = d.board AND g.id = d.agent"
         " WHERE d.board = $1 AND NOT EXISTS (SELECT FROM escalations e WHERE e.board = d.board"
-        "   AND (e.reference IN (t.name, g.name) OR e.item IN (SELECT c.question FROM compensations c"
-        "        WHERE c.board = d.board AND c.item = d.item)))",
+        "   AND (e.reference IN (t.name, g.name) OR e.item = d.item OR e.item IN ("
+        "        SELECT c.question FROM compensations c WHERE c.board = d.board AND c.item = d.item)))",
         board,
     )
-    return [f"nobody was told that {row['reference']} is dead" for row in rows]
+    return [
+        f"nobody was told that {row['reference']} ({row['id']}) of {row['agent']} is dead: {row['class']}"
+        for row in rows
+    ]
 
 
 async def _apart(owner: Connection, board: int, log: Log) -> list[str]:
@@ -213,7 +231,7 @@ async def _within_limits(owner: Connection, board: int, log: Log) -> list[str]:
     return wrong
 
 
-async def _accepted_once(owner: Connection, board: int, log: Log) -> list[str]:
+async def accepted_once(owner: Connection, board: int, log: Log) -> list[str]:
     """An item has at most one result that was accepted, and the log says so once."""
     told = Counter(payload["item"] for subject, payload in log.events if subject == "board.artifact.completed")
     rows = await owner.fetch(
@@ -228,16 +246,16 @@ async def _accepted_once(owner: Connection, board: int, log: Log) -> list[str]:
 
 def _one_probe(log: Log) -> list[str]:
     """A breaker let a probe through only when the one before had come to an end."""
-    probing: dict[str, int] = {}
+    probing: dict[int, int] = {}
     wrong: list[str] = []
     for subject, payload in log.events:
         if subject == "board.breaker.probed":
-            name, item = payload["name"], payload["breaker"]["probe_item"]
-            if name in probing:
-                wrong.append(f"{name}: item {item} was a probe while {probing[name]} was")
-            probing[name] = item
+            agent, item = payload["breaker"]["agent"], payload["breaker"]["probe_item"]
+            if agent in probing:
+                wrong.append(f"{payload['name']}: item {item} was a probe while {probing[agent]} was")
+            probing[agent] = item
         elif subject in {f"board.breaker.{verb}" for verb in ("returned", "reopened", "closed", "reset")}:
-            probing.pop(payload["name"], None)
+            probing.pop(payload["breaker"]["agent"] if "breaker" in payload else payload["agent"], None)
     return wrong
 
 

@@ -145,6 +145,9 @@ class Company:
     place: Place
     folder: Path
     seed: int
+    board: str = BOARD
+    module: str = "misfits"
+    """What each of them runs."""
     quiet: bool = False
     """Nobody misbehaves any more."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -156,9 +159,10 @@ class Company:
 
     def _start_one(self) -> None:
         self.seed += 1
-        environment = {**self.place.environment, "SLATE_BOARD": BOARD}
-        command = [sys.executable, "-P", "-m", "scripts.implementation.chaos.misfits", str(self.folder), str(self.seed)]
-        with (self.folder / "misfits.log").open("ab") as log:
+        environment = {**self.place.environment, "SLATE_BOARD": self.board}
+        module = f"scripts.implementation.chaos.{self.module}"
+        command = [sys.executable, "-P", "-m", module, str(self.folder), str(self.seed)]
+        with (self.folder / f"{self.module}.log").open("ab") as log:
             command += ["quiet"] if self.quiet else []
             self.processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
 
