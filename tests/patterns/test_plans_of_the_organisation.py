@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from slateboard.board import delegations
+from slateboard.board import delegations, mandates
 from slateboard.manifests import state
 from slateboard.patterns import delegation, escalations
 from slateboard.patterns.meetings import queries
@@ -45,6 +45,8 @@ LITERALS = {
 IN_FUNCTIONS = list(of_function(Path(duties.__file__).with_name("duties.sql")))
 IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (of_query("look-up", delegations.LOOK_UP), ["1", TEXTS, TEXTS]),
+    (of_query("mandates", mandates.LOOK_UP), ["1", TEXTS, TEXTS]),
+    (of_query("parts-in-tasks", mandates.PARTS), ["1", TEXTS, "7"]),
     (of_query("renew", delegations.RENEW), ["1", TEXTS, "now()"]),
     (of_query("due-delegations", delegation.DUE), ["now()", "60", "60", "14400", "500"]),
     (of_query("settle", delegation.SETTLE), ["1", NUMBERS, "'acknowledged'", "now()"]),

@@ -23,28 +23,35 @@ MOST_DEEP = 5
 MOST_ABOVE = 100
 """Tasks above a task that are looked at; many of them may be one agent's own."""
 
-# The tasks above the given ones, these first, and the agents of the post with whom they accept work from.
+# The tasks above the given ones, these first, as they are now and, within a change, until its commit; and the agents of
+# the post with whom they accept work from. A task never moves to another parent.
 LOOK_UP = f"""
-WITH RECURSIVE above (start, id, parent, agent, delegator, level) AS (
-    SELECT t.id, t.id, t.parent, t.agent, t.delegator, 0
+WITH RECURSIVE above (start, id, parent, level) AS (
+    SELECT t.id, t.id, t.parent, 0
     FROM unnest($2::text::bigint[]) AS g (id),
-    LATERAL (SELECT * FROM tasks t WHERE t.board = $1 AND t.id = g.id OFFSET 0) AS t
+    LATERAL (SELECT t.id, t.parent FROM tasks t WHERE t.board = $1 AND t.id = g.id OFFSET 0) AS t
     UNION ALL
-    SELECT u.start, p.id, p.parent, p.agent, p.delegator, u.level + 1
+    SELECT u.start, p.id, p.parent, u.level + 1
     FROM above u,
-    LATERAL (SELECT * FROM tasks p WHERE p.board = $1 AND p.id = u.parent OFFSET 0) AS p
+    LATERAL (SELECT p.id, p.parent FROM tasks p WHERE p.board = $1 AND p.id = u.parent OFFSET 0) AS p
     WHERE u.level < {MOST_ABOVE}
+), held AS MATERIALIZED (
+    SELECT t.* FROM (SELECT DISTINCT id FROM above ORDER BY id) AS u,
+    LATERAL (SELECT t.id, t.agent, t.delegator FROM tasks t WHERE t.board = $1 AND t.id = u.id FOR SHARE) AS t
 ), known AS (
     SELECT DISTINCT id FROM (
-        SELECT unnest($3::text::bigint[]) AS id UNION ALL SELECT agent FROM above UNION ALL SELECT delegator FROM above
+        SELECT unnest($3::text::bigint[]) AS id UNION ALL SELECT agent FROM held UNION ALL SELECT delegator FROM held
     ) AS n WHERE id IS NOT NULL
 )
-SELECT 'hop' AS what, u.start AS id, u.agent, u.delegator, NULL AS name, NULL::bigint[] AS accepts_from, u.level
-FROM above u
+SELECT 'task' AS what, h.id, h.agent, h.delegator, NULL AS name, NULL::bigint[] AS accepts_from, NULL::bigint AS task,
+       0 AS level
+FROM held h
 UNION ALL
-SELECT 'agent', k.id, NULL, NULL, a.name, a.accepts_from, 0
+SELECT 'hop', u.start, NULL, NULL, NULL, NULL, u.id, u.level FROM above u
+UNION ALL
+SELECT 'agent', k.id, NULL, NULL, a.name, a.accepts_from, NULL, 0
 FROM known k, LATERAL (SELECT a.name, a.accepts_from FROM agents a WHERE a.board = $1 AND a.id = k.id OFFSET 0) AS a
-ORDER BY 1, 2, 7 DESC
+ORDER BY 1 DESC, 2, 8 DESC
 """
 
 # Of tasks whose agent has changed: a new delegation, or none where they are now their delegator's own.
@@ -99,12 +106,15 @@ async def check(tx: Transaction, wanted: Sequence[Wanted]) -> None:
         return
     named = {number for one in wanted for number in (one.agent, one.delegator) if number is not None}
     parents = {one.parent for one in wanted if one.parent is not None}
+    tasks: dict[int, Hop] = {}
     above: dict[int, list[Hop]] = {}
     names: dict[int, str] = {}
     accepts: dict[int, list[int] | None] = {}
     for row in await tx.look(LOOK_UP, tx.board, numbers(sorted(parents)), numbers(sorted(named))):
-        if row["what"] == "hop":
-            above.setdefault(row["id"], []).append(Hop(row["agent"], row["delegator"]))
+        if row["what"] == "task":
+            tasks[row["id"]] = Hop(row["agent"], row["delegator"])
+        elif row["what"] == "hop":
+            above.setdefault(row["id"], []).append(tasks[row["task"]])
         else:
             names[row["id"]], accepts[row["id"]] = row["name"], row["accepts_from"]
     chains: list[list[Hop]] = []

@@ -225,7 +225,7 @@ class NotAuthenticated(Denied):
 
 
 class NotYours(Denied):
-    """The item belongs to another agent."""
+    """The item, the task or the word belongs to another agent."""
 
     code = "not_yours"
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from slateboard.board import agents, delegations, graph
+from slateboard.board import agents, delegations, graph, mandates
 from slateboard.board import queries as board_queries
-from slateboard.protocol.errors import DependencyCycle, DuplicateName, Invalid, NotYours, UnknownName
+from slateboard.protocol.errors import DependencyCycle, DuplicateName, Invalid, UnknownName
 from slateboard.protocol.names import RESULT, check_name, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import PRIORITY_RATING, Priority
@@ -44,8 +44,8 @@ async def post(tx: Transaction, *, tasks: Sequence[NewTask] = (), artifacts: Seq
     """Post tasks and artifacts; what nothing holds can be claimed after the commit.
 
     Raises `DuplicateName`, `UnknownName` (an agent, verifier, task or blocker), `DependencyCycle` (with its path),
-    `BadName`, `NotYours` (a delegator that is neither the actor nor the parent task's agent), `AlreadyStarted` (a
-    subtask below a task whose `result` has begun), `Invalid` (an owner that would verify its own work).
+    `BadName`, `NotYours` (a delegator or a task for which the actor may not speak), `AlreadyStarted` (a subtask below
+    a task whose `result` has begun), `Invalid` (an owner that would verify its own work).
     """
     return await post_below(tx, tasks, artifacts)
 
@@ -60,8 +60,8 @@ async def post_below(
     check(tasks, artifacts)
     blockers = {f"{one.task}/{one.name}": _blockers(one) for one in artifacts}
     known = await _look_up(tx, tasks, artifacts, blockers)
+    await _check_mandates(tx, tasks, artifacts, known)
     artifacts = [*artifacts, *_results(known, tasks, artifacts)]
-    _check_delegators(tx, tasks, known)
 
     task_ids = {name: row["id"] for name, row in known.tasks.items()} | {
         task.name: number for task, number in zip(tasks, known.ids, strict=False)
@@ -124,17 +124,24 @@ def _named_agents(tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact]) ->
     return names | {name for one in artifacts for name in (one.owner, rules.verifier(one.rules)) if name}
 
 
-def _check_delegators(tx: Transaction, tasks: Sequence[NewTask], known: Known) -> None:
-    """Only an administrator delegates for another; in a tree, a parent's agent delegates to its children."""
-    if tx.actor.right >= Right.ADMIN:
-        return
-    task_agents = {name: row["agent"] for name, row in known.tasks.items()} | {
-        task.name: known.agents[task.agent] if task.agent else None for task in tasks
-    }
-    for task in tasks:
-        if task.delegator and known.agents[task.delegator] not in {tx.actor.agent, task_agents.get(task.parent or "")}:
-            message = f"{tx.actor.name} cannot delegate {task.name} for {task.delegator}"
-            raise NotYours(message, remedy="leave the delegator out, or use its token", task=task.name)
+async def _check_mandates(
+    tx: Transaction, tasks: Sequence[NewTask], artifacts: Sequence[NewArtifact], known: Known
+) -> None:
+    """Hold the edges where something comes below what is there, and refuse what the actor may not say for others."""
+    older = known.tasks
+    if any(task.parent in older for task in tasks) or any(
+        older[one.task]["parent"] for one in artifacts if one.task in older
+    ):
+        await tx.fetch(board_queries.LOCK_EDGES, tx.board)  # before tasks and items, as everybody takes it
+    delegated = [
+        mandates.Delegated(task.name, task.delegator, number)
+        for task in tasks
+        if task.delegator and (number := known.agents[task.delegator]) != tx.actor.agent
+    ]
+    places = [({"task": task.name}, task.parent) for task in tasks]
+    places += [({"reference": f"{one.task}/{one.name}"}, one.task) for one in artifacts]
+    below = [mandates.Below(what, name, older[name]["id"]) for what, name in places if name in older]
+    await mandates.check(tx, delegated, below)
 
 
 async def _check_delegations(tx: Transaction, tasks: Sequence[NewTask], known: Known) -> None:
@@ -284,8 +291,6 @@ async def _enter(
     older = {blocker for some in edges.values() for blocker in some} - edges.keys()
     gates.check_found(older | implied.keys(), known.items)
     numbers = {**known.items, **items}
-    if implied:
-        await tx.fetch(board_queries.LOCK_EDGES, tx.board)  # before the items, as everybody takes it
     blockers_of = {row.item: [numbers[blocker] for blocker in edges[row.reference]] for row in rows}
     await entries.enter(tx, rows, blockers_of, sorted({numbers[one] for one in older}))
     if implied:

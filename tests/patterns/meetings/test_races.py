@@ -11,7 +11,9 @@ from typing import Any
 from slateboard.patterns.meetings import timing
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.rights import SYSTEM
+from slateboard.protocol.work import NewTask
 from slateboard.transaction import writing
+from slateboard.work import intake
 from tests.patterns.meetings.conftest import SEATS
 from tests.support.boards import BoardUnderTest
 from tests.support.live import check_fold
@@ -136,4 +138,21 @@ async def test_two_speakers_and_the_deadline_end_a_turn_once(board: BoardUnderTe
             await board.perform("adjourn_meeting", meeting=meeting.id, reason="enough")
         assert await meeting.state() == "adjourned"
         assert await meeting.outcomes() == ["deferred"]
+    await check_fold(board)
+
+
+async def test_nobody_blocks_an_approval_by_the_name_of_a_task(board: BoardUnderTest) -> None:
+    meeting = await voting(board)
+    for name in ("backend", "frontend"):
+        await meeting.do("vote", name, choice="approve")
+    (action,) = await board.fetch("SELECT id FROM action_items WHERE board = $1")
+    taken = NewTask(name=f"action-{action['id']}", title="in the way")
+    async with board.writing(by="frontend") as tx:
+        await intake.post(tx, tasks=[taken])
+        await tx.flush()
+        await meeting.do("vote", "cto", choice="approve")  # it waits for nobody
+    assert await meeting.outcomes() == ["approved"]
+    source = f"meeting:{meeting.id}"
+    (task,) = await board.fetch("SELECT name FROM tasks WHERE board = $1 AND source = $2", source)
+    assert task["name"].startswith(f"{taken.name}-")
     await check_fold(board)

@@ -6,6 +6,7 @@ items as tasks. What is undecided when the meeting ends is deferred; where a dec
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -118,14 +119,18 @@ async def dissent(tx: Transaction, held: Held, number: int) -> str:
 
 
 async def _post_tasks(tx: Transaction, held: Held, item: Row) -> list[Row]:
-    """The action items of the motion as tasks, one for each; the chair has those whose owner was removed."""
+    """The action items of the motion as tasks, one for each; the chair has those whose owner was removed.
+
+    Their names cannot be foretold, so that nobody takes one beforehand and no task of that name is waited for.
+    """
     found = [dict(one) for one in await tx.fetch(queries.ACTIONS, tx.board, item["motion"])]
     if not found:
         return []
     names = {one["agent"]: one["name"] for one in held.seats if not one["removed"]}
     tasks = [
         NewTask(
-            name=f"action-{one['id']}", title=one["title"], brief=one["brief"], source=held.reference,
+            name=f"action-{one['id']}-{secrets.token_hex(4)}",
+            title=one["title"], brief=one["brief"], source=held.reference,
             agent=one["owner_name"] or names.get(held.row["chair"]),
             due=None if one["due_seconds"] is None else tx.now + timedelta(seconds=one["due_seconds"]),
         )
