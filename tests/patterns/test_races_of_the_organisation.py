@@ -149,12 +149,12 @@ async def test_decline_and_finish(board: BoardUnderTest, turned: bool) -> None:
 async def test_decline_and_acknowledge(board: BoardUnderTest, turned: bool) -> None:
     await delegated(board)
 
-    async def settle(tx: Transaction) -> int:
-        own = tx.board
-        try:
-            return await delegation.settle(tx, limit=100_000)
-        finally:
-            tx.board = own
+    async with board.hot() as looking:
+        due = [rows for number, rows in await delegation.due(looking, limit=100_000) if number == board.id]
+
+    async def settle(tx: Transaction) -> None:
+        for rows in due:
+            await delegation.settle(tx, rows)
 
     await race(
         doing(board, "decline", "backend", task="api", reason="I know no SQL"), settle, board, turned=turned

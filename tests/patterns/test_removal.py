@@ -74,6 +74,21 @@ async def test_all_that_is_left_goes_to_the_other_in_one_commit(board: BoardUnde
     assert "backend" not in {one["name"] for one in await board.perform("find_agents")}
 
 
+async def test_dead_letters_go_to_the_heir_and_are_brought_back_for_it(board: BoardUnderTest) -> None:
+    items = await board.post(
+        NewArtifact(task="api", name="api", owner="backend"), tasks=[NewTask(name="api", title="A")]
+    )
+    await board.bury(items["api/api"])
+    with pytest.raises(HasWork, match="1 unfinished item"):
+        await board.perform("remove_agent", name="backend")
+    left = await board.perform("remove_agent", name="backend", to="cto")
+    assert left["places"] == {"dead": 1}
+    await check_fold(board)
+    await board.perform("redrive", items=[items["api/api"]])
+    assert [one.item for one in await board.claim("cto")] == [items["api/api"]]
+    await check_fold(board)
+
+
 async def test_the_heir_works_on_to_the_end(board: BoardUnderTest) -> None:
     items = await work_of(board)
     await board.perform("remove_agent", name="backend", to="cto")

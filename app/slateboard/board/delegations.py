@@ -95,6 +95,8 @@ class Wanted:
     within: int | None = None
     named: bool = False
     """Whether the delegator was named, and not taken from who posts."""
+    stands: bool = False
+    """Whether it is delegated already: who does it has accepted that."""
 
 
 async def check(tx: Transaction, wanted: Sequence[Wanted]) -> None:
@@ -149,7 +151,7 @@ def _check_hop(
         message = f"{one.name} would be delegated {deep} deep: {' → '.join(path)}"
         raise TooDeep(message, remedy=f"a chain has at most {MOST_DEEP} delegations", task=one.name, path=path)
     allowed = accepts[one.agent]
-    if allowed is not None and one.delegator not in allowed:
+    if allowed is not None and one.delegator not in allowed and not one.stands:
         message = f"{agent} does not accept {one.name} from {delegator}"
         remedy = "delegate through one of those it accepts: see `slate agent find`"
         raise NotAccepted(message, remedy=remedy, task=one.name, agent=agent)
@@ -165,6 +167,17 @@ async def renew(tx: Transaction, tasks: Sequence[int]) -> None:
     await tx.fetch(RENEW, tx.board, numbers(tasks), tx.now)
 
 
-def given_to(task: Any, agent: int) -> Wanted:
-    """A task of the board, as it is to be given to another agent; `task` has name, parent and delegator."""
-    return Wanted(name=task["name"], agent=agent, delegator=task["delegator"], parent=task["parent"])
+def given_to(task: Any, agent: int, *, below: Iterable[Any] = ()) -> list[Wanted]:
+    """A task of the board as it is to be given to another agent, and what stands below it, parents first.
+
+    Rows of `name`, `parent` and `delegator`, below with `id` and `agent`, too.
+    """
+    wanted = [Wanted(name=task["name"], agent=agent, delegator=task["delegator"], parent=task["parent"])]
+    places = {task["id"]: 0}
+    for one in below:
+        places[one["id"]] = len(wanted)
+        within = places[one["parent"]]
+        wanted.append(
+            Wanted(name=one["name"], agent=one["agent"], delegator=one["delegator"], within=within, stands=True)
+        )
+    return wanted

@@ -68,6 +68,10 @@ async def change_agent(
     tx.require(Right.ADMIN)
     if accepts_anyone and accepts_from is not None:
         raise Invalid("either anyone or those who are named", remedy="leave one of them out")
+    if name in (accepts_from or ()):
+        raise Invalid(
+            f"{name} cannot delegate to itself", remedy="leave it out of whom it accepts work from", agent=name
+        )
     _check(kind, right, availability)
     own = (await agents.ids(tx, [name]))[name]
     known = await agents.ids(tx, {one for one in (manager, *(accepts_from or ())) if one})

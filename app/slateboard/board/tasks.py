@@ -69,5 +69,7 @@ async def _check_delegations(tx: Transaction, changes: Sequence[TaskChange]) -> 
     """Refuse an agent to whom its task may not be delegated."""
     rows = await tx.fetch(queries.GIVEN_TASKS, tx.board, numbers(one.id for one in changes))
     agents = {one.id: one.agent for one in changes}
-    wanted = [delegations.given_to(row, agent) for row in rows if (agent := agents[row["id"]]) is not None]
+    wanted = [
+        one for row in rows if (agent := agents[row["id"]]) is not None for one in delegations.given_to(row, agent)
+    ]
     await delegations.check(tx, wanted)

@@ -13,6 +13,9 @@ from slateboard.cli.tables import Column, field, since
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import AgentKind, Availability
 
+SHOWN = 10
+"""Names of a kind that a person is told of what an agent leaves."""
+
 COLUMNS: list[Column] = [
     field("agent", "name"), field("available"), field("ready"), field("claimed"), field("breaker"), field("manager"),
     since("seen", "seen_at"), field("role", flexible=True),
@@ -133,5 +136,11 @@ def _left(left: Mapping[str, Any]) -> list[str]:
     verb = "would leave" if left["dry_run"] else "left"
     lines = [f"{left['agent']} {verb} {f'items: {places}' if places else 'no unfinished item'}"]
     parts = ("tasks", "delegated", "subscriptions", "routes", "seats", "managed")
-    lines += [f"{key}: {', '.join(left[key])}" for key in parts if left[key]]
+    lines += [f"{key}: {_few(left[key])}" for key in parts if left[key]]
     return [*lines, f"to: {left['to'] or 'nobody'}"]
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first of these names, and how many there are beside them."""
+    shown = ", ".join(names[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN:,} more (`--json` has all)" if len(names) > SHOWN else shown

@@ -110,7 +110,7 @@ def declare(found: Declarations, fields: Fields, own: str | None) -> None:
     found.add_agent(fields.get("manager"), fields.document, fields.node_of("manager"))
     found.add_profile(
         DeclaredAgent(
-            document=fields.document, node=fields.node, name=agent, source=source, given=_given(found, fields),
+            document=fields.document, node=fields.node, name=agent, source=source, given=_given(found, fields, agent),
             limit=_limit(fields), budget=_budget(fields),
         )
     )  # fmt: skip
@@ -124,10 +124,12 @@ def declare(found: Declarations, fields: Fields, own: str | None) -> None:
         circuit_breaker.add_rules(found, rules.node, rules, agent, source)
 
 
-def _given(found: Declarations, fields: Fields) -> dict[str, Any]:
+def _given(found: Declarations, fields: Fields, own: str) -> dict[str, Any]:
     """The arguments of `profiles.change_agent` that the manifest gives."""
     accepts = {node.value: node for node in fields.nodes("accepts_delegation_from")}
     for name, node in accepts.items():
+        if name == own:
+            raise wrong(fields.document.at(node), f"found {own}, the agent itself", "names of other agents")
         found.add_agent(name, fields.document, node)
     given = {key: fields.get(key) for key in ("role", "kind", "manager", "right") if key in fields}
     if "capabilities" in fields:

@@ -21,9 +21,10 @@ from slateboard.work import endings, gates, intake, leases, moves, queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from slateboard.protocol.work import NewArtifact, NewTask
-    from slateboard.transaction import Transaction
+    from slateboard.transaction import Statement, Transaction
 
 ACKNOWLEDGE_SECONDS = 60.0
 """How long an agent with a live worker may be silent about what was delegated to it."""
@@ -31,8 +32,8 @@ ACKNOWLEDGE_WITHOUT_WORKER_SECONDS = 4 * 3_600.0
 """The same without one."""
 MOST_CHARACTERS = 1_000
 """Of a reason."""
-MOST_CANCELLED = 10_000
-"""Tasks of one subtree."""
+MOST_IN_SUBTREE = 10_000
+"""Tasks that are cancelled, or given to another with the one above them, at once."""
 MOST_CANDIDATES = 20
 """Agents that are tried in the place of one that is silent."""
 
@@ -41,13 +42,13 @@ SELECT t.id, t.name, t.parent, t.agent, t.delegator, g.name AS agent_name, d.nam
 FROM tasks t
 LEFT JOIN agents g ON g.board = t.board AND g.id = t.agent
 LEFT JOIN agents d ON d.board = t.board AND d.id = t.delegator
-WHERE t.board = $1 AND t.name = $2 FOR UPDATE OF t
+WHERE t.board = $1 AND (t.name = $2 OR t.id = $3) FOR UPDATE OF t
 """
 
-# What is unfinished of a task and belongs to its agent.
+# What is not over of a task and belongs to its agent.
 ITEMS = """
 SELECT w.id FROM artifacts a JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
-WHERE a.board = $1 AND a.task = $2 AND w.outcome IS NULL AND w.inbox = $3 ORDER BY w.id
+WHERE a.board = $1 AND a.task = $2 AND (w.outcome IS NULL OR w.outcome = 'dead') AND w.inbox = $3 ORDER BY w.id
 """
 
 GIVE = "UPDATE tasks SET agent = $3 WHERE board = $1 AND id = $2"
@@ -58,13 +59,14 @@ UPDATE delegations SET state = 'declined', settled_at = $3, reason = $4 WHERE bo
 
 # A task and all below it, the leaves first.
 SUBTREE = f"""
-WITH RECURSIVE below (id, level) AS (
-    SELECT $2::bigint, 0
+WITH RECURSIVE below (id, parent, name, agent, delegator, level) AS (
+    SELECT $2::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, 0
     UNION ALL
-    SELECT t.id, b.level + 1
-    FROM below b, LATERAL (SELECT t.id FROM tasks t WHERE t.board = $1 AND t.parent = b.id OFFSET 0) AS t
+    SELECT t.*, b.level + 1
+    FROM below b, LATERAL (SELECT t.id, t.parent, t.name, t.agent, t.delegator
+                           FROM tasks t WHERE t.board = $1 AND t.parent = b.id OFFSET 0) AS t
 )
-SELECT id FROM below ORDER BY level DESC, id DESC LIMIT {MOST_CANCELLED} + 1
+SELECT id, parent, name, agent, delegator FROM below ORDER BY level DESC, id DESC LIMIT {MOST_IN_SUBTREE} + 1
 """
 
 # What of these tasks is unfinished, or dead.
@@ -133,10 +135,10 @@ WHERE a.board = $1 AND a.id = $2 AND c.id <> a.id AND c.removed_at IS NULL
 ORDER BY (SELECT count(*) FROM leases l WHERE l.board = c.board AND l.agent = c.id), c.id LIMIT {MOST_CANDIDATES}
 """
 
-OPEN_OF = """
-SELECT t.name, EXISTS (SELECT FROM artifacts a JOIN work_items w ON w.board = a.board AND w.id = a.newest_item
-                       WHERE a.board = t.board AND a.task = t.id AND w.outcome IS NULL) AS open
-FROM tasks t WHERE t.board = $1 AND t.id = $2
+# Whether all that was to be done of a task is done or cancelled.
+OVER = """
+SELECT coalesce(bool_and(w.outcome IN ('done', 'cancelled') IS TRUE), false)
+FROM artifacts a JOIN work_items w ON w.board = a.board AND w.id = a.newest_item WHERE a.board = $1 AND a.task = $2
 """
 
 
@@ -189,6 +191,7 @@ async def decline(tx: Transaction, *, task: str, reason: str) -> dict[str, Any]:
         raise NotYours(f"{task} was not delegated to {tx.actor.name}", remedy="its agent declines it", task=task)
     if row["agent"] is None or row["delegator"] in {None, row["agent"]}:
         raise WrongState(f"nobody delegated {task}", remedy="cancel it, or reassign it", task=task)
+    await _require_unfinished(tx, row)
     items = [one["id"] for one in await tx.fetch(ITEMS, tx.board, row["id"], row["agent"])]
     await moves.move(tx, items, to=row["delegator"], reason=why, ending_claims=True)
     await tx.fetch(GIVE, tx.board, row["id"], row["delegator"])
@@ -206,13 +209,14 @@ async def reassign(tx: Transaction, *, task: str, agent: str, reason: str) -> di
     """Give a task to another agent: who delegated it does, who does it now if nobody else did, or an operator.
 
     What is claimed goes on; what comes after it is the other's. Returns `{task, agent, before}`. Raises `UnknownName`,
-    `NotYours`, `NotAccepted`, `DelegationLoop`, `WrongState` (it is that agent's already).
+    `NotYours`, `NotAccepted`, `DelegationLoop`, `TooDeep`, `WrongState` (it is that agent's already, or over).
     """
     tx.require(Right.AGENT)
     row, why = await _hold(tx, task), _reason(reason)
     if tx.actor.right < Right.OPERATOR and tx.actor.agent != (row["delegator"] or row["agent"]):
         raise NotYours(f"{tx.actor.name} did not delegate {task}", remedy="who delegated it reassigns it", task=task)
     to = (await agents.ids(tx, [agent]))[agent]
+    await _require_unfinished(tx, row)
     await _give(tx, row, to, why)
     return {"task": task, "agent": agent, "before": row["agent_name"]}
 
@@ -224,7 +228,8 @@ async def cancel_task(
 
     Dead letters among them are discarded, and what somebody was asked about these tasks is answered by it.
     What waits for it from outside is named, and `cascade` or `waive` says what becomes of it. Returns `{task,
-    cancelled, undone, unknown}`. Raises `UnknownName`, `NotYours`, `HasDependents`, `TooLarge`.
+    cancelled, undone, unknown}`. Raises `UnknownName`, `NotYours`, `HasDependents`, `Invalid` (more than 10,000 tasks),
+    `WrongState` (all of it is over, and nothing is to be undone).
     """
     tx.require(Right.AGENT)
     if cascade and waive:
@@ -234,9 +239,7 @@ async def cancel_task(
     row = await _hold(tx, task)
     if tx.actor.right < Right.OPERATOR and tx.actor.agent not in {row["agent"], row["delegator"]}:
         raise NotYours(f"{tx.actor.name} neither does nor delegated {task}", remedy="ask its delegator", task=task)
-    subtree = [one["id"] for one in await tx.fetch(SUBTREE, tx.board, row["id"])]
-    if len(subtree) > MOST_CANCELLED:
-        raise Invalid(f"{task} has more than {MOST_CANCELLED:,} tasks", remedy="cancel parts of it first")
+    subtree = [one["id"] for one in await _subtree(tx, row)]
     open_ = {one["id"]: one["reference"] for one in await tx.fetch(OPEN, tx.board, subtree)}
     outside = [one for one in await tx.fetch(queries.DOWNSTREAM, tx.board, sorted(open_)) if one["id"] not in open_]
     if outside and not cascade and not waive:
@@ -262,38 +265,43 @@ async def cancel_task(
         await tx.flush()  # what opens now is told after what opened it
         await tx.fetch(queries.END_WAIT, tx.board, numbers)
         await gates.release_dependents(tx, numbers)
+    if not any(answer[key] for key in ("cancelled", "undone", "unknown")):
+        raise _over(task)
     return answer
 
 
-async def settle(tx: Transaction, *, limit: int = 100) -> int:
-    """Acknowledge what was heard of, and find others for what was not, whatever the board; how many delegations."""
-    due = await tx.fetch(
-        DUE, tx.now, LIVE_SECONDS, ACKNOWLEDGE_SECONDS, ACKNOWLEDGE_WITHOUT_WORKER_SECONDS, limit
-    )  # fmt: skip
-    for board in dict.fromkeys(row["board"] for row in due):
-        tx.board = BoardId(board)
-        mine = [row for row in due if row["board"] == board]
-        for agent in dict.fromkeys(row["agent"] for row in mine if row["heard"]):
-            heard = [row["task"] for row in mine if row["heard"] and row["agent"] == agent]
-            settled = [one["task"] for one in await tx.fetch(SETTLE, tx.board, heard, "acknowledged", tx.now)]
-            if settled:
-                tx.record(Subject.TASK_ACKNOWLEDGED, {"tasks": sorted(settled), "agent": agent})
-        for row in mine:
-            if not row["heard"]:
-                await _unanswered(tx, row)
-        await tx.flush()
-    return len(due)
+async def due(tx: Statement, *, now: datetime | None = None, limit: int = 100) -> list[tuple[BoardId, list[Any]]]:
+    """Delegations to be settled, whatever the board: for each change its board, and what `settle` takes."""
+    moment = now or await tx.fetchval("SELECT clock_timestamp()")
+    given = (LIVE_SECONDS, ACKNOWLEDGE_SECONDS, ACKNOWLEDGE_WITHOUT_WORKER_SECONDS, limit)
+    rows = await tx.fetch(DUE, moment, *given)
+    heard: dict[tuple[int, int], list[Any]] = {}
+    for row in rows:
+        if row["heard"]:
+            heard.setdefault((row["board"], row["agent"]), []).append(row)
+    changes = [*heard.values(), *([row] for row in rows if not row["heard"])]
+    return [(BoardId(change[0]["board"]), change) for change in changes]
+
+
+async def settle(tx: Transaction, due: Sequence[Any]) -> None:
+    """Acknowledge what one agent was heard of after, or find another for what it was silent about."""
+    if not due[0]["heard"]:
+        await _unanswered(tx, due[0])
+        return
+    tasks = [row["task"] for row in due]
+    settled = [one["task"] for one in await tx.fetch(SETTLE, tx.board, tasks, "acknowledged", tx.now)]
+    if settled:
+        tx.record(Subject.TASK_ACKNOWLEDGED, {"tasks": sorted(settled), "agent": due[0]["agent"]})
 
 
 async def _unanswered(tx: Transaction, due: Any) -> None:
     """Nobody was heard of: somebody else gets it, or who delegated it is asked."""
-    state = await tx.fetchrow(OPEN_OF, tx.board, due["task"])
-    row = await _hold(tx, state["name"])
+    row = await _hold(tx, due["task"])
     if not await tx.fetch(SETTLE, tx.board, [due["task"]], "unanswered", tx.now):
         return
     told = {"task": due["task"], "reference": row["name"], "agent": due["agent"], "delegator": due["delegator"]}
     tx.record(Subject.TASK_UNANSWERED, told)
-    if not state["open"]:
+    if await tx.fetchval(OVER, tx.board, row["id"]):
         return
     silent = f"{row['agent_name']} was not heard of after {row['name']} was delegated to it"
     if due["on_no_ack"] == "reassign_or_escalate":
@@ -313,8 +321,7 @@ async def _give(tx: Transaction, row: Any, to: int, reason: str) -> None:
     """A held task goes to another agent, if it may; its delegation begins anew."""
     if to == row["agent"]:
         raise WrongState(f"{row['name']} is {row['agent_name']}'s already", remedy="name another agent")
-    if to != row["delegator"]:
-        await delegations.check(tx, [delegations.given_to(row, to)])
+    await delegations.check(tx, delegations.given_to(row, to, below=reversed((await _subtree(tx, row))[:-1])))
     items: list[Any] = []
     if row["agent"] is not None:
         items = [one["id"] for one in await tx.fetch(ITEMS, tx.board, row["id"], row["agent"])]
@@ -325,11 +332,30 @@ async def _give(tx: Transaction, row: Any, to: int, reason: str) -> None:
     tx.record(Subject.TASK_REASSIGNED, told)
 
 
-async def _hold(tx: Transaction, task: str) -> Any:
-    row = await tx.fetchrow(HOLD, tx.board, task)
+async def _hold(tx: Transaction, task: str | int) -> Any:
+    """The task of this name or id, held."""
+    row = await tx.fetchrow(HOLD, tx.board, *((task, None) if isinstance(task, str) else (None, task)))
     if row is None:
         raise UnknownName(f"there is no task {task!r} on this board", remedy="see `slate get tasks`", task=task)
     return row
+
+
+async def _subtree(tx: Transaction, row: Any) -> list[Any]:
+    """A held task, last, and all below it, with their parents, agents and delegators: children before their parents."""
+    found = await tx.fetch(SUBTREE, tx.board, row["id"])
+    if len(found) > MOST_IN_SUBTREE:
+        raise Invalid(f"{row['name']} has more than {MOST_IN_SUBTREE:,} tasks", remedy="take parts of it first")
+    return found
+
+
+async def _require_unfinished(tx: Transaction, row: Any) -> None:
+    if await tx.fetchval(OVER, tx.board, row["id"]):
+        raise _over(row["name"])
+
+
+def _over(task: str) -> WrongState:
+    remedy = "ask for a new version with `slate revise`, or post new work"
+    return WrongState(f"{task} is over: nothing of it is left to be done", remedy=remedy, task=task)
 
 
 def _reason(reason: str) -> str:

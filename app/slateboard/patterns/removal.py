@@ -29,10 +29,11 @@ SHOWN = 100
 # Who is removed, and the heir: nothing can be given to them meanwhile, and whoever gave them something has ended.
 HOLD = "SELECT * FROM agents WHERE board = $1 AND name = ANY ($2::text[]) ORDER BY id FOR UPDATE"
 
+# What is not over: unfinished, or dead, since somebody may bring it back.
 ITEMS = """
 SELECT w.id AS item, w.reference, w.kind, p.place
 FROM work_items w JOIN item_places p ON p.board = w.board AND p.item = w.id
-WHERE w.board = $1 AND w.inbox = $2 AND w.outcome IS NULL ORDER BY w.id LIMIT $3
+WHERE w.board = $1 AND w.inbox = $2 AND (w.outcome IS NULL OR w.outcome = 'dead') ORDER BY w.id LIMIT $3
 """
 
 # Tasks that are not over; by whom they are done ($3: agent), or who waits for them (delegator).

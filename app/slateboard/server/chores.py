@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from slateboard.board import boards
 from slateboard.patterns import (
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from slateboard.transaction import Transaction
 
 log = logging.getLogger(__name__)
+
+Due = TypeVar("Due")
 
 BATCH = 500
 ESCALATIONS = 100
@@ -174,26 +176,34 @@ async def escalate(duty: Duty) -> float:
 
 
 async def hold_meetings(duty: Duty) -> float:
-    """Begin, open, move and end meetings whose time has come, and the turns in them; each is a change of its own."""
+    """Begin, open, move and end meetings whose time has come, and the turns in them."""
     async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
         due = await timing.due(tx, now=duty.now, limit=MEETINGS)
-    troubles: list[Exception] = []
-    for board, meeting in due:
-        try:
-            async with writing(duty.database, SYSTEM, board, now=duty.now, wake=duty.wake) as tx:
-                await timing.time_out(tx, meeting)
-        except Exception as error:  # noqa: BLE001  one meeting does not hold up the others; it is told below
-            troubles.append(error)
-    if troubles:
-        raise troubles[0]
+    await _each(duty, due, timing.time_out)
     return 0.0 if len(due) >= MEETINGS else PROMOTE_SECONDS
 
 
 async def settle_delegations(duty: Duty) -> float:
     """Acknowledge what agents were heard of after, and find others for what they were silent about."""
-    async with _writing(duty) as tx:
-        settled = await delegation.settle(tx, limit=BATCH)
-    return 0.0 if settled >= BATCH else SCHEDULE_SECONDS
+    async with hot(duty.database, SYSTEM, NO_BOARD) as tx:
+        due = await delegation.due(tx, now=duty.now, limit=BATCH)
+    await _each(duty, due, delegation.settle)
+    return 0.0 if sum(len(rows) for _, rows in due) >= BATCH else SCHEDULE_SECONDS
+
+
+async def _each(
+    duty: Duty, due: Sequence[tuple[BoardId, Due]], settle: Callable[[Transaction, Due], Awaitable[None]]
+) -> None:
+    """A change of its own for each, on its board: one that fails is told when the others are done."""
+    troubles: list[Exception] = []
+    for board, one in due:
+        try:
+            async with writing(duty.database, SYSTEM, board, now=duty.now, wake=duty.wake) as tx:
+                await settle(tx, one)
+        except Exception as error:  # noqa: BLE001  one does not hold up the others; it is told below
+            troubles.append(error)
+    if troubles:
+        raise troubles[0]
 
 
 async def undo_failures(duty: Duty) -> float:

@@ -1,7 +1,8 @@
 """Moving unfinished work from one inbox to another: an agent goes, declines, is overruled, or does not answer.
 
 An item keeps its place among its kind, its rating, attempts and what waits for it; only who does it changes, in its row
-and in that of what it is about. One event tells of all items of a move, another one of the deliveries among them.
+and in that of what it is about. A dead letter stays dead, and is brought back for whoever has it then. One event tells
+of all items of a move, another one of the deliveries among them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.events import Subject
-from slateboard.protocol.states import ItemKind, Outcome
+from slateboard.protocol.states import ItemKind, Outcome, Place
 from slateboard.work import gates, queries
 
 if TYPE_CHECKING:
@@ -51,14 +52,15 @@ async def move(
     ending_claims: bool = False,
     correlation: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Put the unfinished ones of these items into an inbox; returns their `{id, kind, reference}`.
+    """Put those of these items that are not over into an inbox; returns their `{id, kind, reference}`.
 
     A claim goes on, and only what comes after it goes to the new inbox; with `ending_claims` it ends at once. The event
     belongs to the `correlation`, else to that of the change.
     """
     wanted = sorted(set(items))
     await tx.fetch(queries.LOCK_LEASES, tx.board, wanted)
-    rows = [dict(row) for row in await tx.fetch(queries.LOCK_ITEMS, tx.board, wanted) if row["outcome"] is None]
+    held = await tx.fetch(queries.LOCK_ITEMS, tx.board, wanted)
+    rows = [dict(row) for row in held if row["outcome"] in {None, Place.DEAD}]
     numbers = [row["id"] for row in rows]
     if not numbers:
         return []
