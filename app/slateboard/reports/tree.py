@@ -24,6 +24,8 @@ MAX_DEPTH = 32
 MAX_TASKS = 10_000
 MAX_LISTED = 5_000
 """Artifacts that are listed in one tree; all are counted."""
+SUM_DIGITS = 9
+"""After the point, of what is summed up: a sum says the same in whatever order it was made."""
 
 # Each task, item and lease is looked up by itself (`OFFSET 0` keeps it so): as joins, and without statistics, the
 # planner read the whole board for each task.
@@ -209,7 +211,7 @@ def _sum_up(
         for place, number in places[row["id"]].items():
             places[parent][place] = places[parent].get(place, 0) + number
         for name in ("cost", "seconds", "attempts"):
-            nodes[parent][name] += node[name]
+            nodes[parent][name] = round(nodes[parent][name] + node[name], SUM_DIGITS)
         if row["hops"] < depth:
             nodes[parent]["tasks"].insert(0, node)
 
