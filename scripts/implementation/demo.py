@@ -70,7 +70,7 @@ def point(tell: Teller, stage: Stage, *, serve: bool) -> None:
     tell.whole(f"    -H 'Content-Type: application/json' -d {shlex.quote(body)}")
     if not serve:
         tell.whole("  slate down")
-    tell.whole("What was answered, given up or published once is not done twice: such a command says so.")
+    tell.whole("What was added, answered, given up or published once is not done twice: such a command says so.")
 
 
 async def play(stage: Stage, *, serve: bool) -> None:
@@ -106,6 +106,7 @@ def main() -> None:
         with stage.taken():
             console.print("starting an embedded PostgreSQL and the server …")
             run("up", "--detach", environment=stage.environment)
+            print(f"To type along what `$` shows, in another shell in this folder:\n  {stage.exports()}\n", flush=True)
             run("apply", *(f"-f{EXAMPLE / name}" for name in MANIFESTS), environment=stage.environment)
             asyncio.run(play(stage, serve=options.serve))
             console.print(f"\nAll of it took {time.monotonic() - start:.0f} s.")
