@@ -66,7 +66,7 @@ tbody th { font-weight: 600; }
 th.number, th.length, td.number, td.length { text-align: right; }
 td.number, td.length, td.time { white-space: nowrap; }
 td, th { overflow-wrap: break-word; } tbody th, td.long, td.hash { overflow-wrap: anywhere; }
-tbody th { min-width: 10em; } td.long { min-width: 11em; } td.hash { min-width: 21em; }
+tbody th { min-width: 12em; } td.long { min-width: 11em; } td.hash { min-width: 21em; }
 .word { white-space: nowrap; } .word::before { content: ""; display: inline-block; width: 8px; height: 8px;
   border-radius: 50%; margin-right: 6px; background: var(--released); }
 .word.is-completed::before, .word.is-done::before, .word.is-accepted::before { background: var(--completed); }

@@ -30,6 +30,8 @@ OUTCOMES = {
 
 RIGHT = {kind: f' class="{kind}"' for kind in (Kind.NUMBER, Kind.LENGTH)}
 """Headings that stand over numbers."""
+SHORT_SIGNS = 24
+"""A long text that is no longer needs no room of its own."""
 ROWS_AT_ONCE = 200
 """Rows of a piece of the page."""
 
@@ -83,7 +85,7 @@ def _cell(number: int, kind: Kind, value: Any) -> str:
     if number == 0:
         return f'<th scope="row">{text(value)}</th>'
     said = text(shown(kind, value))
-    if kind is Kind.TEXT or not said:
+    if not said or kind is Kind.TEXT or (kind is Kind.LONG and len(said) <= SHORT_SIGNS):
         return f"<td>{said}</td>"
     if kind is Kind.HASH:
         return f'<td class="hash"><code>{said}</code></td>'
