@@ -91,13 +91,11 @@ class Story(Teller):
 
 async def play(client: Client, console: Console, environment: dict[str, str], *, example: Path, folder: Path) -> None:
     """All three troubles, one after the other; `folder` is for what the workers print."""
-    print(await asyncio.to_thread(
-        run, "agent", "add", PERSON, "--kind", "human", "--role", "Answers when agents cannot go on",
-        environment=environment,
-    ), end="")  # fmt: skip
+    story = Story(client, console, environment, Path(environment["SLATE_EXAMPLE_OUT"]) / "bad-day")
+    role = "Answers when agents cannot go on"
+    await story.command("agent", "add", PERSON, "--kind", "human", "--role", role)
     await asyncio.to_thread(run, "apply", f"-f{example / 'board.yaml'}", environment=environment)
     fleet = Fleet(example, folder, environment)
-    story = Story(client, console, environment, Path(environment["SLATE_EXAMPLE_OUT"]) / "bad-day")
     await story.begin()
     try:
         await _rolled_back(story, fleet)
@@ -147,6 +145,12 @@ async def _broken(story: Story, fleet: Fleet) -> None:
 
     found = await story.until("the breaker of importer opened", shut)
     check(found["failed"] >= FAILURES, f"the breaker opened after {found['failed']} failures")
+
+    async def told() -> bool:
+        subjects = [subject for subject, _ in story.told]
+        return subjects.count("board.item.failed") >= FAILURES and "board.breaker.opened" in subjects
+
+    await story.until("the log tells why the breaker opened", told)  # the board knows it before the log has it
     places = await story.places("catalogue")
     waiting = [day for day in DAYS if places[day] == "ready"]
     check(bool(waiting), f"nothing waits behind the breaker: {places}")

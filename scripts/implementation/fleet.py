@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
+"""The clone's folder: the commands of the demo are those of a reader who stands in it."""
 SLATE = str(Path(sys.executable).with_name("slate"))
 
 
@@ -47,7 +49,7 @@ class Fleet:
 
 def run(*arguments: str, environment: dict[str, str]) -> str:
     """What a `slate` command prints; its failure ends the demo with what it said."""
-    done = subprocess.run([SLATE, *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([SLATE, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"slate {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout

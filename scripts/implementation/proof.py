@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scripts.implementation.fleet import run
 from scripts.implementation.telling import Teller, check
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TOLD = {
     "delegations": "delegations",
@@ -24,11 +21,11 @@ TOLD = {
 """What the report has of the day, and what it is called."""
 
 
-async def play(tell: Teller, report: Path) -> None:
+async def play(tell: Teller, report: str) -> None:
     """Write the report when the log is signed to its end, and verify the log."""
     tell.heading("Audit report and proof", "who did, decided and said what, from a log that nobody has changed")
     await tell.until("the end of the log is signed", lambda: _signed(tell))
-    await tell.command("report", "audit", "--format", "html", "-o", str(report))
+    await tell.command("report", "audit", "--format", "html", "-o", report)
     told = await tell.client.call("report_audit")
     missing = [words for name, words in TOLD.items() if not told[name]]
     check(not missing, f"the report tells of no {', no '.join(missing)}")

@@ -43,8 +43,12 @@ class Teller:
     async def command(self, *arguments: str) -> str:
         """Run a command, and show it with all that it prints."""
         printed = await asyncio.to_thread(run, *arguments, environment=self.environment)
-        print(f"$ slate {shlex.join(arguments)}\n{printed.rstrip()}\n")
+        self.whole(f"$ slate {shlex.join(arguments)}\n{printed.rstrip()}\n")
         return printed
+
+    def whole(self, text: str) -> None:
+        """Text as it stands, wrapped by nobody: what may be copied."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     async def rows(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
         """All rows of a listing."""

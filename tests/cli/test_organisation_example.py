@@ -19,9 +19,7 @@ __all__ = ["external", "url"]
 """Fixtures of a server on a database of its own, used here."""
 
 
-async def test_the_organisation_is_played_and_the_audit_tells_it(
-    external: Environment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_organisation_is_played_and_the_audit_tells_it(external: Environment, tmp_path: Path) -> None:
     given = external | {"SLATE_EXAMPLE_OUT": str(tmp_path / "out"), "SLATE_BOARD": "default"}
     assert (await asyncio.to_thread(slate, given, "up", "--detach"))[0] == 0
     files = [f"-f{demo.EXAMPLE / name}" for name in demo.MANIFESTS]
@@ -47,8 +45,7 @@ async def test_the_organisation_is_played_and_the_audit_tells_it(
     said = shown.getvalue()
     for pattern in ("Blackboard", "Hierarchical delegation", "Peer-to-peer", "Agent meeting", "Event-driven"):
         assert pattern in said
-    assert max(map(len, said.splitlines())) <= 130
-    assert "$ slate task chain release-data/data_check" in capsys.readouterr().out
+    assert "$ slate task chain release-data/data_check" in said
 
 
 def test_what_is_not_as_it_is_told_ends_the_demo() -> None:

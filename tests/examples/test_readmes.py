@@ -9,7 +9,8 @@ import pytest
 
 from slateboard import cli
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 READMES = sorted(EXAMPLES.glob("*/README.md"))
 COMMAND = re.compile(r"(?:^ {4}|`)slate ([^`#\n]+)", re.MULTILINE)
 WORKER = re.compile(r"\bagents\.(\w+):worker")
@@ -44,3 +45,39 @@ def test_every_worker_and_file_of_a_readme_is_there(readme):
     files = [readme.parent / "agents" / f"{agent}.py" for agent in agents]
     files += [readme.parent / name for name in re.findall(r"`([\w/-]+\.(?:yaml|py)|\w+/)`", text)]
     assert [str(file) for file in files if not file.exists()] == []
+
+
+COMMON = {"--help"}
+DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guides").glob("*.md")])
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands(block):
+    """The `slate` commands of a shell block, word by word, up to what ends them."""
+    for line in block.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
+        lexer.whitespace_split = True
+        try:
+            words = list(lexer)
+        except ValueError:  # what goes on in the next line, as a here document does
+            continue
+        if words[:1] == ["slate"]:
+            end = next((at for at, word in enumerate(words) if set(word) <= set("|&;<>()")), len(words))
+            yield words[1:end]
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda path: path.stem)
+def test_every_command_of_a_shell_block_exists_with_its_options(page):
+    for block in SHELL.findall(page.read_text()):
+        for words in commands(block):
+            command, options = resolved([word for word in words if not word.startswith("--as=")])
+            known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | COMMON
+            assert set(options) <= known, words
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda path: path.stem)
+def test_a_worker_of_a_page_can_be_imported_without_running(page):
+    for block in PROGRAM.findall(page.read_text()):
+        running = [line for line in block.splitlines() if re.match(r"(asyncio\.run|worker\.run)", line)]
+        assert running == [] or "Worker(" not in block, "`slate worker run` imports it: put this under __name__"

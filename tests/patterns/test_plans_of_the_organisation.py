@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from slateboard.board import delegations, mandates
+from slateboard.board import queries as queries_of_board
 from slateboard.manifests import state
 from slateboard.patterns import delegation, escalations
 from slateboard.patterns.meetings import queries
@@ -45,6 +46,7 @@ LITERALS = {
 IN_FUNCTIONS = list(of_function(Path(duties.__file__).with_name("duties.sql")))
 IN_QUERIES: list[tuple[HotStatement, list[str]]] = [
     (of_query("look-up", delegations.LOOK_UP), ["1", TEXTS, TEXTS]),
+    (of_query("parts-that-are-given", queries_of_board.GIVEN_PARTS), ["1", TEXTS, TEXTS]),
     (of_query("mandates", mandates.LOOK_UP), ["1", TEXTS, TEXTS]),
     (of_query("parts-in-tasks", mandates.PARTS), ["1", TEXTS, "7"]),
     (of_query("renew", delegations.RENEW), ["1", TEXTS, "now()"]),

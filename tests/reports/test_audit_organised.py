@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from slateboard.log import archives
+from slateboard.reports.audit import words
 from slateboard.reports.audit.conversations import BEGINNING, Room
+from slateboard.reports.audit.text import text as escaped
 from slateboard.store.database import Database
 from tests.log.test_archives import _yesterday, archive, own, own_name, own_url
 from tests.patterns.meetings.conftest import meeting
@@ -81,6 +83,49 @@ async def test_the_story_tells_of_the_organisation(meeting: MeetingUnderTest) ->
         "Refused: backend cannot consult frontend: no route or channel says so",
     ):
         assert sentence in said, sentence
+
+
+async def test_the_tasks_are_told_in_the_order_in_which_they_were_given(board: BoardUnderTest) -> None:
+    await board.post_graph({"result": []}, task="zero")
+    await board.post_graph({"result": []}, task="alpha")
+    told = await audit(board)
+    assert [one["name"] for one in told["tasks"]] == ["zero", "alpha"]
+    said = (await audit(board, format="md"))["text"]
+    assert said.index("(zero)") < said.index("(alpha)")
+    assert "Not finished: alpha/result of backend (ready), zero/result of backend (ready)." in said
+
+
+@pytest.mark.parametrize("form", ["html", "md"])
+async def test_a_page_for_people_has_no_column_without_a_word(meeting: MeetingUnderTest, form: str) -> None:
+    await tree(meeting.board, "cto", "backend", "frontend")
+    quiet = (await audit(meeting.board, format=form))["text"]
+    quiet = quiet[quiet.index("Each time that a task was given") :]
+    assert "delegated by" in quiet
+    assert "because" not in quiet.partition("Every artifact")[0]
+    await meeting.board.perform("decline", by="frontend", task="t2", reason="not my field")
+    said = (await audit(meeting.board, format=form))["text"]
+    assert "because" in said[said.index("Each time that a task was given") :].partition("Every artifact")[0]
+
+
+async def test_a_notice_is_told_with_its_data_and_an_item_of_an_agenda_with_its_turns(
+    meeting: MeetingUnderTest,
+) -> None:
+    board = await a_day(meeting)
+    told = await audit(board)
+    data = next(said["data"] for one in told["threads"] for said in one["messages"] if said["data"])
+    page = (await audit(board, format="html"))["text"]
+    assert escaped(data) in page
+    turns = told["meetings"][0]["agenda"][0]["turns"]
+    assert {"agent", "round", "kind", "outcome", "ended_at"} == set(turns[0])
+    spoke = [one["agent"] for one in turns if one["kind"] == "turn"]
+    assert ", ".join(dict.fromkeys(spoke)) in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.0, "0s"), (0.0004, "1ms"), (0.042, "42ms"), (0.0999, "0.1s"), (0.3, "0.3s"), (61, "1m 1s")]
+)
+def test_a_short_delay_is_told_in_milliseconds(seconds: float, said: str) -> None:
+    assert words.length(seconds) == said
 
 
 async def test_an_empty_board_has_nothing_to_tell_of_its_organisation(board: BoardUnderTest) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slateboard.protocol.errors import DelegationLoop, NotAccepted, TooDeep
+from slateboard.protocol.rights import Right
 from slateboard.store.arrays import numbers
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_DEEP = 5
 """Delegations from the root of a tree down to a task."""
+ACCEPTED_REMEDY = "delegate through one of those it accepts: see `slate agent find`"
 MOST_ABOVE = 100
 """Tasks above a task that are looked at; many of them may be one agent's own."""
 
@@ -153,8 +155,22 @@ def _check_hop(
     allowed = accepts[one.agent]
     if allowed is not None and one.delegator not in allowed and not one.stands:
         message = f"{agent} does not accept {one.name} from {delegator}"
-        remedy = "delegate through one of those it accepts: see `slate agent find`"
-        raise NotAccepted(message, remedy=remedy, task=one.name, agent=agent)
+        raise NotAccepted(message, remedy=ACCEPTED_REMEDY, task=one.name, agent=agent)
+
+
+def check_part(
+    tx: Transaction, reference: str, owner: int, name: str, accepts: Sequence[int] | None, *, does: int | None
+) -> None:
+    """Refuse to give an artifact to an owner that does not accept work from who gives it: `NotAccepted`.
+
+    That is the actor; operators give it for who `does` the task. An administrator who is no agent gives to all.
+    """
+    if accepts is None or tx.actor.agent is None or owner in {does, tx.actor.agent}:
+        return
+    if tx.actor.agent in accepts or (tx.actor.right >= Right.OPERATOR and does in accepts):
+        return
+    message = f"{name} does not accept {reference} from {tx.actor.name}"
+    raise NotAccepted(message, remedy=ACCEPTED_REMEDY, reference=reference, agent=name)
 
 
 def _once(standing: Iterable[int]) -> list[int]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from slateboard.transaction import Transaction
 
+MEETING = "meeting:"
+"""How the source of what came of a meeting begins."""
+
 # The tasks above the given ones, these first, as they are now and until the commit; and whoever stands there, and the
 # agents of the post, with their managers. Managers form trees, and a task never moves to another parent.
 LOOK_UP = f"""
@@ -76,6 +79,13 @@ class Below:
     details: Mapping[str, str]
     task: str
     id: int
+
+
+def check_source(tx: Transaction, task: str, source: str | None) -> None:
+    """Refuse an agent that says of a task that it came of a meeting: `NotYours`."""
+    if source is not None and source.startswith(MEETING) and tx.actor.right < Right.OPERATOR:
+        message = f"{tx.actor.name} cannot say that {task} came of {source}: a meeting posts its own action items"
+        raise NotYours(message, remedy="propose a motion with action items, or name another source", task=task)
 
 
 @dataclass(slots=True)

@@ -98,10 +98,10 @@ UPDATE artifacts a SET title = g.title, brief = g.brief, path = g.path, owner = 
 FROM g WHERE a.board = g.board AND a.id = g.id
 """
 
-# What a delegation of these tasks to somebody else is checked by.
+# What a delegation of these tasks to somebody else is checked by; they are held.
 GIVEN_TASKS = """
-SELECT t.id, t.name, t.parent, t.delegator FROM tasks t
-WHERE t.board = $1 AND t.id = ANY ($2::text::bigint[]) ORDER BY t.id
+SELECT t.id, t.name, t.parent, t.agent, t.delegator FROM tasks t
+WHERE t.board = $1 AND t.id = ANY ($2::text::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
 """
 
 # The first of these tasks, and of these artifacts, that is neither the agent's own nor delegated by it.
@@ -115,6 +115,15 @@ SELECT t.name || '/' || a.name FROM artifacts a JOIN tasks t ON t.board = a.boar
 WHERE a.board = $1 AND a.id = ANY ($2::text::bigint[])
   AND ($3::bigint IN (a.owner, t.agent, t.delegator)) IS NOT TRUE
 ORDER BY a.id LIMIT 1
+"""
+
+# What it is checked by that artifacts are given to owners.
+GIVEN_PARTS = """
+SELECT t.name || '/' || a.name AS reference, g.owner, o.name, o.accepts_from AS accepts, t.agent AS does
+FROM unnest($2::text::bigint[], $3::text::bigint[]) AS g (artifact, owner),
+LATERAL (SELECT a.name, a.task FROM artifacts a WHERE a.board = $1 AND a.id = g.artifact OFFSET 0) AS a,
+LATERAL (SELECT t.name, t.agent FROM tasks t WHERE t.board = $1 AND t.id = a.task OFFSET 0) AS t,
+LATERAL (SELECT o.name, o.accepts_from FROM agents o WHERE o.board = $1 AND o.id = g.owner OFFSET 0) AS o
 """
 
 # Agents by their names alone, where they are missing; somebody else's at the same moment is as good.

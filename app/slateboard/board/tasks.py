@@ -33,7 +33,10 @@ class TaskChange:
 
 
 async def change(tx: Transaction, *, changes: Sequence[TaskChange]) -> None:
-    """Change tasks, one event each. An agent changes what it does or delegated: else `NotYours`."""
+    """Change tasks, one event each. An agent changes what it does or delegated: else `NotYours`.
+
+    Another agent is named by who delegated the task, or by who does it where nobody else delegated it.
+    """
     tx.require(Right.AGENT)
     if not changes:
         return
@@ -66,8 +69,12 @@ async def change(tx: Transaction, *, changes: Sequence[TaskChange]) -> None:
 
 
 async def _check_delegations(tx: Transaction, changes: Sequence[TaskChange]) -> None:
-    """Refuse an agent to whom its task may not be delegated."""
+    """Refuse an agent to whom its task may not be delegated, and who may not delegate it."""
     rows = await tx.fetch(queries.GIVEN_TASKS, tx.board, numbers(one.id for one in changes))
+    for row in rows:
+        if tx.actor.right < Right.OPERATOR and tx.actor.agent != (row["delegator"] or row["agent"]):
+            message = f"{tx.actor.name} did not delegate {row['name']}"
+            raise NotYours(message, remedy="who delegated it gives it to another", task=row["name"])
     agents = {one.id: one.agent for one in changes}
     wanted = [
         one for row in rows if (agent := agents[row["id"]]) is not None for one in delegations.given_to(row, agent)

@@ -244,6 +244,8 @@ async def cancel_task(
     outside = [one for one in await tx.fetch(queries.DOWNSTREAM, tx.board, sorted(open_)) if one["id"] not in open_]
     if outside and not cascade and not waive:
         raise gates.refuse_dependents(task, [dict(one) for one in outside])
+    if cascade:
+        await gates.require_say(tx, [one["id"] for one in outside])
     answer: dict[str, Any] = {"task": task, "cancelled": [], "undone": [], "unknown": []}
     for one in subtree:
         undone = await compensation.roll_back(tx, one, why)

@@ -111,7 +111,7 @@ async def declare(
     source: str | None = None,
 ) -> dict[str, Any]:
     """Say what undoes the steps of this name, whatever their task; `agent` does it, else who owns the step."""
-    tx.require(Right.AGENT)
+    tx.require(Right.OPERATOR)
     check_name(step, "step")
     check_name(compensate, "compensation")
     number = (await agents.ids(tx, [agent]))[agent] if agent else None
@@ -125,7 +125,7 @@ async def declare(
 
 async def withdraw(tx: Transaction, *, step: str) -> None:
     """Nothing undoes the steps of this name any more; what was posted stays."""
-    tx.require(Right.AGENT)
+    tx.require(Right.OPERATOR)
     await tx.fetch("DELETE FROM compensation_rules WHERE board = $1 AND step = $2", tx.board, step)
     tx.record(Subject.COMPENSATION_WITHDRAWN, {"step": step})
 

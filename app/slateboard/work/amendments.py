@@ -58,12 +58,15 @@ class Amendment:
 async def amend(tx: Transaction, *, amendments: Sequence[Amendment]) -> None:
     """Change artifacts and their items, one event each. The caller holds the items.
 
-    An agent changes what it owns, does or delegated: else `NotYours`.
+    An agent changes what it owns, does or delegated: else `NotYours`. A new owner accepts it from who gives it: else
+    `NotAccepted`.
     """
     tx.require(Right.AGENT)
     if not amendments:
         return
     await artifacts.require_own(tx, [one.artifact for one in amendments])
+    given = [(one.artifact, one.owner) for one in amendments if "owner" in one.changed and one.owner is not None]
+    await artifacts.check_owners(tx, given)
     open_inboxes = await inboxes.open_to(tx, {one.capability or "" for one in amendments if one.owner is None})
     into = [open_inboxes[one.capability or ""] if one.owner is None else one.owner for one in amendments]
     await tx.fetch(

@@ -27,7 +27,10 @@ ROUNDS = 10
 async def cancel(
     tx: Transaction, *, reference: str, reason: str = "", cascade: bool = False, waive: bool = False
 ) -> dict[str, Any]:
-    """Cancel an unfinished artifact: its claim ends, nothing will produce it. Raises `WrongState`, `HasDependents`."""
+    """Cancel an unfinished artifact: its claim ends, nothing will produce it.
+
+    Raises `WrongState`, `HasDependents`, `NotYours` (also for what a cascade would end).
+    """
     tx.require(Right.AGENT)
     own = "/".join(split_reference(reference))
     item = (await gates.newest_items(tx, {own}))[own]
@@ -70,6 +73,8 @@ async def end(
         _check_end(item, held.get(item), from_dead=subject is Subject.ITEM_DISCARDED)
     if waiting and not cascade and not waive and not leave:
         raise gates.refuse_dependents(held[items[0]]["reference"], waiting)
+    if cascade:
+        await gates.require_say(tx, [row["id"] for row in waiting])
     # What is dead beside those that are named is a duty: nobody waits for it any more.
     ended = [row for row in held.values() if row["id"] in items or row["outcome"] in {None, Place.DEAD}]
     if dry_run:

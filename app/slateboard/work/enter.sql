@@ -1,6 +1,7 @@
 -- What a post must know, in one round trip and without a lock; one row for each thing that is there:
 -- `post` (the database's clock and fresh ids), `task` (with its parent's name, and the items of both their results),
--- `agent`, `artifact` (by `task/artifact`, with its newest item) and `inbox` (by its capability).
+-- `agent` (its ids are those from whom alone it accepts work), `artifact` (by `task/artifact`, with its newest item) and
+-- `inbox` (by its capability).
 CREATE OR REPLACE FUNCTION look_up_names(
     p_board bigint, p_ids int, p_tasks text[], p_agents text[], p_artifact_tasks text[], p_artifacts text[],
     p_capabilities text[]
@@ -27,7 +28,7 @@ BEGIN
     FROM tasks t
     WHERE t.board = p_board AND t.name = ANY (p_tasks)
     UNION ALL
-    SELECT 'agent', a.name, a.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT 'agent', a.name, a.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, a.accepts_from
     FROM agents a
     WHERE a.board = p_board AND a.name = ANY (p_agents) AND a.removed_at IS NULL
     UNION ALL

@@ -15,6 +15,7 @@ from slateboard.protocol.errors import (
     DependencyCycle,
     HasDependents,
     Invalid,
+    NotYours,
     SlateError,
     UnknownName,
     WrongState,
@@ -130,6 +131,18 @@ async def require_own(tx: Statement, item: int) -> None:
     await artifacts.require_own(
         tx, [await tx.fetchval("SELECT artifact FROM work_items WHERE board = $1 AND id = $2", tx.board, item)]
     )
+
+
+async def require_say(tx: Statement, items: Iterable[int]) -> None:
+    """Refuse an agent that would end these items with its own, and has no say in the artifact of one of them."""
+    if tx.actor.right >= Right.OPERATOR:
+        return
+    rows = await tx.fetch(queries.ARTIFACTS_OF_ITEMS, tx.board, sorted(items))
+    try:
+        await artifacts.require_own(tx, [row["artifact"] for row in rows])
+    except NotYours as error:
+        remedy = "waive it, so that it goes on without, or ask somebody with the right operator"
+        raise NotYours(error.message, remedy=remedy, **error.details) from error
 
 
 async def lock_blockers(tx: Transaction, items: Sequence[int]) -> set[int]:

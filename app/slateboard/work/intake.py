@@ -32,6 +32,7 @@ class Known:
 
     tasks: dict[str, Any] = field(default_factory=dict)
     agents: dict[str, int] = field(default_factory=dict)
+    accepts: dict[str, list[int] | None] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
     inboxes: dict[str, int] = field(default_factory=dict)
     ids: list[int] = field(default_factory=list)
@@ -45,7 +46,7 @@ async def post(tx: Transaction, *, tasks: Sequence[NewTask] = (), artifacts: Seq
 
     Raises `DuplicateName`, `UnknownName` (an agent, verifier, task or blocker), `DependencyCycle` (with its path),
     `BadName`, `NotYours` (a delegator or a task for which the actor may not speak), `AlreadyStarted` (a subtask below
-    a task whose `result` has begun), `Invalid` (an owner that would verify its own work).
+    a task whose `result` has begun), `NotAccepted`, `Invalid` (an owner that would verify its own work).
     """
     return await post_below(tx, tasks, artifacts)
 
@@ -141,6 +142,8 @@ async def _check_mandates(
     places = [({"task": task.name}, task.parent) for task in tasks]
     places += [({"reference": f"{one.task}/{one.name}"}, one.task) for one in artifacts]
     below = [mandates.Below(what, name, older[name]["id"]) for what, name in places if name in older]
+    for task in tasks:
+        mandates.check_source(tx, task.name, task.source)
     await mandates.check(tx, delegated, below)
 
 
@@ -205,6 +208,8 @@ async def _look_up(
                     known.items[f"{task}/{RESULT}"] = result
         else:
             found[row["what"]][row["name"]] = row["id"]
+            if row["what"] == "agent":
+                known.accepts[row["name"]] = row["ids"]
     for name in sorted(older - known.tasks.keys()):
         raise UnknownName(f"there is no task {name!r} on this board", remedy="post it first", task=name)
     await agents.check_found(tx, named, known.agents)
@@ -241,6 +246,9 @@ async def _rows(
     for (reference, number), one in zip(items.items(), artifacts, strict=True):
         agent, priority, due = defaults[one.task]
         owner = known.agents[one.owner] if one.owner else None if one.capability else agent
+        if one.owner:
+            accepts = known.accepts[one.owner]
+            delegations.check_part(tx, reference, known.agents[one.owner], one.owner, accepts, does=agent)
         verifier = rules.verifier(one.rules)
         if verifier and known.agents[verifier] == owner:
             message = f"{verifier} would verify its own work on {reference}"

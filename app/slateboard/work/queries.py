@@ -102,6 +102,11 @@ SELECT l.*, (SELECT w.kind FROM work_items w WHERE w.board = $1 AND w.id = l.ite
 FROM lost_claims($1, $2, $3) AS l
 """
 
+ARTIFACTS_OF_ITEMS = """
+SELECT DISTINCT w.artifact FROM work_items w
+WHERE w.board = $1 AND w.id = ANY ($2::bigint[]) AND w.artifact IS NOT NULL
+"""
+
 # What an agent holds, with the checkpoint and note that it left.
 MINE = """
 SELECT l.item, l.fence, l.attempt, l.worker, l.claimed_at, l.expires_at, l.percent, l.progress,

@@ -43,7 +43,7 @@ JOIN tasks t ON t.board = $1 AND t.id = up.id
 LEFT JOIN tasks p ON p.board = $1 AND p.id = t.parent
 LEFT JOIN agents g ON g.board = $1 AND g.id = t.agent
 LEFT JOIN agents d ON d.board = $1 AND d.id = t.delegator
-ORDER BY t.name
+ORDER BY t.id
 """
 
 BELOW = """
@@ -75,7 +75,7 @@ async def agents(tx: Statement) -> dict[int, dict[str, Any]]:
 
 
 async def tasks(tx: Statement, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """These tasks and all above them, by name."""
+    """These tasks and all above them, by name, in the order in which they were given."""
     return {row["name"]: dict(row) for row in await tx.fetch(TASKS, tx.board, sorted(names), MAX_DEPTH)}
 
 

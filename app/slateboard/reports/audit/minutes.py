@@ -26,6 +26,7 @@ OF_MEETING = (
 OF_ITEM = ("number", "title", "stage", "round", "outcome", "reason", "decision", "motion", "opened_at", "closed_at")
 OF_SEAT = ("required", "seated", "present", "may_veto", "joined_at")
 OF_STATEMENT = ("id", "round", "kind", "text", "said_at", "settled", "settled_by", "settled_because", "settled_at")
+OF_TURN = ("round", "kind", "outcome", "ended_at")
 OF_VOTE = ("choice", "rationale", "voted_at")
 
 
@@ -92,7 +93,8 @@ def _item(
     statements = [_statement(scope, row) for row in tables["statements"].get(number, ())]
     votes = _votes(scope, tables["vote_changes"].get(number, ()))
     turns = tables["meeting_turns"].get(number, ())
-    missed = [row for row in turns if row["outcome"] == "absent" and row["kind"] != "join"]
+    turns = [row for row in turns if row["kind"] != "join"]
+    missed = [row for row in turns if row["outcome"] == "absent"]
     actions = sorted(
         (row for row in one.rows("action_items") if row["motion"] == item["motion"]), key=lambda row: row["position"]
     )
@@ -103,6 +105,7 @@ def _item(
         "rationale": motion.get("rationale"),
         "proposed_by": scope.agent(motion.get("agent")),
         "seconds": seconds(item["opened_at"], item["closed_at"]),
+        "turns": [{"agent": agent_name(scope, row["agent"]), **{name: row[name] for name in OF_TURN}} for row in turns],
         "statements": [said for said in statements if said["kind"] == "said"],
         "concerns": [said for said in statements if said["kind"] == "concern"],
         "votes": votes,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from slateboard.reports.audit import words
@@ -63,6 +64,16 @@ class Section:
             return said
         ends = f"the first {self.first:,}" + (f" and the last {self.last:,}" if self.last else "")
         return f"{said}; {ends} are here, {self.left_out(report):,} are left out: --format json has all"
+
+    def table(self, report: Report) -> tuple[dict[str, Kind], list[tuple[Any, ...] | None]]:
+        """What people are shown: the columns that have a word in them, and the rows with those alone."""
+        rows = list(self.bounded(report))
+        there = [
+            number == 0 or any(row is not None and shown(kind, row[number]) for row in rows)
+            for number, kind in enumerate(self.columns.values())
+        ]
+        columns = dict(compress(self.columns.items(), there))
+        return columns, [None if row is None else tuple(compress(row, there)) for row in rows]
 
     def bounded(self, report: Report) -> Iterator[tuple[Any, ...] | None]:
         """The rows for people; None stands once for those that are left out."""

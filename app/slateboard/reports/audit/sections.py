@@ -33,7 +33,8 @@ def _decisions(report: Report) -> Rows:
     for one in report["decisions"]:
         options = "; ".join(option_name(option) for option in one["options"])
         who = (one["agent"], one["decided_at"])
-        yield one["decision"], one["status"], *who, one["rationale"], options, words.replaced(one)
+        told = (one["rationale"], options, words.paragraph(one["consequences"]))
+        yield one["decision"], one["status"], *who, *told, words.replaced(one)
 
 
 def _incidents(report: Report) -> Rows:
@@ -111,9 +112,9 @@ SECTIONS = (
     *together.DELEGATED,
     Section(
         name="decisions", title="Every decision", noun="decision", count=length("decisions"), rows=_decisions,
-        note="What was decided, by whom, why, over which options, and what replaced it.",
+        note="What was decided, by whom, why, over which options, with which dissent, and what replaced it.",
         columns={"decision": LONG, "status": WORD, "who": TEXT, "when": TIME, "why": LONG, "options": LONG,
-                 "replaced": LONG},
+                 "consequences": LONG, "replaced": LONG},
     ),
     *together.MET,
     Section(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TEXT, LONG, WORD, NUMBER, TIME, LENGTH, _ = Kind
 
+HEARD = frozenset(("spoke", "passed"))
+"""How a turn ends of somebody who was there."""
+
 
 def _delegations(report: Report) -> Rows:
     for one in report["delegations"]:
@@ -55,6 +58,7 @@ def _agenda(report: Report) -> Rows:
         times = (item["closed_at"], item["seconds"])
         yield (
             place(one, item),
+            words.some(list(dict.fromkeys(turn["agent"] for turn in item["turns"] if turn["outcome"] in HEARD))),
             motion,
             item["proposed_by"],
             *outcome,
@@ -107,7 +111,8 @@ def _messages(report: Report) -> Rows:
         begin = one["messages"][0]["said_at"] if one["messages"] else None
         for said in one["messages"]:
             after = (said["said_at"] - begin).total_seconds() if begin else None
-            yield called, said["said_by"], said["kind"], words.paragraph(said["text"]), said["said_at"], after
+            text = " ".join(part for part in (said["text"], said["data"]) if part)
+            yield called, said["said_by"], said["kind"], words.paragraph(text), said["said_at"], after
 
 
 def _control(report: Report) -> Rows:
@@ -160,9 +165,9 @@ MET = (
     ),
     Section(
         name="agenda", title="What was decided in meetings", noun="item", count=_number(lambda _: 1), rows=_agenda,
-        note="Each item of an agenda: the motion, the votes, the dissent, and who was absent from a turn or a vote.",
-        columns={"item": TEXT, "motion": LONG, "proposed by": TEXT, "outcome": WORD, "because": LONG, "votes": LONG,
-                 "dissent": LONG, "absent": LONG, "closed": TIME, "took": LENGTH},
+        note="Each item of an agenda: who was heard, the motion, votes and dissent, and who missed a turn or a vote.",
+        columns={"item": TEXT, "heard": LONG, "motion": LONG, "proposed by": TEXT, "outcome": WORD, "because": LONG,
+                 "votes": LONG, "dissent": LONG, "absent": LONG, "closed": TIME, "took": LENGTH},
     ),
     Section(
         name="statements", title="What was said in meetings", noun="statement", rows=_statements,

@@ -118,6 +118,15 @@ def _open(report: Report) -> Iterator[str]:
     places = {place: number for place, number in report["summary"]["places"].items() if place not in ENDS}
     if places:
         yield f"{words.listed([f'{number:,} {place}' for place, number in places.items()])}."
+    left = [one for one in report["artifacts"] if one.newest.place not in ENDS and not one.first.duty]
+    if left:
+        named = [f"{one.label} of {_whose(one)} ({one.newest.place})" for one in left[:MOST]]
+        more = f" and {len(left) - MOST:,} more" if len(left) > MOST else ""
+        yield f"Not finished: {', '.join(named)}{more}."
+
+
+def _whose(one: Any) -> str:
+    return one.owner or one.newest.capability or "nobody in particular"
 
 
 def _proved(report: Report) -> Iterator[str]:

@@ -17,7 +17,7 @@ body {
   margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
-main, header, footer { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
+main, header, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 56px; }
 h1 { font-size: clamp(1.8rem, 4vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; margin: 0 0 10px;
   text-wrap: balance; overflow-wrap: anywhere; }
@@ -66,7 +66,7 @@ tbody th { font-weight: 600; }
 th.number, th.length, td.number, td.length { text-align: right; }
 td.number, td.length, td.time { white-space: nowrap; }
 td, th { overflow-wrap: break-word; } tbody th, td.long, td.hash { overflow-wrap: anywhere; }
-tbody th { min-width: 14em; } td.long { min-width: 11em; } td.hash { min-width: 21em; }
+tbody th { min-width: 12em; } td.long { min-width: 11em; } td.hash { min-width: 21em; }
 .word { white-space: nowrap; } .word::before { content: ""; display: inline-block; width: 8px; height: 8px;
   border-radius: 50%; margin-right: 6px; background: var(--released); }
 .word.is-completed::before, .word.is-done::before, .word.is-accepted::before { background: var(--completed); }

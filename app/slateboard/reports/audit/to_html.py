@@ -6,7 +6,6 @@ everything that a picture shows.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from slateboard.reports.audit import story, timeline, words
@@ -31,6 +30,8 @@ OUTCOMES = {
 
 RIGHT = {kind: f' class="{kind}"' for kind in (Kind.NUMBER, Kind.LENGTH)}
 """Headings that stand over numbers."""
+SHORT_SIGNS = 24
+"""A long text that is no longer needs no room of its own."""
 ROWS_AT_ONCE = 200
 """Rows of a piece of the page."""
 
@@ -59,16 +60,16 @@ def render(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _section(section: Section, report: Mapping[str, Any]) -> Iterator[str]:
     """A table with its caption; the first column names the row."""
-    head = "".join(f'<th scope="col"{RIGHT.get(kind, "")}>{name}</th>' for name, kind in section.columns.items())
+    columns, rows = section.table(report)
+    head = "".join(f'<th scope="col"{RIGHT.get(kind, "")}>{name}</th>' for name, kind in columns.items())
     yield (
         f'<section aria-labelledby="{section.name}">\n<h2 id="{section.name}">{section.title}</h2>\n'
         f'<p class="says">{section.note}</p>\n<div class="card" tabindex="0">\n<table>\n'
         f"<caption>{section.caption(report)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
     )
-    kinds = list(section.columns.values())
-    rows = iter(section.bounded(report))
-    while page := list(islice(rows, ROWS_AT_ONCE)):
-        yield "".join(_row(section, report, kinds, row) for row in page)
+    kinds = list(columns.values())
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        yield "".join(_row(section, report, kinds, row) for row in rows[begin : begin + ROWS_AT_ONCE])
     yield "</tbody>\n</table>\n</div>\n</section>\n"
 
 
@@ -84,7 +85,7 @@ def _cell(number: int, kind: Kind, value: Any) -> str:
     if number == 0:
         return f'<th scope="row">{text(value)}</th>'
     said = text(shown(kind, value))
-    if kind is Kind.TEXT or not said:
+    if not said or kind is Kind.TEXT or (kind is Kind.LONG and len(said) <= SHORT_SIGNS):
         return f"<td>{said}</td>"
     if kind is Kind.HASH:
         return f'<td class="hash"><code>{said}</code></td>'

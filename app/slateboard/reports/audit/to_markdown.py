@@ -28,9 +28,10 @@ def render(report: Mapping[str, Any]) -> Iterator[str]:
             continue
         sentence = words.sentence(section.caption(report))
         yield f"\n## {section.title}\n\n{section.note} {sentence}\n\n"
-        yield f"| {' | '.join(section.columns)} |\n|{'---|' * len(section.columns)}\n"
-        kinds = list(section.columns.values())
-        for row in section.bounded(report):
+        columns, rows = section.table(report)
+        yield f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
+        kinds = list(columns.values())
+        for row in rows:
             if row is None:
                 yield f"| {section.left_out(report):,} rows are left out here |{' |' * (len(kinds) - 1)}\n"
                 continue

@@ -112,7 +112,10 @@ def _item(item: Row) -> str:
     tasks = [one for one in item["actions"] if one["task"]]
     if tasks:
         done = sum(one["place"] == "done" for one in tasks)
-        said += f"; {words.count(len(tasks), 'action item')} became tasks, {done:,} of them done"
+        said += f"; {words.count(len(tasks), 'action item')} became "
+        said += (
+            f"tasks, {done:,} of them done" if len(tasks) > 1 else f"a task, {'done' if done else 'not done'} by now"
+        )
     return said
 
 

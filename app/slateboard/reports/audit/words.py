@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SHORTEST_SECONDS = 0.05
 """Less time than that in a place is not worth a word."""
+SHORT_SECONDS = 0.095
+"""Less is told in milliseconds: many a hand-over takes no longer."""
 MOST_SIGNS = 240
 """Of a text within a sentence."""
 MOST_OF_CELL = 1_000
@@ -34,7 +36,9 @@ def moment(value: datetime | None) -> str:
 
 
 def length(seconds: float | None) -> str:
-    """A length of time, by its two largest units."""
+    """A length of time, by its two largest units; a short one in milliseconds."""
+    if seconds is not None and 0 < seconds < SHORT_SECONDS:
+        return f"{max(1, round(seconds * 1000))}ms"
     return "" if seconds is None else durations.shown(seconds) or "0s"
 
 
