@@ -1,4 +1,4 @@
-"""What a task takes with it when it is given to another or cancelled: dead letters, what is below it, what was asked."""
+"""What a task takes with it when it is given away or cancelled: dead letters, what is below it, what was asked."""
 
 from __future__ import annotations
 
