@@ -18,6 +18,10 @@ COLUMNS: list[Column] = [
 ]  # fmt: skip
 
 
+OVER = frozenset(("done", "cancelled"))
+"""Places in which nothing is left to move."""
+
+
 @click.command()
 @click.argument("item", metavar="ITEM|REF", shell_complete=completion.references)
 @pass_invocation
@@ -51,11 +55,12 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     ]
     if found["release"]:
         lines.append(f"to release it: {tables.clean(found['release'])}")
-    elif found["moves"]:
+    elif found["moves"] and path[0]["place"] not in OVER:
         lines.append("it moves by itself")
     others = len(found["roots"]) - 1
     if others > 0:
-        lines.append(f"beside this, {others}{' or more' if found['more_roots'] else ''} other causes: see --json")
+        noun = "cause" if others == 1 and not found["more_roots"] else "causes"
+        lines.append(f"beside this, {others}{' or more' if found['more_roots'] else ''} other {noun}: see --json")
     return lines
 
 
