@@ -63,6 +63,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING *
 
 ONE = "SELECT * FROM escalations WHERE board = $1 AND item = $2"
 
+# Of one that nobody answered: what it died of, if it did.
+UNANSWERED = """
+SELECT e.*, d.error AS died FROM escalations e LEFT JOIN dead_letters d ON d.board = e.board AND d.item = e.item
+WHERE e.board = $1 AND e.item = $2
+"""
+
 ANSWER = """
 UPDATE escalations SET answer = $3, answered_by = $4, answered_at = $5 WHERE board = $1 AND item = $2
 """
@@ -221,7 +227,7 @@ async def time_out(tx: Transaction, *, limit: int = 100) -> int:
         row = await _one(tx, one["item"])
         with suppress(WrongState):  # answered meanwhile
             await duties.hold(tx, row["item"], row["about"])
-            row = dict(await tx.fetchrow(ONE, tx.board, row["item"]))
+            row = dict(await tx.fetchrow(UNANSWERED, tx.board, row["item"]))
             told.append((tx.board, row, await _overdue(tx, row)))
             await tx.flush()
     for board, row, above in told:

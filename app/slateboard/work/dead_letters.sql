@@ -1,7 +1,7 @@
 -- Tell of items that have just died, in the commit of their death. Who delegated a task hears of it once while nobody
 -- has answered, however many of its items die (who manages that one, where it was declined and died with the delegator);
 -- who manages an agent (else a person) hears of three deaths in an hour, once an hour. Each is an escalation that nothing
--- waits for. Returns the inboxes that now hold a question.
+-- waits for. A question that died with whom it was put to is overdue at once, and goes one level up. Returns the inboxes that now hold a question.
 -- Writes: work_items, escalations, ready, rating_changes, two events for each escalation.
 CREATE OR REPLACE FUNCTION tell_of_deaths(
     p_board bigint, p_items bigint[], p_actor text, p_authenticated_by text, p_now timestamptz
@@ -28,6 +28,10 @@ BEGIN
             FROM tasks k
             WHERE k.board = p_board AND k.name = split_part(w.reference, '/', 1) AND w.artifact IS NOT NULL OFFSET 0
         ) AS t ON true
+    ),
+    overdue AS (
+        UPDATE escalations e SET deadline = p_now FROM died d
+        WHERE e.board = p_board AND e.item = d.item AND e.answered_at IS NULL AND e.deadline > p_now
     ),
     cases AS (
         (SELECT DISTINCT ON (d.task) 'failure' AS kind, d.task AS reference, d.delegator AS owner, d.correlation, d.depth,

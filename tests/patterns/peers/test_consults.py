@@ -26,9 +26,11 @@ from slateboard.protocol.errors import (
 )
 from slateboard.protocol.names import BoardId
 from slateboard.protocol.rights import SYSTEM
+from slateboard.protocol.states import FailureClass
 from slateboard.protocol.work import Claim
 from slateboard.transaction import writing
 from tests.support.boards import BoardUnderTest
+from tests.support.live import check_fold
 
 
 async def claimed(board: BoardUnderTest, task: str = "work") -> Claim:
@@ -249,13 +251,34 @@ async def test_unanswered_the_asker_is_told_and_then_the_manager_is_asked(peers:
     assert len(await said(peers, asked["thread"])) == 1
     await late(peers, 1.1)
     assert (await said(peers, asked["thread"]))[-1] == (
-        "overdue", "board", "not answered in time; frontend is asked now",
+        "overdue", "board", "nobody answered in time; frontend is asked now",
     )  # fmt: skip
     assert await unread(peers, "backend") == [1]
     (shown,) = (await peers.perform("list_escalations")).rows
     assert (shown["owner"], shown["kind"]) == ("frontend", "consult")
     await peers.perform("answer", by="frontend", escalation=asked["consult"], answer="Ask later")
     assert (await said(peers, asked["thread"]))[-1] == ("answer", "frontend", "Ask later")
+
+
+async def test_a_consult_that_dies_is_told_at_once_and_goes_to_the_manager(peers: BoardUnderTest) -> None:
+    await peers.perform("change_agent", name="cto", manager="frontend")
+    (item,) = (await peers.post_graph({"page": []})).values()
+    claim = await peers.claim_item(item)
+    asked = await peers.perform("consult", by="backend", to="cto", question="Is it?", item=item, fence=claim.fence)
+    (duty,) = await peers.claim("cto")
+    await peers.fail(duty, FailureClass.LOGIC, "no handler fits", by="cto")
+    await check_fold(peers)
+    await late(peers, 0.01)
+    assert (await said(peers, asked["thread"]))[-1] == (
+        "overdue", "board", "it could not be answered: no handler fits; frontend is asked now",
+    )  # fmt: skip
+    assert await unread(peers, "backend") == [1]
+    assert await peers.place(item) == "waiting"
+    (again,) = await peers.claim("frontend")
+    assert again.item == asked["consult"]
+    await peers.finish(again, by="frontend", content="It is.")
+    assert await peers.place(item) == "ready"
+    await check_fold(peers)
 
 
 async def test_consult_never_goes_up_to_who_asked_and_ends_with_nobody(peers: BoardUnderTest) -> None:

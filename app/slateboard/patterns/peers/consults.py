@@ -1,7 +1,8 @@
 """Consults: a question to another agent, along a route, with a deadline, answered once.
 
 Under a claim the asker's item waits for the answer, as it does for any question; without one the answer is a message on
-the thread. Past its deadline the asker is told on the thread, and the question goes to the manager of who was asked.
+the thread. Past its deadline, or once it died with who was asked, the asker is told on the thread, and the question
+goes to the manager of who was asked.
 
 Two who wait for each other would wait for ever, so whoever would have to answer the asker in the end is not asked: on
 one correlation, the open questions are followed from the one asked, each to whoever must answer it now. Consults of one
@@ -158,10 +159,10 @@ async def tell(tx: Transaction, row: dict[str, Any], *, answer: str | None, by: 
     if answer is not None:
         await answered(tx, thread, answer, by, consult=row["item"], asker=asker, is_on=is_on)
         return
-    text = "nobody answered in time"
+    text = "nobody answered in time" if row["died"] is None else f"it could not be answered: {row['died']}"
     if to is not None:
         await threads.join(tx, thread, [to])
-        text = f"not answered in time; {await tx.fetchval(NAME, tx.board, to)} is asked now"
+        text += f"; {await tx.fetchval(NAME, tx.board, to)} is asked now"
     await threads.say(tx, thread, "overdue", text, consult=row["item"], tells=[asker], by="board")
 
 

@@ -267,7 +267,10 @@ def _delivered(state: State, payload: dict[str, Any], entry: Entry) -> None:
 
 
 def _died(state: State, payload: dict[str, Any], entry: Entry) -> None:
-    """After an attempt, or (without an outcome) since it ran away, or nobody answered."""
+    """After an attempt, or (without an outcome) since it ran away, or nobody answered; a question is overdue then."""
+    question = state.tables["escalations"].get(payload["item"])
+    if question is not None and question["answered_at"] is None:
+        question["deadline"] = min(question["deadline"], entry.happened_at)
     if "outcome" in payload:
         _given_back(state, payload, entry)
         return
