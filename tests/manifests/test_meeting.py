@@ -62,7 +62,7 @@ async def test_dry_run_schedules_nothing(board: BoardUnderTest) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("participants: [cto, backend, frontend]", "participants: [cto]", 7, "found 1 participants"),
+        ("participants: [cto, backend, frontend]", "participants: [cto]", 7, "found one participant"),
         ("participants: [cto, backend, frontend]", "participants: [cto, cto]", 7, "twice"),
         ("    - REST or GraphQL?\n    - Who writes it?\n", "    []\n", 9, "found no items"),
         ("- Who writes it?", "- '  '", 10, "0 characters"),
@@ -86,11 +86,11 @@ async def test_what_is_wrong_is_shown_at_its_line(
     assert await board.perform("list_meetings") == []
 
 
-async def test_what_the_board_refuses_is_shown_at_the_manifest(board: BoardUnderTest) -> None:
+async def test_what_the_board_refuses_is_shown_at_its_key(board: BoardUnderTest) -> None:
     more = "  decision_model: majority_with_veto\n  veto_roles: [security]\n"
     with pytest.raises(SlateError, match="security") as raised:
         await do(board, MEETING + more)
-    assert raised.value.details["line"] == 6
+    assert raised.value.details["line"] == 14
     await board.perform("change_agent", name="backend", availability="never")
     with pytest.raises(Invalid, match="no meetings"):
         await do(board, MEETING)

@@ -229,11 +229,12 @@ TABLE: dict[str, Wrong] = {
     ),
     "agent: unknown key": wrong(AGENT, "peer_channels:", "¦peer_channel:", NO_KEY, "'peer_channels'"),
     "agent: wrong kind": wrong(AGENT, "kind: AgentConfig", "kind: ¦AgentConfg", "there is no kind", "'AgentConfig'"),
+    "agent: accepts work from itself": wrong(AGENT, "[cto]", "[cto, ¦backend]", "the agent itself", "other agents"),
     "agent: a manager circle": wrong(
-        AGENT, "spec:\n", "spec:\n  ¦manager: cto\n", "backend → cto → backend", "name another one"
+        AGENT, "spec:\n", "spec:\n  manager: ¦cto\n", "backend → cto → backend", "name another one"
     ),
     "agent: its own manager": wrong(
-        AGENT, "spec:\n", "spec:\n  ¦manager: backend\n", "backend → backend", "name another one"
+        AGENT, "spec:\n", "spec:\n  manager: ¦backend\n", "backend → backend", "name another one"
     ),
     "agent: a channel that does not exist": wrong(
         AGENT, "- genbrain.agents.devops.inbox", "- ¦genbrain.agents.devops.outbox", "outbox", "genbrain.agents"
@@ -330,7 +331,7 @@ TABLE: dict[str, Wrong] = {
     "meeting: a veto that nobody has": wrong(
         MEETING,
         "  title: Analytics",
-        "  ¦decision_model: majority_with_veto\n  veto_roles: [legal]\n  title: Analytics",
+        "  decision_model: majority_with_veto\n  veto_roles: ¦[legal]\n  title: Analytics",
         "legal",
         "role",
     ),

@@ -52,3 +52,28 @@ async def test_call_that_was_cut_off_half_way_takes_its_connection_with_it(app_u
         assert len(cut_off) == 1
     finally:
         await pool.close()
+
+
+async def test_cancellation_that_ends_the_rollback_is_a_cancellation_all_the_same(app_url: str) -> None:
+    """The database is told to cancel the statement, and may be so late that it cancels what follows: an error."""
+    pool = await databases.connect(app_url, size=1)
+    began = asyncio.Event()
+
+    async def ask() -> None:
+        async with pool.acquire() as connection:
+            try:
+                began.set()
+                await asyncio.Event().wait()
+            finally:
+                await connection.execute("DO $$ BEGIN RAISE EXCEPTION 'late' USING ERRCODE = 'query_canceled'; END $$")
+
+    try:
+        asking = asyncio.create_task(ask())
+        await began.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        async with pool.acquire() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    finally:
+        await pool.close()

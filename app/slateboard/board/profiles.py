@@ -102,7 +102,8 @@ async def _check_managers(tx: Transaction, name: str, agent: int, manager: int) 
     if agent in numbers:
         circle = [name, *(row["name"] for row in above[: numbers.index(agent) + 1])]
         path = " → ".join(circle)
-        raise ManagerCircle(f"the managers form a circle: {path}", remedy="name another one", agent=name, path=circle)
+        told = {"agent": name, "path": circle, "argument": "manager"}
+        raise ManagerCircle(f"the managers form a circle: {path}", remedy="name another one", **told)
 
 
 def _check(kind: str | None, right: str | None, availability: str | None) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slateboard.board import profiles
 from slateboard.manifests import circuit_breaker, routing_table
-from slateboard.manifests.declarations import Declarations, DeclaredAgent, DeclaredSubscription
+from slateboard.manifests.declarations import Declarations, DeclaredAgent, DeclaredSubscription, argued
 from slateboard.manifests.event_pipeline import named_after
 from slateboard.manifests.fields import Fields, Key, Table, Texts
 from slateboard.manifests.places import located, wrong
@@ -221,7 +221,7 @@ def _differing(one: DeclaredAgent, row: Any) -> list[tuple[str, str, Any]]:
 
 
 async def execute(tx: Transaction, todo: Profiles) -> None:
-    """Make the agents what is declared; what an action refuses is shown at its agent."""
+    """Make the agents what is declared; what an action refuses is shown at its key, else at its agent."""
     for one, parts in todo.todo:
         try:
             if "profile" in parts:
@@ -232,4 +232,4 @@ async def execute(tx: Transaction, todo: Profiles) -> None:
             if "budget" in parts and one.budget is not None:
                 await spending.set_budget(tx, agent=one.name, **one.budget)
         except SlateError as error:
-            raise located(error, one.place) from error
+            raise located(error, argued(one, error)) from error

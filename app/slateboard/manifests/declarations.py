@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from slateboard.manifests.places import Node
     from slateboard.manifests.values import Moment
     from slateboard.patterns.peers.routes import Route
+    from slateboard.protocol.errors import SlateError
     from slateboard.protocol.work import Result
 
 
@@ -212,6 +213,12 @@ class DeclaredMeeting:
     def place(self) -> Place:
         """Where it stands."""
         return self.document.at(self.node)
+
+
+def argued(one: DeclaredAgent | DeclaredMeeting, error: SlateError) -> Place:
+    """Where the argument stands that an action refused, if the error names one; else the whole of what is declared."""
+    node = one.node.entries.get(error.details.get("argument", ""))
+    return one.place if node is None else one.document.at(node)
 
 
 @dataclass(slots=True)

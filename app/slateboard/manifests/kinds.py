@@ -135,4 +135,12 @@ def _declare_bare(found: Declarations, document: Document) -> None:
             f"apiVersion and kind, or one of the bare forms with {', '.join(BARE)}",
             remedy=f"begin with `apiVersion: {API_VERSION}` and `kind: TaskBoard`",
         )
+    for key, other in BARE.items():
+        if key in root.value and other is not kind and key not in kind.bare_form.keys:
+            raise wrong(
+                document.at(root, key),
+                f"found {key!r} beside {kind.bare!r}",
+                "one bare form in a document",
+                remedy="put a line `---` between them",
+            )
     kind.declare(found, Fields(document, root, kind.bare_form), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from slateboard.manifests.declarations import DeclaredMeeting
+from slateboard.manifests.declarations import DeclaredMeeting, argued
 from slateboard.manifests.fields import Fields, Key, Table, Texts
 from slateboard.manifests.places import located, unknown, wrong
 from slateboard.manifests.values import A_MOMENT, Name, Number, Text, Time, Truth, Word
@@ -101,7 +101,8 @@ def declare(found: Declarations, fields: Fields, own: str | None) -> None:
     participants = [one for one in _agents(found, fields, "participants") if one not in optional]
     seats = len(participants) + len(optional)
     if not participants or not 2 <= seats <= MAX_PARTICIPANTS:
-        raise fields.wrong("participants", f"found {seats} participants", PARTICIPANTS)
+        taking_part = "one participant" if seats == 1 else f"{seats} participants"
+        raise fields.wrong("participants", f"found {taking_part}", PARTICIPANTS)
     chair, quorum = fields.get("chair"), fields.get("quorum")
     if chair is not None and chair not in {*participants, *optional}:
         raise unknown(fields.place("chair"), "participant", chair, [*participants, *optional])
@@ -207,10 +208,10 @@ def _is_same(one: DeclaredMeeting, row: Any) -> bool:
 
 
 async def execute(tx: Transaction, todo: Meetings) -> None:
-    """Schedule the meetings that are new; what is refused is shown at its manifest."""
+    """Schedule the meetings that are new; what is refused is shown at its key, else at its manifest."""
     for one in todo.new:
         begins = one.starts_at.since(tx.now) if one.starts_at else None
         try:
             await schedule.schedule_meeting(tx, **one.given, starts_at=begins, source=one.source)
         except SlateError as error:
-            raise located(error, one.place) from error
+            raise located(error, argued(one, error)) from error

@@ -109,7 +109,7 @@ def wrong(place: Place, found: str, expected: str, *, remedy: str = "", **detail
 
 def unknown(place: Place, what: str, name: str, known: Iterable[str]) -> BadManifest:
     """The error for a word that is none of the known ones; it names the nearest."""
-    words = list(known)
+    words = [str(one) for one in known]
     near = nearest(name, words)
     expected = f"one of: {', '.join(sorted(words)[:30])}" if len(words) <= 30 else f"the name of {what} that is there"
     remedy = f"did you mean {near!r}?" if near else ""

@@ -87,7 +87,7 @@ class Handlers:
             for one in (self._artifacts, self._actions, self._compensations)
             for pattern in one.all
         ]
-        names += [f"kind {one!r}" for one in self._kinds]
+        names += [f"kind {str(one)!r}" for one in self._kinds]
         raise LogicFailure(f"no handler of this worker fits {kind} {name!r}; it has: {', '.join(names) or 'none'}")
 
 

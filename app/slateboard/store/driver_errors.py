@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import contextmanager
@@ -159,14 +160,30 @@ def _breaker_open(error: Any) -> BreakerOpen:
     return BreakerOpen(error.message, remedy=remedy, **details)
 
 
+def _was_cut_off(error: BaseException | None) -> bool:
+    """Whether an error came up while the cancellation of this task was on its way."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling() and error is not None:
+        if isinstance(error, asyncio.CancelledError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 @contextmanager
 def translating() -> Generator[None]:
-    """Raise domain errors for what the driver raises inside."""
+    """Raise domain errors for what the driver raises inside.
+
+    A statement that is cut off is cancelled in the database, too, and that may come so late that it ends the rollback
+    instead: whoever cancelled the task is not told of that error, which some would answer by trying again.
+    """
     try:
         yield
     except SlateError:
         raise
     except Exception as error:
+        if _was_cut_off(error):
+            raise asyncio.CancelledError from error
         domain = translate(error)
         if domain is error:
             raise

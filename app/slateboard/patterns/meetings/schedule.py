@@ -162,7 +162,8 @@ def check_model(decision_model: str, veto_roles: Sequence[str], there: Sequence[
         if role not in there:
             near = get_close_matches(role, there, 1)
             remedy = f"did you mean {near[0]!r}?" if near else "name a role or an agent that takes part"
-            raise Invalid(f"nobody who takes part has the role {role[:60]!r}", remedy=remedy)
+            message = f"nobody who takes part has the role {role[:60]!r}"
+            raise Invalid(message, remedy=remedy, argument="veto_roles")
 
 
 def _invited(participants: Sequence[str], optional: Sequence[str]) -> tuple[list[str], list[str]]:
