@@ -63,8 +63,10 @@ def test_every_file_and_command_of_the_page_does_what_it_says(external: Environm
 def test_the_guide_to_meetings_does_what_it_says(external: Environment, tmp_path: Path) -> None:
     given = external | {"PATH": f"{SLATE.parent}{os.pathsep}{os.environ['PATH']}", "SLATE_BOARD": "default"}
     (script,) = blocks(MEETINGS, tmp_path)
-    said = run(script, given, tmp_path, tmp_path / "output")
-    assert len(re.findall(r"waiting .*Analytics Dashboard Architecture Review$", said, re.MULTILINE)) == 2
+    for number, typed in enumerate((script, "python review.py\nslate meeting list"), 1):
+        said = run(typed, given, tmp_path, tmp_path / f"output-{number}")
+        waiting = re.findall(r"waiting .*Analytics Dashboard Architecture Review$", said, re.MULTILINE)
+        assert len(waiting) == number
 
 
 def test_every_section_of_the_report_that_the_page_names_is_one() -> None:

@@ -361,6 +361,13 @@ def test_more_than_a_post_takes_is_refused() -> None:
         found(text)
 
 
+def test_two_bare_forms_in_one_document_are_told_to_stand_apart() -> None:
+    with pytest.raises(BadManifest, match=r"found 'events' beside 'agents'; expected one bare form") as raised:
+        found("agents: {}\nevents: []")
+    assert raised.value.details["line"] == 2
+    assert "`---`" in raised.value.remedy
+
+
 def test_no_error_is_anything_but_ours() -> None:
     """Each key of each place with a value of each kind: accepted, or refused with its position."""
     values = ["1", "1.5", "true", "text", "[]", "[1]", "{}", "{a: 1}", "null", "[{}]"]

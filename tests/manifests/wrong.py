@@ -312,7 +312,7 @@ TABLE: dict[str, Wrong] = {
     ),
     "meeting: wrong kind": wrong(MEETING, "kind: Meeting", "kind: ¦Meting", "there is no kind", "'Meeting'"),
     "meeting: one participant": wrong(
-        MEETING, "[cto, backend, frontend, devops, cso]", "¦[cto]", "1 participant", "2 to"
+        MEETING, "[cto, backend, frontend, devops, cso]", "¦[cto]", "one participant", "2 to"
     ),
     "meeting: nobody": wrong(MEETING, "[cto, backend, frontend, devops, cso]", "¦[]", "no participant", "2 to"),
     "meeting: an empty agenda": wrong(MEETING, AGENDA, " ¦[]", "no items", "1 to 50"),

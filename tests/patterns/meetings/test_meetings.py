@@ -36,3 +36,23 @@ async def test_meeting_decides_and_its_action_items_become_tasks(
     assert "frontend (reject): I want GraphQL" in decision["consequences"]
     assert len(await board.claim("backend", limit=10)) == 1
     await check_fold(board)
+
+
+async def test_the_minutes_of_an_open_meeting_say_who_is_asked_now_and_who_comes_after(
+    meeting: MeetingUnderTest,
+) -> None:
+    await meeting.schedule(SEATS, AGENDA)
+    await meeting.gather()
+    found = await meeting.minutes()
+    first, *rest = found["turns"]
+    assert (first["number"], first["round"], first["kind"]) == (1, 1, "turn")
+    assert first["deadline"] is not None
+    assert [one["deadline"] for one in rest] == [None] * (len(SEATS) - 1)
+    lines = found["markdown"].splitlines()
+    assert f"- Present: {', '.join(one['agent'] for one in found['seats'])}" in lines
+    assert f"- Now: item 1, round 1, turn: {first['agent']}, until {first['deadline']:%H:%M:%S UTC}" in lines
+    assert f"- Then: {', '.join(one['agent'] for one in rest)}" in lines
+    await meeting.speak("Take REST", by="cto")
+    assert {one["kind"] for one in (await meeting.minutes())["turns"]} == {"vote"}
+    await meeting.do("adjourn_meeting", "cto", reason="enough")
+    assert (await meeting.minutes())["turns"] == []

@@ -82,6 +82,13 @@ WHERE t.board = $1 AND t.meeting = ANY ($2::bigint[]) AND t.outcome = $3 AND t.k
 ORDER BY t.meeting, t.number, t.item
 """
 
+# What is asked now, and what comes after it: that has no deadline yet.
+TURNS = """
+SELECT t.meeting, t.number, t.round, t.kind, g.name AS agent, t.deadline
+FROM meeting_turns t JOIN agents g ON g.board = t.board AND g.id = t.agent
+WHERE t.board = $1 AND t.meeting = ANY ($2::bigint[]) AND t.ended_at IS NULL ORDER BY t.meeting, t.item
+"""
+
 
 async def list_meetings(
     tx: ReadTransaction, *, state: str | None = None, limit: int = 100, ids: Sequence[int] | None = None
@@ -96,8 +103,10 @@ async def list_meetings(
 
 
 async def minutes(tx: ReadTransaction, *, meeting: int) -> dict[str, Any]:
-    """The minutes of a meeting: its own fields, `seats`, `agenda` and `markdown`. Raises `UnknownName`.
+    """The minutes of a meeting: its own fields, `seats`, `turns`, `agenda` and `markdown`. Raises `UnknownName`.
 
+    Of a meeting that goes on, `turns` are those that are open, in their order: `{number, round, kind, agent, deadline}`
+    (the number of the item); one that comes later has no deadline yet.
     Each item of the agenda has its `motion`, `statements`, `concerns`, `votes` (each with the `history` of its
     changes), `actions`, who was `absent`, and the `dissent`: who did not approve what was approved.
     """
@@ -125,6 +134,7 @@ async def list_minutes(tx: ReadTransaction, *, meetings: Sequence[int]) -> list[
     said = _by_item(statements)
     cast = _by_item(await tx.fetch(VOTES, tx.board, wanted))
     actions = _by_item(await tx.fetch(ACTIONS, tx.board, wanted))
+    turns = _by("meeting", await tx.fetch(TURNS, tx.board, wanted))
     missed = _by_item(await tx.fetch(ABSENCES, tx.board, wanted, TurnEnd.ABSENT, TurnKind.JOIN))
     agenda: dict[int, list[dict[str, Any]]] = {}
     for one in await tx.fetch(AGENDA, tx.board, wanted):
@@ -146,7 +156,8 @@ async def list_minutes(tx: ReadTransaction, *, meetings: Sequence[int]) -> list[
         one = {**dict(row), "meeting": row["id"], "reference": f"meeting:{row['id']}", "chair": row["chair_name"]}
         for name in ("board", "id", "chair_name", "organiser"):
             del one[name]
-        found.append({**one, "seats": seats.get(row["id"], []), "agenda": agenda.get(row["id"], [])})
+        parts = {"seats": seats, "turns": turns, "agenda": agenda}
+        found.append({**one, **{name: rows.get(row["id"], []) for name, rows in parts.items()}})
     return found
 
 
@@ -190,9 +201,28 @@ def markdown(found: Mapping[str, Any]) -> str:
     if away:
         lines.append(f"- Never came: {', '.join(away)}")
     lines.append(f"- Decides by: {found['decision_model'].replace('_', ' ')}")
+    lines += _now(found)
     for one in found["agenda"]:
         lines += _item(one)
     return "\n".join(lines) + "\n"
+
+
+def _now(found: Mapping[str, Any]) -> list[str]:
+    """Of a meeting that goes on: who is there, who is asked for what until when, and who comes after."""
+    turns: list[Mapping[str, Any]] = [one for one in found["turns"] if one["kind"] != TurnKind.JOIN]
+    if not turns:
+        return []
+    asked = [one for one in turns if one["deadline"] is not None]
+    first = (asked or turns)[0]
+    round_ = f", round {first['round']}" if first["round"] is not None else ""
+    lines = [f"- Present: {', '.join(one['agent'] for one in found['seats'] if one['present']) or 'nobody'}"]
+    if asked:
+        until = max(one["deadline"] for one in asked)
+        names = ", ".join(one["agent"] for one in asked)
+        lines.append(f"- Now: item {first['number']}{round_}, {first['kind']}: {names}, until {until:%H:%M:%S %Z}")
+    if then := [one["agent"] for one in turns if one["deadline"] is None]:
+        lines.append(f"- Then: {', '.join(then)}")
+    return lines
 
 
 def _item(one: Mapping[str, Any]) -> list[str]:
