@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from slateboard.protocol.errors import DependencyCycle, Invalid, UnknownName
+from slateboard.protocol.rights import ADMINISTRATOR
 from slateboard.protocol.work import NewArtifact, NewTask
+from slateboard.reports import causes
+from slateboard.reports.why import ENDED, UPSTREAM
+from slateboard.transaction import reading
 from tests.support.boards import BoardUnderTest, QueryCount
 from tests.support.live import check_fold
 
@@ -184,3 +188,17 @@ async def test_longer_circle_through_people_is_listed_once(board: BoardUnderTest
     (circle,) = (await board.perform("stuck"))["circles"]
     assert circle[0] == circle[-1]
     assert circle[:-1] in [list(agents[step:] + agents[:step]) for step in range(3)]
+
+
+async def test_plan_that_is_kept_from_a_small_board_reads_by_index(board: BoardUnderTest) -> None:
+    """Kept with a scan of all dependencies for each item, it took half a minute on the first large board."""
+    async with reading(board.database, ADMINISTRATOR, board.id) as tx:
+        await tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        for number, (sql, types, given) in enumerate((
+            (UPSTREAM, "bigint, bigint, bigint", "1, 1, 1"), (ENDED, "bigint, bigint[]", "1, '{1}'"),
+            (causes.FACTS, "bigint, bigint[]", "1, '{1}'"),
+        )):  # fmt: skip
+            await tx.connection.execute(f"PREPARE kept{number} ({types}) AS {sql}")
+            plan = "\n".join(row[0] for row in await tx.fetch(f"EXPLAIN EXECUTE kept{number} ({given})"))
+            await tx.connection.execute(f"DEALLOCATE kept{number}")
+            assert "Seq Scan" not in plan, plan
