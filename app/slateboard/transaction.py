@@ -39,9 +39,6 @@ DELETED = """
 SELECT position, hash, actor, deleted_at FROM deleted_boards WHERE name = $1 ORDER BY deleted_at DESC LIMIT 1
 """
 
-# The plan of a statement is kept, also from when its tables were small; read whole for each row, they grow too slow.
-READ = "SELECT now() FROM set_config('enable_seqscan', 'off', true)"
-
 APPEND = "SELECT append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 _ENCODE = json.JSONEncoder(default=str, separators=(",", ":"), check_circular=False).encode
@@ -258,7 +255,7 @@ async def reading(database: Database, actor: Actor, board: BoardId) -> AsyncGene
     async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         tx = ReadTransaction(connection, actor, board)
         tx.home = database.home
-        tx.now = await connection.fetchval(READ)
+        tx.now = await connection.fetchval("SELECT now()")
         yield tx
 
 

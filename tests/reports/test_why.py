@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncpg
 import pytest
 
 from slateboard.protocol.errors import DependencyCycle, Invalid, UnknownName
@@ -190,8 +191,11 @@ async def test_longer_circle_through_people_is_listed_once(board: BoardUnderTest
     assert circle[:-1] in [list(agents[step:] + agents[:step]) for step in range(3)]
 
 
-async def test_plan_that_is_kept_from_a_small_board_reads_by_index(board: BoardUnderTest) -> None:
+async def test_plan_that_is_kept_from_a_small_board_reads_by_index(board: BoardUnderTest, database_url: str) -> None:
     """Kept with a scan of all dependencies for each item, it took half a minute on the first large board."""
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("ANALYZE")
+    await owner.close()
     async with reading(board.database, ADMINISTRATOR, board.id) as tx:
         await tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         for number, (sql, types, given) in enumerate((

@@ -29,6 +29,8 @@ CONNECT_SECONDS = 10.0
 SESSION = {
     "application_name": "slateboard",
     "jit": "off",
+    # A plan is kept, also from when its tables were small: then it read them whole, once for each row.
+    "enable_seqscan": "off",
     "timezone": "UTC",
     "role": ROLE,
 }
