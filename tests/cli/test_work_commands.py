@@ -240,6 +240,7 @@ async def test_log_is_followed_until_it_is_interrupted(running: Any, slate: Slat
     await reading
     assert lines[0]["payload"]["reference"] == "first"
     follower.send_signal(2)
-    assert await asyncio.wait_for(follower.wait(), 10) == 130
+    async with asyncio.timeout(60):
+        assert await follower.wait() == 130
     assert follower.stderr is not None
     assert b"Traceback" not in await follower.stderr.read()

@@ -30,8 +30,11 @@ BEGIN
         ) AS t ON true
     ),
     overdue AS (
-        UPDATE escalations e SET deadline = p_now FROM died d
-        WHERE e.board = p_board AND e.item = d.item AND e.answered_at IS NULL AND e.deadline > p_now
+        UPDATE escalations e SET deadline = least(e.deadline, p_now)
+        WHERE e.ctid = ANY (ARRAY(
+            SELECT o.ctid FROM died d, LATERAL (SELECT o.ctid, o.answered_at FROM escalations o
+                                                WHERE o.board = p_board AND o.item = d.item LIMIT 1) AS o
+            WHERE o.answered_at IS NULL))
     ),
     cases AS (
         (SELECT DISTINCT ON (d.task) 'failure' AS kind, d.task AS reference, d.delegator AS owner, d.correlation, d.depth,
