@@ -7,6 +7,7 @@ made through the project's own actions, from the inputs that `tests/factories.py
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -24,6 +25,12 @@ from tests.support.invariants import check_board
 
 POOL_SIZE = 16
 NUMBERS = count(1)
+
+
+def pytest_configure() -> None:
+    """A shell makes what it starts in the background ignore SIGINT, and all that this would start in turn."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _shared_folder(factory: pytest.TempPathFactory, config: pytest.Config) -> Path:
