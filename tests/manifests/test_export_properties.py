@@ -161,7 +161,8 @@ async def test_an_export_changes_nothing_and_makes_an_empty_board_alike(
     board, other = await fresh(database), await fresh(database)
     try:
         await board.perform("apply", documents=documents(manifests))
-    except SlateError:  # two names that happen to be one
+    except SlateError as error:  # two names that happen to be one
+        assert "line" in error.details, error
         reject()
     texts_ = await fixed_point(board)
     await other.perform("apply", documents=[{"source": "export.yaml", "text": texts_}])

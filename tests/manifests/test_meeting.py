@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from slateboard.protocol.errors import BadManifest, Invalid, SlateError
@@ -51,6 +53,14 @@ async def test_meeting_is_for_later_with_all_that_it_can_have(board: BoardUnderT
     assert (row["state"], row["quorum"], row["turn_seconds"], row["veto_roles"]) == ("scheduled", 4, 30.0, ["cto"])
     assert (row["starts_at"] - row["scheduled_at"]).days == 2
     assert (await do(board, MEETING + more))["notes"] == []
+
+
+@pytest.mark.parametrize("title", ['the "big" one', "a\\b", "{a, b}", "null"])
+async def test_title_may_have_any_sign(board: BoardUnderTest, title: str) -> None:
+    manifest = MEETING.replace("Architecture Review", json.dumps(title))
+    await do(board, manifest)
+    assert [row["title"] for row in await board.perform("list_meetings")] == [title]
+    assert (await do(board, manifest))["unchanged"] == 1
 
 
 async def test_dry_run_schedules_nothing(board: BoardUnderTest) -> None:

@@ -55,7 +55,8 @@ async def test_an_organisation_is_foretold_and_applied_once(
     board = await fresh(database)
     try:
         foretold = await applied(board, documents(manifests), dry_run=True)
-    except SlateError:  # two names that happen to be one
+    except SlateError as error:  # two names that happen to be one
+        assert "line" in error.details, error
         reject()
     assert {**await applied(board, documents(manifests)), "dry_run": True} == foretold
     await settles(board, manifests, seed)
@@ -71,7 +72,8 @@ async def test_any_organisation_over_any_other_settles(
     board = await fresh(database)
     try:
         await applied(board, documents(first))
-    except SlateError:  # two names that happen to be one
+    except SlateError as error:  # two names that happen to be one
+        assert "line" in error.details, error
         reject()
     before = len(await board.log()), await state(board)
     refused = None

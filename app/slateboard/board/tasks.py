@@ -9,7 +9,7 @@ from slateboard.board import delegations, queries
 from slateboard.protocol.errors import NotYours
 from slateboard.protocol.events import Subject
 from slateboard.protocol.rights import Right
-from slateboard.store.arrays import names, numbers, texts, times
+from slateboard.store.arrays import numbers, texts, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ async def change(tx: Transaction, *, changes: Sequence[TaskChange]) -> None:
         texts(one.title for one in changes),
         texts(one.brief for one in changes),
         numbers(one.agent for one in changes),
-        names(one.priority for one in changes),
+        texts(one.priority for one in changes),
         times(one.due for one in changes),
     )
     if regiven:

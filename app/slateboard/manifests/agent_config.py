@@ -23,7 +23,7 @@ from slateboard.protocol.errors import SlateError
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import AgentKind, Availability, Priority
 from slateboard.protocol.usage import MOST_COST
-from slateboard.store.arrays import names
+from slateboard.store.arrays import texts
 from slateboard.work import limits
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ async def compare(tx: Statement, declared: Declarations) -> Profiles:
     found = Profiles()
     if not declared.profiles:
         return found
-    there = {row["name"]: row for row in await tx.fetch(THERE, tx.board, names(declared.profiles))}
+    there = {row["name"]: row for row in await tx.fetch(THERE, tx.board, texts(declared.profiles))}
     for one in declared.profiles.values():
         row = there.get(one.name)
         if row is None:

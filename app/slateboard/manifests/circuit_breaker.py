@@ -15,7 +15,7 @@ from slateboard.manifests.places import wrong
 from slateboard.manifests.sources import EFFECTIVE
 from slateboard.manifests.values import A_NAME, Length, Name, Number, Word
 from slateboard.protocol.errors import Invalid
-from slateboard.store.arrays import names
+from slateboard.store.arrays import texts
 from slateboard.work import breakers
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ async def compare(tx: Statement, declared: Declarations) -> Breakers:
         return found
     wanted = declared.breakers
     # The default stands under no agent's name.
-    rows = await tx.fetch(THERE, tx.board, names(declared.breaker_sources), names(wanted))
+    rows = await tx.fetch(THERE, tx.board, texts(declared.breaker_sources), texts(wanted))
     there = {row["agent"]: row for row in rows}
     for one in wanted.values():
         row = there.get(one.agent)

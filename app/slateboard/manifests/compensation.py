@@ -16,7 +16,7 @@ from slateboard.manifests.sources import EFFECTIVE
 from slateboard.manifests.values import Name, Truth
 from slateboard.patterns import steps
 from slateboard.protocol.errors import UnknownName
-from slateboard.store.arrays import names
+from slateboard.store.arrays import texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ async def compare(tx: Statement, declared: Declarations, *, strict: bool) -> Com
     if not declared.compensation_sources:
         return found
     wanted = declared.compensations
-    rows = await tx.fetch(THERE, tx.board, names(declared.compensation_sources), names(wanted))
+    rows = await tx.fetch(THERE, tx.board, texts(declared.compensation_sources), texts(wanted))
     there = {row["step"]: row for row in rows}
     for one in wanted.values():
         row = there.get(one.step)
@@ -133,7 +133,7 @@ async def _note_unknown(
 ) -> None:
     """Say which steps no task has, neither on the board nor in the manifests; one that was said before is no error."""
     known = {one.name for one in declared.artifacts.values()}
-    known |= {row["name"] for row in await tx.fetch(ARTIFACTS, tx.board, names(declared.compensations))}
+    known |= {row["name"] for row in await tx.fetch(ARTIFACTS, tx.board, texts(declared.compensations))}
     for one in declared.compensations.values():
         if one.step in known:
             continue

@@ -22,7 +22,7 @@ from slateboard.protocol.meetings import (
     MAX_TITLE_CHARACTERS,
     DecisionModel,
 )
-from slateboard.store.arrays import names
+from slateboard.store.arrays import texts
 
 if TYPE_CHECKING:
     from slateboard.manifests.declarations import Declarations
@@ -177,9 +177,9 @@ async def compare(tx: Statement, declared: Declarations) -> Meetings:
     found = Meetings()
     if not declared.meetings:
         return found
-    sources = names(one.source for one in declared.meetings.values())
+    sources = texts(one.source for one in declared.meetings.values())
     there = {row["source"]: row for row in await tx.fetch(THERE, tx.board, sources)}
-    titles = names(one.given["title"] for one in declared.meetings.values() if one.source not in there)
+    titles = texts(one.given["title"] for one in declared.meetings.values() if one.source not in there)
     by_hand = await tx.fetch(BY_HAND, tx.board, titles) if len(there) < len(declared.meetings) else []
     for one in declared.meetings.values():
         row = there.get(one.source)

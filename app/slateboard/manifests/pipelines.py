@@ -14,7 +14,7 @@ from slateboard.manifests.places import located, wrong
 from slateboard.manifests.sources import EFFECTIVE
 from slateboard.patterns import subscriptions
 from slateboard.protocol.errors import SlateError
-from slateboard.store.arrays import names
+from slateboard.store.arrays import texts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,7 +58,7 @@ async def compare(tx: Statement, declared: Declarations) -> Pipelines:
     found = Pipelines()
     if not declared.pipelines:
         return found
-    rows = await tx.fetch(THERE, tx.board, names(declared.pipelines), names(declared.subscriptions))
+    rows = await tx.fetch(THERE, tx.board, texts(declared.pipelines), texts(declared.subscriptions))
     there = {row["name"]: row for row in rows}
     for one in declared.subscriptions.values():
         row = there.get(one.name)

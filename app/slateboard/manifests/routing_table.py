@@ -20,7 +20,7 @@ from slateboard.patterns.peers import routes
 from slateboard.patterns.peers.routes import MAX_LABEL_CHARACTERS, Route
 from slateboard.protocol.errors import SlateError
 from slateboard.protocol.states import Priority
-from slateboard.store.arrays import names
+from slateboard.store.arrays import texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,7 +156,7 @@ async def compare(tx: Statement, declared: Declarations) -> Routes:
     agents = {one.route.agent for one in declared.routes.values()}
     there: dict[tuple[str, str, str, str], Any] = {
         (row["agent"], row["other"], row["kind"], row["label"]): row
-        for row in await tx.fetch(THERE, tx.board, names(declared.route_sources), names(agents))
+        for row in await tx.fetch(THERE, tx.board, texts(declared.route_sources), texts(agents))
     }
     for key, one in declared.routes.items():
         row = there.get(key)

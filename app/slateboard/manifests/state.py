@@ -9,7 +9,7 @@ from slateboard.board.queries import AGENT_NAMES
 from slateboard.manifests.places import nearest, wrong
 from slateboard.protocol.errors import UnknownName
 from slateboard.protocol.rights import Right
-from slateboard.store.arrays import names, numbers
+from slateboard.store.arrays import numbers, texts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -82,11 +82,11 @@ class State:
 async def load(tx: Statement, declared: Declarations) -> State:
     """The board's rows for everything that is declared, and for every blocker that is named."""
     state = State()
-    agents = await tx.fetch(AGENTS, tx.board, names(declared.agents))
+    agents = await tx.fetch(AGENTS, tx.board, texts(declared.agents))
     state.agents = {row["name"] for row in agents}
     state.removed = {row["name"]: row["removed_at"] for row in agents if row["removed_at"] is not None}
     tasks = {*declared.tasks, *(one.parent for one in declared.tasks.values() if one.parent is not None)}
-    state.tasks = {row["name"]: row for row in await tx.fetch(TASKS, tx.board, names(sorted(tasks)))}
+    state.tasks = {row["name"]: row for row in await tx.fetch(TASKS, tx.board, texts(sorted(tasks)))}
     wanted = [one.reference for one in declared.artifacts.values() if one.task in state.tasks]
     wanted += {
         reference
@@ -96,14 +96,14 @@ async def load(tx: Statement, declared: Declarations) -> State:
     }
     if wanted:
         pairs = [reference.split("/") for reference in wanted]
-        columns = (names(task for task, _ in pairs), names(artifact for _, artifact in pairs))
+        columns = (texts(task for task, _ in pairs), texts(artifact for _, artifact in pairs))
         state.artifacts = {row["reference"]: row for row in await tx.fetch(ARTIFACTS, tx.board, *columns)}
     there = [row["id"] for reference, row in state.artifacts.items() if reference in declared.artifacts]
     if there:
         for row in await tx.fetch(EDGES, tx.board, numbers(there)):
             state.edges.setdefault(row["item"], set()).add(row["blocker"])
     if declared.decisions:
-        for row in await tx.fetch(DECISIONS, tx.board, names(declared.decisions)):
+        for row in await tx.fetch(DECISIONS, tx.board, texts(declared.decisions)):
             state.decisions.setdefault(row["subject"], []).append(row)
     return state
 

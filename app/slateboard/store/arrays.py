@@ -38,11 +38,6 @@ def octets(values: Iterable[bytes]) -> str:
     return _array([f'"\\\\x{value.hex()}"' for value in values])
 
 
-def names(values: Iterable[str]) -> str:
-    """For `text[]` of names and references: in quotes, since one may be `null`; nothing in them needs an escape."""
-    return _array([f'"{value}"' for value in values])
-
-
 def _array(elements: list[str]) -> str:
     return "{" + ",".join(elements) + "}"
 

@@ -12,7 +12,7 @@ from slateboard.board import agents as board_agents
 from slateboard.board import queries as board_queries
 from slateboard.protocol.events import Subject
 from slateboard.protocol.work import DEFAULT_ATTEMPTS
-from slateboard.store.arrays import flags, names, numbers, texts, times
+from slateboard.store.arrays import flags, numbers, texts, times
 from slateboard.work import queries
 
 if TYPE_CHECKING:
@@ -54,16 +54,16 @@ async def insert_tasks(
         tx.actor.name,
         tx.now,
         numbers(task_ids[task.name] for task in tasks),
-        names(task.name for task in tasks),
+        texts(task.name for task in tasks),
         numbers(parents),
         texts(task.title for task in tasks),
         texts(task.brief for task in tasks),
         numbers(agents),
         numbers(delegators),
-        names(task.priority for task in tasks),
+        texts(task.priority for task in tasks),
         times(task.due for task in tasks),
         texts(task.source for task in tasks),
-        names(task.on_no_ack for task in tasks),
+        texts(task.on_no_ack for task in tasks),
     )
     if removed:
         gone = {row["id"] for row in removed}
@@ -97,13 +97,13 @@ async def enter(
         tx.now,
         numbers(row.item for row in rows),
         numbers(row.task for row in rows),
-        names(row.artifact.name for row in rows),
+        texts(row.artifact.name for row in rows),
         texts(row.artifact.title or row.artifact.name for row in rows),
         texts(row.artifact.brief for row in rows),
         numbers(row.owner for row in rows),
         texts(row.artifact.capability for row in rows),
         texts(row.artifact.path for row in rows),
-        names(row.reference for row in rows),
+        texts(row.reference for row in rows),
         numbers(row.inbox for row in rows),
         numbers(row.rating for row in rows),
         times(row.due for row in rows),

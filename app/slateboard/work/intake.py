@@ -17,7 +17,7 @@ from slateboard.protocol.names import RESULT, check_name, split_reference
 from slateboard.protocol.rights import Right
 from slateboard.protocol.states import PRIORITY_RATING, Priority
 from slateboard.protocol.work import MAX_POST, ON_NO_ACK, NewArtifact, NewTask, Posted
-from slateboard.store.arrays import names, texts
+from slateboard.store.arrays import texts
 from slateboard.work import entries, gates, inboxes, queries, rules
 
 if TYPE_CHECKING:
@@ -194,9 +194,9 @@ async def _look_up(
         len(artifacts) + 2 * len(tasks) + len(older),  # the most: each task may get a `result`
         texts(sorted(older)),
         texts(sorted(named)),
-        names(task for task, _ in references),
-        names(artifact for _, artifact in references),
-        names({one.capability or "" for one in artifacts if one.owner is None} | {""}),
+        texts(task for task, _ in references),
+        texts(artifact for _, artifact in references),
+        texts({one.capability or "" for one in artifacts if one.owner is None} | {""}),
     ):
         if row["what"] == "post":
             tx.takes_place_at(row["looked_at"])
