@@ -230,11 +230,9 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
         except TimeoutError:
             print("not all was complete in time", flush=True)
         troubled = await owner.fetchval("SELECT id FROM boards WHERE name = $1", trouble.BOARD)
-        if not await trouble.settled(owner, troubled, END_WITHIN_SECONDS):
-            print("not all trouble was settled in time", flush=True)
+        unsettled = await checks.settled(owner, troubled, trouble.SETTLED, trouble.RESTLESS)
         orderly = await owner.fetchval("SELECT id FROM boards WHERE name = $1", organisation.BOARD)
-        if not await organisation.settled(owner, orderly, END_WITHIN_SECONDS):
-            print("not all of the organisation was settled in time", flush=True)
+        unsettled += await checks.settled(owner, orderly, organisation.SETTLED, organisation.RESTLESS)
         for one in people:
             if one.done():  # they go on until they are cancelled
                 one.result()
@@ -247,6 +245,7 @@ async def run(place: places.Place, seconds: float, seed: int, folder: Path) -> l
             one.end()
         fleet.end()
     wrong = [
+        *unsettled,
         *await checks.all_complete(owner, board, ARTIFACTS),
         *await checks.log_is_whole(owner, board),
         *await checks.order_was_kept(owner, board),

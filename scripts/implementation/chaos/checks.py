@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,30 @@ if TYPE_CHECKING:
     import asyncpg
 
     Connection = asyncpg.Connection[Any]
+
+SETTLED_WITHIN_SECONDS = 120.0
+SHORT_SECONDS = 60.0
+"""Questions with a shorter deadline come to an end by themselves."""
+LOOKS = 4
+"""Times in a row that a board must be found settled, half a second apart: an answer may have set something going."""
+
+
+async def settled(owner: Connection, board: int, question: str, restless: str) -> list[str]:
+    """Wait until nothing moves any more on a board; where it does not come to that in time, what still does.
+
+    `question` asks the database whether so ($1 the board, $2 how short a deadline is), `restless` what is not at rest.
+    """
+    found = 0
+    try:
+        async with asyncio.timeout(SETTLED_WITHIN_SECONDS):
+            while found < LOOKS:
+                found = found + 1 if await owner.fetchval(question, board, SHORT_SECONDS) else 0
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        name = await owner.fetchval("SELECT name FROM boards WHERE id = $1", board)
+        left = [f"{name}: {row[0]}" for row in await owner.fetch(restless, board)]
+        return left or [f"{name}: not settled after {SETTLED_WITHIN_SECONDS:.0f} s"]
+    return []
 
 
 async def all_complete(owner: Connection, board: int, artifacts: int) -> list[str]:

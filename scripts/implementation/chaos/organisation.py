@@ -15,8 +15,6 @@ from slateboard.protocol.errors import SlateError, Unavailable
 from slateboard.protocol.work import NewTask
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from scripts.implementation.chaos.trouble import Company
     from scripts.implementation.place import Place
     from slateboard import Client
@@ -35,10 +33,6 @@ MEETINGS = 25
 MEETING_MINUTES = (0.1, 0.3, 1.0)
 STEP_SECONDS = 2.0
 CONSULT_SECONDS = 3.0
-SHORT_SECONDS = 60.0
-"""Questions with a shorter deadline come to an end by themselves."""
-LOOKS = 4
-"""Times in a row that the board must be found settled, half a second apart."""
 
 ROUTES = """
 agents:
@@ -217,18 +211,3 @@ class People:
             if row["owner"] in PEOPLE and dice.random() < 0.5:
                 answer = "cancel" if row["kind"] == "quorum" else dice.choice(row["options"] or ["so be it"])
                 await self._try(client, "answer", escalation=row["item"], answer=answer)
-
-
-async def settled(owner: asyncpg.Connection[Any], board: int, limit_seconds: float) -> bool:
-    """Wait until nothing moves any more; whether it came to that in time."""
-    found = 0
-    try:
-        async with asyncio.timeout(limit_seconds):
-            while found < LOOKS:
-                found = found + 1 if await owner.fetchval(SETTLED, board, SHORT_SECONDS) else 0
-                await asyncio.sleep(0.5)
-    except TimeoutError:
-        for row in await owner.fetch(RESTLESS, board):
-            print(f"{BOARD}: {row[0]}")
-        return False
-    return True

@@ -20,8 +20,6 @@ from slateboard.protocol.work import NewArtifact, NewTask
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import asyncpg
-
     from scripts.implementation.place import Place
     from slateboard import Client
 
@@ -40,8 +38,6 @@ RAISED_TOKENS = 1_000_000
 LOOK_SECONDS = 0.3
 ANSWERED = 0.7
 """The share of the questions that somebody answers while things go wrong."""
-SHORT_SECONDS = 60.0
-"""Questions with a shorter deadline come to an end by themselves."""
 PROCESSES = 2
 
 MANIFEST = """
@@ -86,13 +82,11 @@ SELECT NOT EXISTS (SELECT FROM ready r JOIN work_items w ON w.board = r.board AN
                    WHERE c.board = $1 AND c.position < h.position)
 """
 RESTLESS = """
-SELECT w.id, w.reference, w.kind, p.place,
-       (SELECT a.name FROM agents a WHERE a.board = w.board AND a.id = w.inbox) AS agent
+SELECT 'item ' || w.id || ' ' || w.reference || ', ' || w.kind || ' of ' || coalesce(g.name, '?') || ': ' || p.place
 FROM work_items w JOIN item_places p ON p.board = w.board AND p.item = w.id
+LEFT JOIN agents g ON g.board = w.board AND g.id = w.inbox
 WHERE w.board = $1 AND w.outcome IS NULL AND NOT (p.place = 'ready' AND w.kind = 'answer') ORDER BY w.id LIMIT 20
 """
-LOOKS = 4
-"""Times in a row that the board must be found settled, half a second apart: an answer may have set something going."""
 
 
 async def post(place: Place, dice: random.Random) -> None:
@@ -215,18 +209,3 @@ async def _answer(client: Client, row: dict[str, Any], dice: random.Random, *, q
     for one in done:
         if isinstance(one, BaseException) and not isinstance(one, SlateError):
             raise one
-
-
-async def settled(owner: asyncpg.Connection[Any], board: int, limit_seconds: float) -> bool:
-    """Wait until nothing moves any more; whether it came to that in time."""
-    found = 0
-    try:
-        async with asyncio.timeout(limit_seconds):
-            while found < LOOKS:
-                found = found + 1 if await owner.fetchval(SETTLED, board, SHORT_SECONDS) else 0
-                await asyncio.sleep(0.5)
-    except TimeoutError:
-        for row in await owner.fetch(RESTLESS, board):
-            print(f"trouble: {row['reference']} ({row['id']}, {row['kind']}) is {row['place']} at {row['agent']}")
-        return False
-    return True
