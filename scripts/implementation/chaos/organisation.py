@@ -43,6 +43,8 @@ agents:
 ---
 compensation:
   - {step: built, compensate: take_down}
+---
+circuit_breaker: {recovery_timeout: 1s}
 """
 
 # Nothing moves any more: what is still open waits for a person, or behind something that is dead.

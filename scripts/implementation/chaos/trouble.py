@@ -51,6 +51,8 @@ metadata: {name: careful}
 spec:
   compensation:
     - {step: announce, compensate: apologise, irreversible: true}
+---
+circuit_breaker: {recovery_timeout: 1s}
 """
 BREAKER = """
 ---
