@@ -187,7 +187,7 @@ class Transaction(ReadTransaction):
         """Buffer an event; `payload` is the after-image, of JSON values and datetimes."""
         self.append(subject.value, _ENCODE(payload), correlation=correlation or self.correlation)
 
-    def append(self, subject: str, payload: str, *, correlation: str) -> None:
+    def append(self, subject: str, payload: str, *, correlation: str | None) -> None:
         """Buffer an event that is no change of the board's own; `payload` is JSON text."""
         self._recorded.append((subject, payload, correlation))
 

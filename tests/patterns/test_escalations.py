@@ -37,8 +37,8 @@ async def claimed(board: BoardUnderTest) -> Claim:
 
 
 async def ask(board: BoardUnderTest, claim: Claim, **arguments: Any) -> dict[str, Any]:
-    asked = {"question": "Which port?", "of": "cto", **arguments}
-    return await board.perform("ask", by="backend", item=claim.item, fence=claim.fence, **asked)
+    asked = {"question": "Which port?", "of": "cto", "by": "backend", **arguments}
+    return await board.perform("ask", item=claim.item, fence=claim.fence, **asked)
 
 
 async def late(board: BoardUnderTest, hours: float) -> int:
@@ -224,6 +224,18 @@ async def test_without_a_default_what_waits_becomes_a_dead_letter(board: BoardUn
     assert told.payload["item"] == claim.item
     await board.perform("redrive", items=[claim.item])
     assert [one.item for one in await board.claim()] == [claim.item]
+
+
+async def test_question_about_an_agent_that_dies_of_its_own_question_is_logged_as_it_is(board: BoardUnderTest) -> None:
+    await board.perform("change_agent", name="backend", manager="cto")
+    three = [NewArtifact(task="work", name=name, owner="backend", max_attempts=1) for name in "abc"]
+    for item in (await board.post(*three, tasks=[NewTask(name="work", title="work")])).values():
+        await board.fail(await board.claim_item(item), FailureClass.VALIDATION)
+    (duty,) = await board.claim("cto")
+    await ask(board, duty, by="cto", of="frontend", deadline_seconds=60)
+    assert await late(board, 1) == 1
+    assert await board.place(duty.item) == "dead"
+    await check_fold(board)
 
 
 async def test_cancelled_work_takes_its_question_with_it(board: BoardUnderTest) -> None:

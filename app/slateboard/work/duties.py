@@ -173,8 +173,8 @@ async def bury(tx: Transaction, item: int, *, failure_class: str, error: str) ->
     row = await tx.fetchrow(BURY, tx.board, item, failure_class, error, tx.now)
     tx.depth = row["depth"]
     told = {"item": item, "reference": row["reference"], "agent": row["agent"], "class": failure_class, "error": error}
-    subject = Subject.ITEM_DIED.of(row["kind"])
-    tx.record(subject, told, correlation=row["correlation"])
+    # A question about an agent belongs to no correlation, and must not get one of this change.
+    tx.append(Subject.ITEM_DIED.of(row["kind"]).value, json.dumps(told), correlation=row["correlation"])
     if row["again"] is not None:  # nobody tried it, and anybody might have
         await outbox.append(
             tx, subject=row["again"], payload=json.dumps(told), correlation=row["correlation"], cause=tx.cause
