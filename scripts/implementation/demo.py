@@ -25,7 +25,7 @@ from rich.console import Console
 from scripts.implementation import bad_day, building, organisation, pipeline, proof
 from scripts.implementation import place as places
 from scripts.implementation.fleet import ROOT, Fleet, run
-from scripts.implementation.stage import Stage, Stopped
+from scripts.implementation.stage import Stage, Stopped, until_stopped
 from scripts.implementation.telling import Teller, check
 from slateboard import connect
 from slateboard.store.run_file import read_run_file
@@ -108,7 +108,7 @@ def main() -> None:
             run("up", "--detach", environment=stage.environment)
             print(f"To type along what `$` shows, in another shell in this folder:\n  {stage.exports()}\n", flush=True)
             run("apply", *(f"-f{EXAMPLE / name}" for name in MANIFESTS), environment=stage.environment)
-            asyncio.run(play(stage, serve=options.serve))
+            asyncio.run(until_stopped(play(stage, serve=options.serve)))
             console.print(f"\nAll of it took {time.monotonic() - start:.0f} s.")
             if options.serve:
                 wait()

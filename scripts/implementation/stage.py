@@ -6,6 +6,7 @@ left running is known for certain, also where it had no time to write anything d
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -17,14 +18,14 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
 from scripts.implementation.fleet import ROOT, SLATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
     from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -149,6 +150,30 @@ def _end(processes: list[psutil.Process]) -> None:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)
+
+
+async def until_stopped(play: Coroutine[Any, Any, None]) -> None:
+    """Await it; a signal cancels it. Raised in the midst of the driver's callbacks, `Stopped` could be lost there."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    asked: list[int] = []
+
+    def cancel(number: int) -> None:
+        asked.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in STOPPING:
+        loop.add_signal_handler(number, cancel, number)
+    try:
+        await play
+    except asyncio.CancelledError:
+        if not asked:
+            raise
+        raise Stopped(asked[0]) from None
+    finally:
+        for number in STOPPING:
+            loop.remove_signal_handler(number)
+            signal.signal(number, _stop)
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
