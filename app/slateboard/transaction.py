@@ -205,14 +205,15 @@ class Transaction(ReadTransaction):
         await self.proceed()
         await self.end()
 
-    async def flush_by(self, sql: str, *arguments: Any) -> None:
-        """Run a statement that writes the buffered events itself; its answer is the inboxes to wake.
+    async def flush_by(self, sql: str, *arguments: Any) -> Any:
+        """Run a statement that writes the buffered events itself; returns the first column of its first row.
 
         Its last six arguments are what `append_events` takes at its end.
         """
         await self.proceed()
-        self.wake(await self.connection.fetchval(sql, *arguments, *self._events()))
+        answer = await self.connection.fetchval(sql, *arguments, *self._events())
         self._recorded.clear()
+        return answer
 
     async def end(self) -> None:
         """Write what is left to write: the last statement with the events, or the events alone."""

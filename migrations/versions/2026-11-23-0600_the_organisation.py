@@ -15,7 +15,7 @@ depends_on = None
 FROZEN = Path(__file__).parents[1] / "frozen" / "2026-11-23-0600"
 BEFORE = Path(__file__).parents[1] / "frozen" / "2026-11-23-0300"
 
-SCRIPTS = ("tables", "enter", "duties", "dead_letters", "rules")
+SCRIPTS = ("tables", "enter", "duties", "dead_letters", "peers", "rules")
 REPLACED = ("enter", "dead_letters")
 """The scripts whose functions were there before: going down, these are what they were."""
 

@@ -99,13 +99,13 @@ async def _post(tx: Transaction, one: Any, before: int | None, because: str) -> 
             options=(UNDO, LEAVE), default=LEAVE,
         )  # fmt: skip
         question = asked["item"]
-    item = await duties.post(
+    duty = await duties.post(
         tx, kind=ItemKind.COMPENSATE, reference=f"{one['reference'].partition('/')[0]}/{one['action']}",
         inbox=one["inbox"], rating=one["base_rating"], after=[held for held in (before, question) if held is not None],
         hooked=True,
     )  # fmt: skip
-    await _keep(tx, one, item=item, because=because, question=question)
-    return item
+    await _keep(tx, one, item=duty["item"], because=because, question=question)
+    return duty["item"]
 
 
 async def _keep(

@@ -58,7 +58,7 @@ SELECT coalesce(
 INSERT = """
 INSERT INTO escalations (board, item, kind, about, reference, severity, owner, deadline, seconds, question, options,
                          default_answer, asked_by, asked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING *
+SELECT $1, p.item, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27 FROM posted p RETURNING *
 """
 
 ONE = "SELECT * FROM escalations WHERE board = $1 AND item = $2"
@@ -70,7 +70,7 @@ WHERE e.board = $1 AND e.item = $2
 """
 
 ANSWER = """
-UPDATE escalations SET answer = $3, answered_by = $4, answered_at = $5 WHERE board = $1 AND item = $2
+UPDATE escalations SET answer = $7, answered_by = $8, answered_at = $5 WHERE board = $1 AND item = $6
 """
 
 MOVE = """
@@ -158,13 +158,11 @@ async def raise_(
 ) -> dict[str, Any]:
     """Put a question into somebody's inbox; the item `about`, which is in no place, waits for its answer."""
     deadline = tx.now + timedelta(seconds=seconds)
-    duty = await duties.post(
-        tx, kind=ItemKind.ANSWER, reference=reference, inbox=owner, rating=RATING_OF[severity], due=deadline,
-        hooked=True, holds=about, reason="question",
-    )  # fmt: skip
     values = (kind, about, reference, severity, owner, deadline, seconds, question, list(options), default)
-    row = dict(await tx.fetchrow(INSERT, tx.board, duty, *values, tx.actor.name, tx.now))
-    del row["board"]
+    row = await duties.post(
+        tx, kind=ItemKind.ANSWER, reference=reference, inbox=owner, rating=RATING_OF[severity], due=deadline,
+        hooked=True, holds=about, reason="question", insert=INSERT, values=(*values, tx.actor.name, tx.now),
+    )  # fmt: skip
     tx.record(Subject.ESCALATION_RAISED, {"escalation": row, "reference": reference, **told})
     return row
 
@@ -267,10 +265,10 @@ async def _answered(
     tx: Transaction, row: dict[str, Any], text: str | None, by: str, *, claim: dict[str, Any] | None = None
 ) -> None:
     """Both items are held. `claim` is what ended with the answer: its fence, note and usage."""
-    await tx.fetch(ANSWER, tx.board, row["item"], text, by, tx.now)
     told = {"item": row["item"], "about": row["about"], "reference": row["reference"], "answer": text, "by": by}
     tx.record(Subject.ESCALATION_ANSWERED, {**told, **(claim or {})})
-    await duties.end(tx, row["item"], given_up=claim is not None)
+    values = (row["item"], text, by)
+    await duties.end(tx, row["item"], given_up=claim is not None, also=ANSWER, values=values)
     if row["kind"] in CONSEQUENCES and text is not None:
         module, _, name = CONSEQUENCES[row["kind"]].partition(":")
         await getattr(import_module(module), name)(tx, row, text, by)

@@ -61,7 +61,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::jsonb, $14
 INSERT = """
 INSERT INTO verifications (board, item, about, artifact, version, hash, reference, author, verifier, criteria, deadline,
                            asked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING *
+SELECT $1, p.item, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25 FROM posted p RETURNING *
 """
 
 OPEN = """
@@ -135,13 +135,12 @@ async def finished(tx: Transaction, given: Finish) -> Finished:
 async def _ask(tx: Transaction, given: Finish, author: int, work: dict[str, Any], told: dict[str, Any]) -> None:
     """Post the duty of the verifier; the item, which is in no place, waits for it."""
     deadline = tx.now + timedelta(seconds=work["seconds"])
-    duty = await duties.post(
-        tx, kind=ItemKind.VERIFY, reference=work["reference"], inbox=work["verifier"], rating=work["base_rating"],
-        due=deadline, hooked=True, holds=given.item, reason="review",
-    )  # fmt: skip
     values = (given.item, work["artifact"], work["version"], given.result.hash, work["reference"], author)
-    row = dict(await tx.fetchrow(INSERT, tx.board, duty, *values, work["verifier"], work["criteria"], deadline, tx.now))
-    del row["board"]
+    row = await duties.post(
+        tx, kind=ItemKind.VERIFY, reference=work["reference"], inbox=work["verifier"], rating=work["base_rating"],
+        due=deadline, hooked=True, holds=given.item, reason="review", insert=INSERT,
+        values=(*values, work["verifier"], work["criteria"], deadline, tx.now),
+    )  # fmt: skip
     version = {name: getattr(given.result, name) for name in ("path", "uri", "hash", "summary")}
     version |= {"fence": given.fence, "size": given.result.size_bytes}
     tx.record(Subject.VERIFICATION_ASKED, {"verification": row, "reference": work["reference"], **version, **told})

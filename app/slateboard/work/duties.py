@@ -8,6 +8,7 @@ artifact; that somebody named must act, by when, stands in `waiting`, and makes 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from slateboard.log import outbox
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from slateboard.transaction import Transaction
 
 POST = "SELECT * FROM post_duties($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-END = "SELECT end_duties($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 
 # Items with their leases (null where there is none), held: the leases first, then the items, each in ascending order.
 LOCK_CLAIMS = """
@@ -68,18 +68,23 @@ async def post(
     holds: int | None = None,
     reason: str | None = None,
     hooked: bool = False,
-) -> int:
-    """Post a duty into an inbox, gated by the unfinished items `after` (held by the caller); returns its item.
+    insert: str | None = None,
+    values: Sequence[Any] = (),
+) -> dict[str, Any]:
+    """Post a duty into an inbox, gated by the unfinished items `after` (held by the caller); returns its `item`.
 
     The item that it `holds`, which is in no place, waits until its owner has done it, by `due`; `reason` says for what.
+    `insert` makes the row of what it is about in the same statement, and the answer is that row, without the board: its
+    `$1` is the board, its `values` stand from `$16` on, and it takes the `item` from `posted`.
     """
     given = (rating, due, sorted(after), False, hooked, holds, reason)
-    (item,) = await _post(tx, kind, reference, [inbox], *given)
+    row = await _post(tx, kind, reference, [inbox], *given, insert=insert, values=values)
+    item: int = row["items"][0]
     image = _image(item, kind, reference, inbox, rating, due)
     if after:
         image["blocked_by"] = sorted(after)
     tx.record(Subject.ITEM_POSTED, image)
-    return item
+    return {"item": item, **{name: value for name, value in row.items() if name not in {"board", "items", "woken"}}}
 
 
 async def post_several(
@@ -93,7 +98,10 @@ async def post_several(
     in_turn: bool = False,
 ) -> list[int]:
     """Post a hooked duty into each of these inboxes; `in_turn` each waits for the one before, and the first is due."""
-    items = await _post(tx, kind, reference, inboxes, rating, due, [], in_turn, True, None, None)
+    if not inboxes:
+        return []
+    row = await _post(tx, kind, reference, inboxes, rating, due, [], in_turn, True, None, None)
+    items: list[int] = row["items"]
     for number, (item, inbox) in enumerate(zip(items, inboxes, strict=True)):
         waits = in_turn and number > 0
         image = _image(item, kind, reference, inbox, rating, None if waits else due)
@@ -103,15 +111,29 @@ async def post_several(
     return items
 
 
-async def _post(tx: Transaction, kind: ItemKind, reference: str, inboxes: Sequence[int], *given: Any) -> list[int]:
-    if not inboxes:
-        return []
+async def _post(
+    tx: Transaction,
+    kind: ItemKind,
+    reference: str,
+    inboxes: Sequence[int],
+    *given: Any,
+    insert: str | None = None,
+    values: Sequence[Any] = (),
+) -> Any:
     row = await tx.fetchrow(
-        POST, tx.board, kind.value, reference, list(inboxes), *given, tx.correlation, tx.depth,
-        tx.actor.name, tx.now,
+        _posting(insert), tx.board, kind.value, reference, list(inboxes), *given, tx.correlation, tx.depth,
+        tx.actor.name, tx.now, *values,
     )  # fmt: skip
     tx.wake(row["woken"])
-    return row["items"]
+    return row
+
+
+@cache
+def _posting(insert: str | None) -> str:
+    if insert is None:
+        return POST
+    posted = f"WITH posted AS MATERIALIZED (SELECT p.*, p.items[1] AS item FROM ({POST}) AS p), made AS ({insert})"
+    return posted + " SELECT posted.items, posted.woken, made.* FROM posted, made"
 
 
 def _image(item: int, kind: ItemKind, reference: str, inbox: int, rating: int, due: datetime | None) -> dict[str, Any]:
@@ -137,21 +159,34 @@ async def hold(tx: Transaction, duty: int, *others: int | None, fence: int | Non
     return None
 
 
-async def end(tx: Transaction, duty: int, *, given_up: bool = False) -> None:
+async def end(
+    tx: Transaction, duty: int, *, given_up: bool = False, also: str | None = None, values: Sequence[Any] = ()
+) -> None:
     """A held duty is done, wherever it stands: whoever works on it has completed it, and what waited goes on.
 
     What it waited for itself is withdrawn. The caller has recorded why; `given_up` says that it also ended the claim.
+    `also` is what it does besides, with these values, as in `done`.
     """
     if not given_up:  # what is claimed waits for nothing
         await endings.withdraw(tx, item=duty, reason="what it was asked for is done")
         ended = await endings.leave_places(tx, [duty])
         await gates.end_attempts(tx, ended, outcome=Outcome.COMPLETED, error=None, note=None)
-    await done(tx, [duty])
+    await done(tx, [duty], also=also, values=values)
 
 
-async def done(tx: Transaction, items: Sequence[int]) -> None:
-    """Duties, held and in no place, are done, and what waited for them goes on; it is told after what was recorded."""
-    await tx.flush_by(END, tx.board, items, tx.actor.name, tx.actor.authenticated_by, tx.now)
+async def done(tx: Transaction, items: Sequence[int], *, also: str | None = None, values: Sequence[Any] = ()) -> None:
+    """Duties, held and in no place, are done, and what waited for them goes on; it is told after what was recorded.
+
+    `also` is a change that comes in the same statement: its `$1` is the board, and its `values` stand from `$6` on.
+    """
+    given = (tx.board, items, tx.actor.name, tx.actor.authenticated_by, tx.now, *values)
+    tx.wake(await tx.flush_by(_ending(also, len(values)), *given))
+
+
+@cache
+def _ending(also: str | None, values: int) -> str:
+    events = ", ".join(f"${number}" for number in range(values + 6, values + 12))
+    return (f"WITH also AS ({also}) " if also else "") + f"SELECT end_duties($1, $2, $3, $4, $5, {events})"
 
 
 async def hand_over(tx: Transaction, duty: int, *, to: int, due: datetime) -> None:

@@ -26,5 +26,5 @@ async def notify(tx: Transaction, *, label: str, text: str | None = None, data: 
     found = await routes.told(tx, teller, label)
     topic, others = found[0]["label"], {row["other"]: row["name"] for row in found}
     thread = await threads.open_(tx, topic, [teller, *others])
-    row = await threads.say(tx, thread, "notice", text or topic, data=data)
-    return {"thread": thread["id"], "message": row["id"], "told": sorted(others.values())}
+    message = await threads.say(tx, "notice", text or topic, thread=thread["id"], data=data)
+    return {"thread": thread["id"], "message": message, "told": sorted(others.values())}

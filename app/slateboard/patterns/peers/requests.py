@@ -111,9 +111,9 @@ async def request(
             owner=owner, severity=severity, question=question, seconds=deadline_seconds,
             **consults.told_of(fence, note),
         )  # fmt: skip
-        await consults.ask_on(tx, told["item"], asker=asker, other=other, thread=on, request=made["id"])
+        await consults.ask_on(tx, told["item"], asker=asker, other=other, thread=on["id"], request=made["id"])
         asked.append(told["item"])
-    await threads.say(tx, on, "question", question, consult=asked[0], tells=[])
+    await threads.say(tx, "question", question, consult=asked[0])
     return {
         "request": made["id"], "thread": on["id"], "consults": asked, "answers": answers, "deadline": deadline,
         "item": item, "place": None if item is None else Place.WAITING,
@@ -141,12 +141,11 @@ async def tell(tx: Transaction, row: dict[str, Any], *, answer: str | None, by: 
         await _close(tx, found, given)
     if answer is None and not closes:
         return
-    thread = await threads.hold(tx, found["thread"])
     if answer is not None:
-        await consults.answered(tx, thread, answer, by, consult=row["item"], asker=found["asker"])
+        await consults.answered(tx, row["item"], answer, by)
     else:
         text = f"the deadline has passed with {given} of {found['answers']} answers"
-        await threads.say(tx, thread, "overdue", text, consult=row["item"], tells=[found["asker"]], by="board")
+        await threads.say(tx, "overdue", text, consult=row["item"], by="board")
 
 
 async def _close(tx: Transaction, found: Any, given: int) -> None:

@@ -49,15 +49,13 @@ WHERE r.board = $1 AND ($2::text IS NULL OR a.name = $2) AND a.removed_at IS NUL
 ORDER BY a.name, r.kind, o.name, r.label LIMIT $3
 """
 
-# Its index serves them: the routes of one agent stand together. Who asks on a correlation ($4) does so alone.
+# Its index serves them: the routes of one agent stand together.
 OF = """
-WITH alone AS MATERIALIZED (
-    SELECT pg_advisory_xact_lock(hashtextextended('slateboard.consults.' || $4, $1::bigint)) WHERE $4 IS NOT NULL
-)
 SELECT r.kind, r.label, r.other, o.name FROM routes r JOIN agents o ON o.board = r.board AND o.id = r.other
-WHERE r.board = $1 AND r.agent = $2 AND o.removed_at IS NULL AND (SELECT count(*) FROM alone) >= 0
-ORDER BY o.name, r.label LIMIT $3
+WHERE r.board = $1 AND r.agent = $2 AND o.removed_at IS NULL ORDER BY o.name, r.label LIMIT $3
 """
+
+PEER = "SELECT other, label, path FROM find_peer($1, $2, $3, $4)"
 
 
 class Route(NamedTuple):
@@ -108,24 +106,24 @@ async def list_routes(tx: ReadTransaction, *, agent: str | None = None) -> list[
     return [dict(row) for row in await tx.fetch(LIST, tx.board, agent, MAX_ROUTES)]
 
 
-async def require_channel(tx: Transaction, asker: int, to: str) -> tuple[int, str]:
-    """Whom a consult goes to, and what the asker consults it for; empty for a channel.
+async def require_channel(tx: Transaction, asker: int, to: str) -> tuple[int, str, list[str] | None]:
+    """Whom a consult goes to, what the asker consults it for (empty for a channel), and who waits for the asker.
 
     Until it is over, nobody else asks on this correlation. Raises `UnknownName`, `Invalid` (it is the asker itself),
     `NoChannel`, which the log keeps.
     """
-    routes = [row for row in await tx.fetch(OF, tx.board, asker, MAX_ROUTES, tx.correlation) if row["kind"] != "notify"]
-    found = [row for row in routes if row["name"] == to]
-    if not found:
+    found = await tx.fetchrow(PEER, tx.board, asker, to, tx.correlation)
+    if found["label"] is None:
         if (await agents.ids(tx, [to]))[to] == asker:
             raise Invalid(f"{to} cannot consult itself", remedy="ask somebody else", agent=to)
-        refuse(tx, f"cannot consult {to}", list(dict.fromkeys(row["name"] for row in routes))[:SHOWN], to=to)
-    return found[0]["other"], max((row["label"] for row in found), key=len)
+        known = [row["name"] for row in await tx.fetch(OF, tx.board, asker, MAX_ROUTES) if row["kind"] != "notify"]
+        refuse(tx, f"cannot consult {to}", list(dict.fromkeys(known))[:SHOWN], to=to)
+    return found["other"], found["label"], found["path"]
 
 
 async def told(tx: Transaction, teller: int, label: str) -> list[Any]:
     """The routes of a label: `{label, other, name}` of all who are told. Raises `NoChannel`, which the log keeps."""
-    routes = [row for row in await tx.fetch(OF, tx.board, teller, MAX_ROUTES, None) if row["kind"] == "notify"]
+    routes = [row for row in await tx.fetch(OF, tx.board, teller, MAX_ROUTES) if row["kind"] == "notify"]
     found = [row for row in routes if slug(row["label"]) == slug(label)]
     if not found:
         labels = list(dict.fromkeys(row["label"] for row in routes))

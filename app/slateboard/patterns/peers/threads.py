@@ -36,31 +36,10 @@ WITH opened AS (
 SELECT * FROM opened
 """
 
-HOLD = "SELECT * FROM threads WHERE board = $1 AND id = $2 FOR UPDATE"
-
-HOLD_OF_CONSULT = """
-SELECT t.*, c.asker, EXISTS (SELECT FROM thread_members m
-                             WHERE m.board = c.board AND m.thread = c.thread AND m.agent = $3) AS is_on
-FROM consults c JOIN threads t ON t.board = c.board AND t.id = c.thread
-WHERE c.board = $1 AND c.item = $2 FOR UPDATE OF t
-"""
-
-JOIN = """
-INSERT INTO thread_members (board, thread, agent, joined_at) SELECT $1, $2, m.agent, $4
-FROM unnest($3::bigint[]) AS m (agent) ON CONFLICT DO NOTHING RETURNING agent
-"""
-
 IS_ON = "SELECT true FROM thread_members WHERE board = $1 AND thread = $2 AND agent = $3"
 
-# The message, and the inboxes of those on the thread who hear of it: of all but its author, or of these ($10).
-SAY = f"""
-INSERT INTO messages (board, thread, kind, author, said_by, text, data, consult, said_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-RETURNING *, ARRAY(
-    SELECT b.prefix || '.agents.' || a.name || '.inbox'
-    FROM thread_members m JOIN agents a ON a.board = m.board AND a.id = m.agent JOIN boards b ON b.id = m.board
-    WHERE m.board = $1 AND m.thread = $2 AND m.agent IS DISTINCT FROM $4 AND a.removed_at IS NULL
-      AND ($10::bigint[] IS NULL OR m.agent = ANY ($10)) ORDER BY a.id LIMIT {MAX_MEMBERS}) AS inboxes
+SAY = """
+SELECT say_on_thread($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 
 READ = """
@@ -131,8 +110,7 @@ async def reply(tx: Transaction, *, thread: int, text: str, data: Any = None) ->
     tx.require(Right.AGENT)
     check_text(text)
     await require_on(tx, thread)
-    row = await say(tx, await hold(tx, thread), "reply", text, data=data)
-    return {"thread": thread, "message": row["id"]}
+    return {"thread": thread, "message": await say(tx, "reply", text, thread=thread, data=data)}
 
 
 async def acknowledge(tx: Transaction, *, thread: int, message: int | None = None) -> dict[str, Any]:
@@ -195,57 +173,30 @@ async def open_(tx: Transaction, topic: str, members: Iterable[int]) -> dict[str
     return row
 
 
-async def hold(tx: Transaction, thread: int) -> dict[str, Any]:
-    """The thread, held; nothing is held after it. Raises `UnknownName`."""
-    row = await tx.fetchrow(HOLD, tx.board, thread)
-    if row is None:
-        raise unknown(thread)
-    return dict(row)
-
-
-async def hold_of(tx: Transaction, consult: int) -> tuple[dict[str, Any], int, bool]:
-    """The thread of a consult, held; who asked; and whether the actor is on it."""
-    row = dict(await tx.fetchrow(HOLD_OF_CONSULT, tx.board, consult, tx.actor.agent))
-    return row, row.pop("asker"), row.pop("is_on")
-
-
-async def join(tx: Transaction, thread: dict[str, Any], members: Iterable[int]) -> None:
-    """Put agents on a held thread who are not on it yet."""
-    joined = [row["agent"] for row in await tx.fetch(JOIN, tx.board, thread["id"], sorted(set(members)), tx.now)]
-    if joined:
-        tx.record(Subject.THREAD_JOINED, {"thread": thread["id"], "members": joined}, correlation=thread["correlation"])
-
-
 async def say(
     tx: Transaction,
-    thread: dict[str, Any],
     kind: str,
     text: str,
     *,
-    data: Any = None,
+    thread: int | None = None,
     consult: int | None = None,
-    tells: list[int] | None = None,
+    data: Any = None,
+    joins: Sequence[int] = (),
     by: str | None = None,
-) -> dict[str, Any]:
-    """Say it on a thread that is held or new; all the others on it hear of it, or only whom it `tells`.
+) -> int:
+    """Say it on a thread, else on that of the consult, last of all in a change; returns the message.
 
-    `by` is who says it where that is not the actor: the board itself.
+    Those of `joins` who are not on it join it. An answer is told to who asked, a question to nobody, anything else to
+    all on the thread. `by` is who says it where that is not the actor: the board. Raises `UnknownName`, `TooLarge`.
     """
+    encode({"text": text, "data": data})  # what one hears of it is an event
     author = tx.actor.agent if by is None else None
-    said_by, encoded = by or tx.actor.name, None if data is None else encode(data)
-    row = dict(
-        await tx.fetchrow(SAY, tx.board, thread["id"], kind, author, said_by, text, encoded, consult, tx.now, tells)
-    )  # fmt: skip
-    del row["board"]
-    inboxes: list[str] = row.pop("inboxes")
-    tx.record(Subject.MESSAGE_SAID, {"message": row}, correlation=thread["correlation"])
-    told = {
-        "kind": kind, "thread": thread["id"], "topic": thread["topic"], "message": row["id"], "from": said_by,
-        "text": text, "data": data, "consult": consult,
-    }  # fmt: skip
-    for inbox in inboxes:
-        tx.append(inbox, encode(told), correlation=thread["correlation"])
-    return row
+    said = (kind, author, by or tx.actor.name, text, None if data is None else encode(data), joins)
+    actor = (tx.actor.name, tx.actor.authenticated_by, tx.now)
+    message: int | None = await tx.flush_by(SAY, tx.board, thread, consult, *said, *actor)
+    if message is None:
+        raise unknown(thread or 0)
+    return message
 
 
 async def require_on(tx: Transaction, thread: int, *, always: bool = False) -> None:
