@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from slateboard.protocol.rights import ADMINISTRATOR, Actor
 from slateboard.store.database import Database, connect
@@ -25,6 +26,12 @@ from tests.support.invariants import check_board
 
 POOL_SIZE = 16
 NUMBERS = count(1)
+
+# No test asserts how long something takes, on whatever machine; examples that need a board make one each.
+settings.register_profile(
+    "slateboard", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("slateboard")
 
 
 def pytest_configure() -> None:

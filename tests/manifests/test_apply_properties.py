@@ -6,7 +6,7 @@ import json
 from itertools import count
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slateboard.protocol.errors import SlateError
@@ -18,9 +18,7 @@ NUMBERS = count(1)
 AGENTS = ["backend", "frontend", "cto"]
 BELOW = [one for one in AGENTS if one != "cto"]
 """To whom the cto, who stands above them all, may delegate."""
-MANY = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+MANY = settings(max_examples=40)
 
 names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)

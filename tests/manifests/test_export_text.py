@@ -58,13 +58,13 @@ def test_a_text_stays_a_text_whatever_it_looks_like(text: str) -> None:
         assert again(value) == value, written(value)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.dictionaries(texts, values, min_size=1, max_size=5))
 def test_any_value_is_read_back_as_it_was(value: dict[str, Any]) -> None:
     assert again(value) == value, written(value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(texts, values, min_size=1, max_size=3), st.dictionaries(texts, values, min_size=1, max_size=3))
 def test_one_document_ends_before_the_next(first: dict[str, Any], second: dict[str, Any]) -> None:
     text = f"{written(first)}---\n{written(second)}"

@@ -137,7 +137,7 @@ SHAPES: dict[type, Any] = {
 """For a value of each shape, what may not be in its place."""
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(data=st.data())
 def test_what_the_schema_of_a_kind_refuses_the_parser_refuses(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(list(MANIFESTS)))

@@ -133,7 +133,7 @@ def ways(value: Any, way: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
     return [one for key, below in inside for one in ((*way, key), *ways(below, (*way, key)))]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data())
 def test_what_the_schema_refuses_the_parser_refuses(data: st.DataObject) -> None:
     changed = copy.deepcopy(data.draw(st.sampled_from([*MANIFESTS, TASK_BOARD, MEETING])))

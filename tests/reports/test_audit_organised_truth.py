@@ -293,7 +293,7 @@ def test_an_audit_of_random_meetings_says_what_the_tables_say(app_url: str) -> N
             run_state_machine_as_test(
                 machine,
                 settings=settings(LifeOfMeetings.TestCase.settings, max_examples=EXAMPLES, stateful_step_count=30,
-                                  deadline=None, database=None, derandomize="SLATE_TEST_EXAMPLES" not in os.environ),
+                                  database=None, derandomize="SLATE_TEST_EXAMPLES" not in os.environ),
             )  # fmt: skip
         finally:
             runner.run(database.close())

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slateboard.protocol.errors import BreakerOpen, Invalid, Paused, UnknownName
@@ -143,9 +143,7 @@ NUMBERS = iter(range(1_000_000))
 
 
 @given(steps=st.lists(STEP, min_size=5, max_size=25))
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=40)
 async def test_whatever_was_done_a_claim_gives_what_the_agenda_says(board: BoardUnderTest, steps: list[Any]) -> None:
     board = await new_board(board.database, f"agendas-{next(NUMBERS)}", agents=["backend", "frontend"])
     for agent in board.agents:

@@ -200,7 +200,7 @@ class FailingAgents(FailingMachine):
 def test_whatever_fails_in_whatever_order_the_board_survives(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "MAX_ATTEMPTS_IN_ALL", MOST_ATTEMPTS)
     profile = settings(
-        max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None, print_blob=True,
+        max_examples=EXAMPLES, stateful_step_count=STEPS, database=None, print_blob=True,
         derandomize="SLATE_TEST_EXAMPLES" not in os.environ, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     with simulated(server, "failing") as url, asyncio.Runner() as runner:

@@ -329,7 +329,6 @@ def run_lives(machine: type[LifeOfItems], app_url: str) -> None:
                 settings=settings(
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,
-                    deadline=None,
                     database=None,
                     derandomize="SLATE_TEST_EXAMPLES" not in os.environ,
                     suppress_health_check=list(HealthCheck),

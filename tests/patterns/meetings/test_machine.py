@@ -297,7 +297,6 @@ def test_every_meeting_comes_to_a_valid_end(app_url: str) -> None:
                 settings=settings(
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,
-                    deadline=None,
                     database=None,
                     print_blob=True,
                     derandomize="SLATE_TEST_EXAMPLES" not in os.environ,
