@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -94,6 +95,15 @@ async def test_bad_input_is_refused_and_leaves_nothing(
     with pytest.raises(error):
         await board.perform("publish", subject=MERGED, **arguments)
     assert await board.log(subject=MERGED) == []
+
+
+async def test_letters_of_an_escape_are_letters(board: BoardUnderTest) -> None:
+    data = {r"\u0000": r"a \u0000, a \\u0000 and a \ at the end: \\"}
+    await board.perform("publish", subject=MERGED, data=data)
+    (event,) = await board.log(subject=MERGED)
+    assert json.loads(event.row["payload"]) == data
+    with pytest.raises(Invalid, match="NUL"):
+        await board.perform("publish", subject=MERGED, data={**data, "": "\\\x00"})
 
 
 async def test_twins_with_one_id_are_appended_once(board: BoardUnderTest) -> None:

@@ -28,6 +28,8 @@ REPEAT_SECONDS = 120
 OWN_SUBJECTS = "board"
 """The first token of what only the board itself says."""
 
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""In JSON text; after an escaped backslash the same letters are letters."""
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{1,64})?")
 
 # A twin that is not committed yet is waited for.
@@ -98,7 +100,7 @@ def encode(data: Any) -> str:
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise Invalid(f"the data is not JSON: {error}", remedy="publish numbers, texts, lists, objects") from error
-    if "\\u0000" in text:
+    if NUL.search(text):
         raise Invalid("the data holds a NUL character", remedy="remove it: Postgres keeps none in JSON")
     if size > MAX_PAYLOAD_BYTES:
         message = f"the data has {size:,} bytes, over the limit of 1 MiB"

@@ -177,7 +177,8 @@ async def end(
 async def done(tx: Transaction, items: Sequence[int], *, also: str | None = None, values: Sequence[Any] = ()) -> None:
     """Duties, held and in no place, are done, and what waited for them goes on; it is told after what was recorded.
 
-    `also` is a change that comes in the same statement: its `$1` is the board, and its `values` stand from `$6` on.
+    `also` is a change that comes in the same statement: its `$1` is the board, `$5` the time, and its `values` stand
+    from `$6` on.
     """
     given = (tx.board, items, tx.actor.name, tx.actor.authenticated_by, tx.now, *values)
     tx.wake(await tx.flush_by(_ending(also, len(values)), *given))
